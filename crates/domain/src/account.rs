@@ -1,0 +1,111 @@
+//! A company's account, and what may be applied for in its state (requirement A3).
+
+use jiff::Timestamp;
+
+use crate::{CaseKind, HostAddress, Ubn};
+
+/// 啟用狀態 of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountStatus {
+    /// 啟用.
+    Active,
+    /// 暫停: after abnormal use (rule 9).
+    Suspended,
+    /// 停用: at the company's own wish (rule 8).
+    Stopped,
+    /// 註銷 (rules 9 and 10).
+    Revoked,
+}
+
+impl AccountStatus {
+    /// Every status.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Suspended, Self::Stopped, Self::Revoked];
+
+    /// The name in the store and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Stopped => "stopped",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The status of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// The ministry's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Active => "啟用",
+            Self::Suspended => "暫停",
+            Self::Stopped => "停用",
+            Self::Revoked => "註銷",
+        }
+    }
+}
+
+/// An account as the progress page shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// 統一編號.
+    pub ubn: Ubn,
+    /// 公司名稱.
+    pub company_name: String,
+    /// 主機連線IP位址.
+    pub host_address: HostAddress,
+    /// 啟用狀態.
+    pub status: AccountStatus,
+    /// When it was approved.
+    pub approved_at: Timestamp,
+}
+
+/// What the rules need to know about a company before it may apply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The account, if one was ever approved.
+    pub account: Option<AccountStatus>,
+    /// Whether a case is 受理中.
+    pub open_case: bool,
+}
+
+impl Standing {
+    /// 申請事項 that may be applied for. Nothing while a case is under way (figure 19);
+    /// newcomers and stopped accounts only API申請 (figure 3); approved accounts the
+    /// other three (figure 8). Suspended and revoked accounts have to explain
+    /// themselves first, which is not open here yet.
+    pub fn offered(self) -> &'static [CaseKind] {
+        if self.open_case {
+            return &[];
+        }
+        match self.account {
+            None | Some(AccountStatus::Stopped) => &[CaseKind::ApiApplication],
+            Some(AccountStatus::Active) => {
+                &[CaseKind::CertificateUpload, CaseKind::DataChange, CaseKind::ApiStop]
+            }
+            Some(AccountStatus::Suspended | AccountStatus::Revoked) => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_offered_follows_from_the_standing_alone() {
+        use CaseKind::{ApiApplication, ApiStop, CertificateUpload, DataChange};
+        let offered = |account, open_case| Standing { account, open_case }.offered();
+        assert_eq!(offered(None, false), [ApiApplication]);
+        assert_eq!(offered(Some(AccountStatus::Stopped), false), [ApiApplication]);
+        assert_eq!(
+            offered(Some(AccountStatus::Active), false),
+            [CertificateUpload, DataChange, ApiStop]
+        );
+        for account in [None].into_iter().chain(AccountStatus::ALL.map(Some)) {
+            assert!(offered(account, true).is_empty());
+        }
+    }
+}

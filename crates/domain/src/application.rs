@@ -1,0 +1,271 @@
+//! The application form (manual 000, figure 4): what was typed, and what it means.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
+use crate::field::{FieldError, FieldProblem, line, paragraph};
+use crate::{CaseKind, Document, Terms, Ubn};
+
+/// Longest company name, in characters.
+const MAX_NAME: usize = 100;
+/// Longest name of a contact person, in characters.
+const MAX_CONTACT: usize = 50;
+/// 字數限制350字.
+const MAX_REASON: usize = 350;
+
+/// Version and digest of a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TermsReference {
+    /// For example `112`.
+    pub version: String,
+    /// SHA-256 of the text, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The texts that were read and agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Agreement {
+    /// 申請注意事項.
+    pub notice: TermsReference,
+    /// 服務管理規範.
+    pub rules: TermsReference,
+}
+
+impl Agreement {
+    /// The current versions.
+    pub fn current() -> Self {
+        let reference = |document| {
+            let terms = Terms::current(document);
+            TermsReference { version: terms.version.to_owned(), sha256: terms.sha256() }
+        };
+        Self { notice: reference(Document::Notice), rules: reference(Document::Rules) }
+    }
+}
+
+/// The form as typed. Every member is a string, so that nothing is lost before it was checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplicationDraft {
+    /// 申請事項: the name of a [`CaseKind`].
+    pub kind: String,
+    /// 公司名稱.
+    pub company_name: String,
+    /// 營利事業統一編號.
+    pub ubn: String,
+    /// 連線主機網路位址.
+    pub host_address: String,
+    /// 聯絡人.
+    pub contact_name: String,
+    /// 市話; this or `mobile`.
+    #[serde(default)]
+    pub landline: String,
+    /// 手機; this or `landline`.
+    #[serde(default)]
+    pub mobile: String,
+    /// 電子信箱.
+    pub email: String,
+    /// 使用目的/原因.
+    pub reason: String,
+    /// What was agreed to; `None` while the box is not ticked.
+    #[serde(default)]
+    pub agreed: Option<Agreement>,
+}
+
+/// A complete application whose every field was checked. Its JSON is what the card signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Application {
+    /// 申請事項: never a certificate upload, which has a form of its own.
+    pub kind: CaseKind,
+    /// 公司名稱.
+    pub company_name: String,
+    /// 營利事業統一編號.
+    pub ubn: Ubn,
+    /// 連線主機網路位址.
+    pub host_address: HostAddress,
+    /// 聯絡人.
+    pub contact_name: String,
+    /// 市話.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub landline: Option<Landline>,
+    /// 手機.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mobile: Option<Mobile>,
+    /// 電子信箱.
+    pub email: Email,
+    /// 使用目的/原因.
+    pub reason: String,
+    /// The texts agreed to, in their current version.
+    pub agreed: Agreement,
+}
+
+impl ApplicationDraft {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the form.
+    pub fn parse(&self, addresses: AddressPolicy) -> Result<Application, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        macro_rules! field {
+            ($member:literal, $parsed:expr) => {
+                match $parsed {
+                    Ok(value) => Some(value),
+                    Err(problem) => {
+                        errors.push(FieldError::at($member, problem));
+                        None
+                    }
+                }
+            };
+        }
+        let kind = field!("kind", application_kind(&self.kind));
+        let company_name = field!("companyName", line(&self.company_name, MAX_NAME));
+        let ubn = field!("ubn", self.ubn.parse::<Ubn>());
+        let host_address = field!("hostAddress", HostAddress::parse(&self.host_address, addresses));
+        let contact_name = field!("contactName", line(&self.contact_name, MAX_CONTACT));
+        let landline = field!("landline", optional::<Landline>(&self.landline));
+        let mobile = field!("mobile", optional::<Mobile>(&self.mobile));
+        if let (Some(None), Some(None)) = (&landline, &mobile) {
+            errors.push(FieldError::at("landline", FieldProblem::PhoneMissing));
+        }
+        let email = field!("email", self.email.parse::<Email>());
+        let reason = field!("reason", paragraph(&self.reason, MAX_REASON));
+        let agreed = field!("agreed", agreement(self.agreed.as_ref()));
+        match (kind, company_name, ubn, host_address, contact_name, landline, mobile, email, reason, agreed) {
+            (
+                Some(kind),
+                Some(company_name),
+                Some(ubn),
+                Some(host_address),
+                Some(contact_name),
+                Some(landline),
+                Some(mobile),
+                Some(email),
+                Some(reason),
+                Some(agreed),
+            ) if errors.is_empty() => Ok(Application {
+                kind,
+                company_name,
+                ubn,
+                host_address,
+                contact_name,
+                landline,
+                mobile,
+                email,
+                reason,
+                agreed,
+            }),
+            _ => Err(errors),
+        }
+    }
+}
+
+fn application_kind(text: &str) -> Result<CaseKind, FieldProblem> {
+    CaseKind::from_name(text)
+        .filter(|kind| *kind != CaseKind::CertificateUpload)
+        .ok_or(FieldProblem::NotOffered)
+}
+
+fn optional<T: std::str::FromStr<Err = FieldProblem>>(text: &str) -> Result<Option<T>, FieldProblem> {
+    if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some) }
+}
+
+/// The agreement must name the current versions: an older page has to be read again.
+pub(crate) fn agreement(agreed: Option<&Agreement>) -> Result<Agreement, FieldProblem> {
+    match agreed {
+        Some(agreed) if *agreed == Agreement::current() => Ok(agreed.clone()),
+        _ => Err(FieldProblem::NotAgreed),
+    }
+}
+
+/// The text under 使用目的/原因 of another form.
+#[cfg(feature = "server")]
+pub(crate) fn reason(text: &str) -> Result<String, FieldProblem> {
+    paragraph(text, MAX_REASON)
+}
+
+/// 審核結果 is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the result text cannot be accepted")]
+pub struct ResultTextError([FieldError; 1]);
+
+impl crate::Coded for ResultTextError {
+    fn code(&self) -> crate::Code {
+        crate::Code::InvalidFields
+    }
+
+    fn fields(&self) -> &[FieldError] {
+        &self.0
+    }
+}
+
+/// 審核結果: a text that the applicant will read; never empty.
+///
+/// # Errors
+/// [`ResultTextError`].
+pub fn result_text(text: &str, max: usize) -> Result<String, ResultTextError> {
+    paragraph(text, max).map_err(|problem| ResultTextError([FieldError::at("result", problem)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft() -> ApplicationDraft {
+        ApplicationDraft {
+            kind: "api-application".into(),
+            company_name: "測試甲股份有限公司".into(),
+            ubn: "１２３４５６７５".into(),
+            host_address: "127.0.0.2".into(),
+            contact_name: "王測試".into(),
+            landline: "(02)12345678#12".into(),
+            mobile: String::new(),
+            email: "clerk@example.com.tw".into(),
+            reason: "依洗錢防制法第十條辦理客戶身分查驗".into(),
+            agreed: Some(Agreement::current()),
+        }
+    }
+
+    #[test]
+    fn a_complete_form_is_accepted_and_normalised() {
+        let application = draft().parse(AddressPolicy::PublicOrLoopback).unwrap();
+        assert_eq!(application.ubn.as_str(), "12345675");
+        // What is signed parses to itself.
+        let json = serde_json::to_value(&application).unwrap();
+        let again: ApplicationDraft = serde_json::from_value(json.clone()).unwrap();
+        let again = again.parse(AddressPolicy::PublicOrLoopback).unwrap();
+        assert_eq!(serde_json::to_value(again).unwrap(), json);
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let errors = ApplicationDraft::default().parse(AddressPolicy::Public).unwrap_err();
+        let pointers: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
+        assert_eq!(
+            pointers,
+            [
+                "/kind", "/companyName", "/ubn", "/hostAddress", "/contactName", "/landline",
+                "/email", "/reason", "/agreed"
+            ]
+        );
+    }
+
+    #[test]
+    fn the_reason_has_350_characters_at_most() {
+        let mut draft = draft();
+        draft.reason = "依".repeat(350);
+        assert!(draft.parse(AddressPolicy::PublicOrLoopback).is_ok());
+        draft.reason.push('法');
+        let errors = draft.parse(AddressPolicy::PublicOrLoopback).unwrap_err();
+        assert_eq!(errors, [FieldError::at("reason", FieldProblem::TooLong)]);
+    }
+
+    #[test]
+    fn an_agreement_to_another_version_does_not_count() {
+        let mut draft = draft();
+        draft.agreed.as_mut().unwrap().rules.sha256.replace_range(..1, "z");
+        let errors = draft.parse(AddressPolicy::PublicOrLoopback).unwrap_err();
+        assert_eq!(errors, [FieldError::at("agreed", FieldProblem::NotAgreed)]);
+    }
+}

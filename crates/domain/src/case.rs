@@ -1,0 +1,274 @@
+//! A case (案件) and its life: every arrow is a method, every refusal a typed error.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Ubn;
+
+/// S/N: the serial number of a case, a version 4 UUID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CaseId(Uuid);
+
+impl CaseId {
+    /// An id from random bytes.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+    }
+
+    /// Reads the hyphenated form.
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten().map(Self)
+    }
+}
+
+impl fmt::Display for CaseId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(formatter)
+    }
+}
+
+/// 申請事項.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseKind {
+    /// API申請.
+    ApiApplication,
+    /// 憑證上傳: takes effect at once.
+    CertificateUpload,
+    /// 登錄資料修改.
+    DataChange,
+    /// API停用.
+    ApiStop,
+}
+
+impl CaseKind {
+    /// Every kind, in the order of the manual's list.
+    pub const ALL: [Self; 4] =
+        [Self::ApiApplication, Self::CertificateUpload, Self::DataChange, Self::ApiStop];
+
+    /// The name in the store and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ApiApplication => "api-application",
+            Self::CertificateUpload => "certificate-upload",
+            Self::DataChange => "data-change",
+            Self::ApiStop => "api-stop",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The ministry's word, as the list of 申請事項 shows it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ApiApplication => "API申請",
+            Self::CertificateUpload => "憑證上傳",
+            Self::DataChange => "登錄資料修改",
+            Self::ApiStop => "API停用",
+        }
+    }
+}
+
+/// 案件狀態.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CaseState {
+    /// 受理中.
+    Accepted,
+    /// 核准.
+    Approved,
+    /// 駁回.
+    Rejected,
+    /// 已取消.
+    Cancelled,
+    /// 上傳成功.
+    Uploaded,
+}
+
+impl CaseState {
+    /// Every state.
+    pub const ALL: [Self; 5] =
+        [Self::Accepted, Self::Approved, Self::Rejected, Self::Cancelled, Self::Uploaded];
+
+    /// The name in the store and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Uploaded => "uploaded",
+        }
+    }
+
+    /// The state of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
+    /// The ministry's word (figures 22 to 28).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "受理中",
+            Self::Approved => "核准",
+            Self::Rejected => "駁回",
+            Self::Cancelled => "已取消",
+            Self::Uploaded => "上傳成功",
+        }
+    }
+}
+
+/// Who did something to a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// The company, by its card.
+    Applicant(Ubn),
+    /// An officer, by the id in the list of officers.
+    Officer(i64),
+}
+
+/// An officer's decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// 核准.
+    Approve,
+    /// 駁回.
+    Reject,
+}
+
+/// The part of a case that its rules are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// S/N.
+    pub id: CaseId,
+    /// Whose case it is.
+    pub ubn: Ubn,
+    /// 申請事項.
+    pub kind: CaseKind,
+    /// 案件狀態.
+    pub state: CaseState,
+    /// 申請日期.
+    pub submitted_at: Timestamp,
+}
+
+/// An applicant may withdraw for so long (figure 22).
+const CANCELLATION: SignedDuration = SignedDuration::from_hours(24);
+
+/// Why a case cannot be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CancelError {
+    /// It is no longer 受理中.
+    #[error("the case is {}", was.name())]
+    NotOpen {
+        /// What it is.
+        was: CaseState,
+    },
+    /// More than 24 hours have passed.
+    #[error("the case could be cancelled until {until}")]
+    TooLate {
+        /// The last instant at which it could be.
+        until: Timestamp,
+    },
+}
+
+/// Why a case cannot be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// It is no longer 受理中.
+    #[error("the case is {}", was.name())]
+    NotOpen {
+        /// What it is.
+        was: CaseState,
+    },
+}
+
+impl Case {
+    /// Until when the applicant may cancel; `None` when no longer at all.
+    pub fn cancellable_until(&self) -> Option<Timestamp> {
+        (self.state == CaseState::Accepted).then(|| self.submitted_at + CANCELLATION)
+    }
+
+    /// 取消申請: within 24 hours of 申請日期, to the second, and only while 受理中.
+    ///
+    /// # Errors
+    /// [`CancelError`].
+    pub fn cancel(mut self, now: Timestamp) -> Result<Self, CancelError> {
+        let until = self.cancellable_until().ok_or(CancelError::NotOpen { was: self.state })?;
+        if now.as_second() > until.as_second() {
+            return Err(CancelError::TooLate { until });
+        }
+        self.state = CaseState::Cancelled;
+        Ok(self)
+    }
+
+    /// An officer decides.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub fn decide(mut self, decision: Decision) -> Result<Self, ReviewError> {
+        if self.state != CaseState::Accepted {
+            return Err(ReviewError::NotOpen { was: self.state });
+        }
+        self.state = match decision {
+            Decision::Approve => CaseState::Approved,
+            Decision::Reject => CaseState::Rejected,
+        };
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn case(state: CaseState) -> Case {
+        Case {
+            id: CaseId::from_random([7; 16]),
+            ubn: "12345675".parse().unwrap(),
+            kind: CaseKind::ApiApplication,
+            state,
+            submitted_at: "2023-11-17T14:35:04+08:00".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn cancelling_ends_exactly_24_hours_after_the_application() {
+        let case = case(CaseState::Accepted);
+        let last: Timestamp = "2023-11-18T14:35:04+08:00".parse().unwrap();
+        assert_eq!(case.clone().cancel(last).unwrap().state, CaseState::Cancelled);
+        let late = last + SignedDuration::from_secs(1);
+        assert_eq!(case.cancel(late), Err(CancelError::TooLate { until: last }));
+    }
+
+    #[test]
+    fn only_an_open_case_changes() {
+        for state in CaseState::ALL.into_iter().filter(|state| *state != CaseState::Accepted) {
+            let now = case(state).submitted_at;
+            assert_eq!(case(state).cancel(now), Err(CancelError::NotOpen { was: state }));
+            assert_eq!(
+                case(state).decide(Decision::Approve),
+                Err(ReviewError::NotOpen { was: state })
+            );
+        }
+        assert_eq!(case(CaseState::Accepted).decide(Decision::Reject).unwrap().state, CaseState::Rejected);
+    }
+
+    #[test]
+    fn names_and_serial_numbers_come_back() {
+        for kind in CaseKind::ALL {
+            assert_eq!(CaseKind::from_name(kind.name()), Some(kind));
+        }
+        let id = CaseId::from_random([1; 16]);
+        assert_eq!(id.to_string().as_bytes()[14], b'4', "version 4");
+        assert_eq!(CaseId::parse(&id.to_string()), Some(id));
+        assert_eq!(CaseId::parse("x"), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! The registry of problem codes: what goes wrong has one name and one HTTP status.
+//! Append-only; the words are in `static/text/zh-TW.toml`.
+
+/// Anything that may surface as a problem.
+pub trait Coded {
+    /// Its code.
+    fn code(&self) -> Code;
+
+    /// Fields that are wrong, where the problem is one of a form.
+    fn fields(&self) -> &[crate::FieldError] {
+        &[]
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $status:literal;)*) => {
+        /// A problem code: kebab-case name and HTTP status, stable once published.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not JSON, or not the members that were expected.
+    MalformedRequest = "malformed-request", 400;
+    /// The address of the client was claimed more than once.
+    SourceAddressForged = "source-address-forged", 400;
+    /// Signed in nobody, or the session has ended.
+    NotSignedIn = "not-signed-in", 401;
+    /// Signed in, but not as one who may do this.
+    NotAllowed = "not-allowed", 403;
+    /// The request was sent by a page of another site.
+    CrossSiteRequest = "cross-site-request", 403;
+    /// Nothing here.
+    NotFound = "not-found", 404;
+    /// Another method is needed.
+    MethodNotAllowed = "method-not-allowed", 405;
+    /// Larger than allowed.
+    BodyTooLarge = "body-too-large", 413;
+    /// Must be application/json.
+    UnsupportedMediaType = "unsupported-media-type", 415;
+    /// Fields that cannot be accepted; each is named.
+    InvalidFields = "invalid-fields", 422;
+    /// A fault of the service.
+    Internal = "internal", 500;
+    /// The service is not configured.
+    NotReady = "not-ready", 503;
+
+    /// The challenge was never issued for this.
+    ChallengeUnknown = "challenge-unknown", 409;
+    /// The challenge is older than five minutes.
+    ChallengeExpired = "challenge-expired", 409;
+    /// The challenge was used before.
+    ChallengeUsed = "challenge-used", 409;
+    /// Not a CMS message that could be judged.
+    SignatureMalformed = "signature-malformed", 400;
+    /// The signature does not fit content or key.
+    SignatureInvalid = "signature-invalid", 403;
+    /// Signed for another site, purpose or in another form.
+    SignedForOther = "signed-for-other", 403;
+    /// What was signed is not what was to be signed.
+    SignedContentDiffers = "signed-content-differs", 409;
+    /// No trusted CA issued the certificate.
+    SignerNotTrusted = "signer-not-trusted", 403;
+    /// The card's certificate has expired.
+    CertificateExpired = "certificate-expired", 403;
+    /// The card's certificate is not valid yet.
+    CertificateNotYetValid = "certificate-not-yet-valid", 403;
+    /// The certificate must not sign, or not here.
+    CertificateNotForSigning = "certificate-not-for-signing", 403;
+    /// The wrong kind of card.
+    WrongCard = "wrong-card", 403;
+    /// A secondary card (附卡) where the primary is needed.
+    SecondaryCard = "secondary-card", 403;
+    /// The 統一編號 is not the card's.
+    UbnMismatch = "ubn-mismatch", 403;
+    /// No officer has this card.
+    OfficerUnknown = "officer-unknown", 403;
+
+    /// [WARNING-02]: a case is 受理中 already.
+    OpenCaseExists = "open-case-exists", 409;
+    /// This 申請事項 is not open to the company now.
+    CaseKindNotOffered = "case-kind-not-offered", 409;
+    /// No such case.
+    CaseNotFound = "case-not-found", 404;
+    /// The case is no longer 受理中.
+    CaseNotOpen = "case-not-open", 409;
+    /// More than 24 hours have passed.
+    CancellationTooLate = "cancellation-too-late", 409;
+
+    /// The file holds a private key.
+    PrivateKeyUploaded = "private-key-uploaded", 422;
+    /// The file is a PFX.
+    PfxUploaded = "pfx-uploaded", 422;
+    /// The file is no certificate.
+    NotACertificate = "not-a-certificate", 422;
+    /// The file holds several certificates.
+    SeveralCertificates = "several-certificates", 422;
+    /// The certificate is an IC card's.
+    CardCertificate = "card-certificate", 422;
+    /// The certificate is another company's.
+    UploadForeignUbn = "upload-foreign-ubn", 422;
+    /// The certificate cannot be trusted.
+    UploadNotTrusted = "upload-not-trusted", 422;
+    /// The certificate is not valid now.
+    UploadNotValid = "upload-not-valid", 422;
+    /// The key is not RSA of 2048 to 4096 bits.
+    UploadWeakKey = "upload-weak-key", 422;
+    /// Another company uses the certificate.
+    UploadBoundElsewhere = "upload-bound-elsewhere", 409;
+}
+
+impl Code {
+    /// The code that the ministry's pages print with a message.
+    pub const fn legacy(self) -> Option<&'static str> {
+        match self {
+            Self::OpenCaseExists => Some("WARNING-02"),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl std::error::Error for Code {}
+
+impl Coded for Code {
+    fn code(&self) -> Code {
+        *self
+    }
+}
+
+#[cfg(feature = "server")]
+impl Coded for pki::PkiError {
+    fn code(&self) -> Code {
+        match self {
+            Self::BadSignature | Self::DigestMismatch => Code::SignatureInvalid,
+            Self::UnknownIssuer | Self::Path(_) => Code::SignerNotTrusted,
+            Self::NotYetValid { .. } => Code::CertificateNotYetValid,
+            Self::Expired { .. } => Code::CertificateExpired,
+            Self::KeyUsage | Self::Policy | Self::WeakKey { .. } | Self::Subject(_) => {
+                Code::CertificateNotForSigning
+            }
+            _ => Code::SignatureMalformed,
+        }
+    }
+}
+
+#[cfg(feature = "server")]
+impl Coded for pki::UploadError {
+    fn code(&self) -> Code {
+        use pki::PkiError;
+        match self {
+            Self::PrivateKey => Code::PrivateKeyUploaded,
+            Self::Pfx => Code::PfxUploaded,
+            Self::SeveralCertificates => Code::SeveralCertificates,
+            Self::CardCertificate => Code::CardCertificate,
+            Self::Pki(PkiError::NotYetValid { .. } | PkiError::Expired { .. }) => {
+                Code::UploadNotValid
+            }
+            Self::Pki(PkiError::WeakKey { .. } | PkiError::Algorithm(_)) => Code::UploadWeakKey,
+            Self::Pki(PkiError::Malformed { .. } | PkiError::TooLarge { .. }) => {
+                Code::NotACertificate
+            }
+            Self::Pki(_) => Code::UploadNotTrusted,
+            _ => Code::NotACertificate,
+        }
+    }
+}
+
+impl Coded for crate::CancelError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NotOpen { .. } => Code::CaseNotOpen,
+            Self::TooLate { .. } => Code::CancellationTooLate,
+        }
+    }
+}
+
+impl Coded for crate::ReviewError {
+    fn code(&self) -> Code {
+        match self {
+            Self::NotOpen { .. } => Code::CaseNotOpen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_kebab_case() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

@@ -1,0 +1,148 @@
+//! What can be wrong with a form field.
+
+use serde::Serialize;
+use unicode_normalization::UnicodeNormalization;
+
+/// One thing wrong with one field. The words are in `static/text/zh-TW.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldProblem {
+    /// Nothing was filled in.
+    #[error("required")]
+    Required,
+    /// More characters than allowed.
+    #[error("too long")]
+    TooLong,
+    /// A control character or one that reverses the direction of writing.
+    #[error("forbidden character")]
+    ForbiddenCharacter,
+    /// Not eight digits.
+    #[error("not eight digits")]
+    UbnFormat,
+    /// The checksum of the 統一編號 is wrong.
+    #[error("wrong checksum")]
+    UbnChecksum,
+    /// Not an IPv4 or IPv6 address.
+    #[error("not an address")]
+    AddressFormat,
+    /// An address that cannot come from the internet.
+    #[error("not a public address")]
+    AddressNotPublic,
+    /// Not `(02)12345678` or `(02)12345678#123`.
+    #[error("not a landline number")]
+    LandlineFormat,
+    /// Not `09` and eight digits.
+    #[error("not a mobile number")]
+    MobileFormat,
+    /// Neither landline nor mobile given.
+    #[error("neither landline nor mobile")]
+    PhoneMissing,
+    /// Not an e-mail address.
+    #[error("not an e-mail address")]
+    EmailFormat,
+    /// The notice and the rules were not agreed to in their current version.
+    #[error("not agreed to the current terms")]
+    NotAgreed,
+    /// Not one of the values offered.
+    #[error("not one of the values offered")]
+    NotOffered,
+}
+
+impl FieldProblem {
+    /// Every problem, for the check that each has its words.
+    pub const ALL: [Self; 13] = [
+        Self::Required,
+        Self::TooLong,
+        Self::ForbiddenCharacter,
+        Self::UbnFormat,
+        Self::UbnChecksum,
+        Self::AddressFormat,
+        Self::AddressNotPublic,
+        Self::LandlineFormat,
+        Self::MobileFormat,
+        Self::PhoneMissing,
+        Self::EmailFormat,
+        Self::NotAgreed,
+        Self::NotOffered,
+    ];
+}
+
+/// A problem and the field that has it, as a JSON Pointer (RFC 6901) into the draft.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// For example `/hostAddress`.
+    pub pointer: String,
+    /// What is wrong.
+    pub code: FieldProblem,
+}
+
+impl FieldError {
+    /// An error at this member of the draft.
+    pub fn at(member: &str, code: FieldProblem) -> Self {
+        Self { pointer: format!("/{member}"), code }
+    }
+}
+
+/// Full-width letters, digits and signs become ordinary ones (NFKC); blanks at both ends go.
+pub fn fold_width(text: &str) -> String {
+    text.nfkc().collect::<String>().trim().to_owned()
+}
+
+/// A line of free text: composed, trimmed, without control or direction characters.
+pub(crate) fn line(text: &str, max: usize) -> Result<String, FieldProblem> {
+    free_text(text, max, |_| false)
+}
+
+/// Free text that may have line breaks.
+pub(crate) fn paragraph(text: &str, max: usize) -> Result<String, FieldProblem> {
+    free_text(&text.replace("\r\n", "\n"), max, |character| character == '\n')
+}
+
+fn free_text(
+    text: &str,
+    max: usize,
+    allowed: impl Fn(char) -> bool,
+) -> Result<String, FieldProblem> {
+    use unicode_segmentation::UnicodeSegmentation;
+    let text: String = text.nfc().collect::<String>().trim().to_owned();
+    if text.is_empty() {
+        return Err(FieldProblem::Required);
+    }
+    if text.chars().any(|character| is_forbidden(character) && !allowed(character)) {
+        return Err(FieldProblem::ForbiddenCharacter);
+    }
+    // Counted as people count: a letter with its marks is one.
+    if text.graphemes(true).count() > max {
+        return Err(FieldProblem::TooLong);
+    }
+    Ok(text)
+}
+
+/// Control characters, line and paragraph separators, and bidirectional controls
+/// (UAX #9), which could make a text look like another.
+fn is_forbidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{061c}'
+            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_counted_as_people_count() {
+        assert!(line("é", 1).is_ok());
+        assert!(line("e\u{301}", 1).is_ok());
+        assert!(line("👩‍👩‍👧", 1).is_ok());
+        assert_eq!(line("ab", 1), Err(FieldProblem::TooLong));
+    }
+
+    #[test]
+    fn deceptive_characters_are_refused_and_rare_ones_kept() {
+        assert_eq!(line("甲\u{202e}乙", 9), Err(FieldProblem::ForbiddenCharacter));
+        assert_eq!(line("甲\n乙", 9), Err(FieldProblem::ForbiddenCharacter));
+        assert_eq!(paragraph("甲\r\n乙", 9).unwrap(), "甲\n乙");
+        assert_eq!(line("\u{2a6d6}\u{e000}", 9).unwrap(), "\u{2a6d6}\u{e000}");
+    }
+}

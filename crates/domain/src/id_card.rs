@@ -1,0 +1,282 @@
+//! Data of a national identity card as a verification call carries it
+//! (`conditionMap`), and as the register keeps it: keyed digests, nothing readable.
+
+use serde::Deserialize;
+
+/// 國民身分證統一編號: an upper-case letter, 1 or 2, eight digits. The checksum is not
+/// demanded: a number with a wrong one is simply not in the register.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NationalId(String);
+
+impl NationalId {
+    fn parse(text: &str) -> Option<Self> {
+        let bytes = text.trim().as_bytes();
+        let valid = bytes.len() == 10
+            && bytes[0].is_ascii_alphabetic()
+            && matches!(bytes[1], b'1' | b'2')
+            && bytes[2..].iter().all(u8::is_ascii_digit);
+        valid.then(|| Self(text.trim().to_ascii_uppercase()))
+    }
+}
+
+/// 領補換代碼.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyCode {
+    /// 初發.
+    First,
+    /// 補發.
+    Replacement,
+    /// 換發.
+    Renewal,
+}
+
+impl ApplyCode {
+    fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "1" => Some(Self::First),
+            "2" => Some(Self::Replacement),
+            "3" => Some(Self::Renewal),
+            _ => None,
+        }
+    }
+
+    fn digit(self) -> char {
+        match self {
+            Self::First => '1',
+            Self::Replacement => '2',
+            Self::Renewal => '3',
+        }
+    }
+}
+
+/// 發證地點, as printed on the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssueSite(&'static str);
+
+/// The 27 codes of the interface document.
+const SITES: [(&str, &str); 27] = [
+    ("09007", "連江"), ("09020", "金門"), ("10001", "北縣"), ("10002", "宜縣"), ("10003", "桃縣"),
+    ("10004", "竹縣"), ("10005", "苗縣"), ("10006", "中縣"), ("10007", "彰縣"), ("10008", "投縣"),
+    ("10009", "雲縣"), ("10010", "嘉縣"), ("10011", "南縣"), ("10012", "高縣"), ("10013", "屏縣"),
+    ("10014", "東縣"), ("10015", "花縣"), ("10016", "澎縣"), ("10017", "基市"), ("10018", "竹市"),
+    ("10020", "嘉市"), ("63000", "北市"), ("64000", "高市"), ("65000", "新北市"), ("66000", "中市"),
+    ("67000", "南市"), ("68000", "桃市"),
+];
+
+/// Two older codes, and what they stand for on cards issued before 099-12-25.
+const OLD_SITES: [(&str, &str); 2] = [("10019", "66000"), ("10021", "67000")];
+const MERGER: u32 = 991_225;
+
+impl IssueSite {
+    fn parse(text: &str, date: u32) -> Option<Self> {
+        let code = text.trim();
+        let code = match OLD_SITES.iter().find(|(old, _)| *old == code) {
+            Some((_, new)) if date < MERGER => *new,
+            _ => code,
+        };
+        SITES.iter().find(|(site, _)| *site == code).map(|(site, _)| Self(site))
+    }
+
+    /// Every site: code and the name printed on the card.
+    pub fn all() -> &'static [(&'static str, &'static str)] {
+        &SITES
+    }
+}
+
+/// A condition that is not allowed (rdCode RS3822). It costs no try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{member} is not allowed")]
+pub struct ConditionError {
+    /// The member of conditionMap, or `conditionMap` itself.
+    pub member: &'static str,
+}
+
+/// The four conditions of a call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IdCard {
+    person: NationalId,
+    code: ApplyCode,
+    /// Seven digits: ROC year, month, day.
+    date: String,
+    site: IssueSite,
+}
+
+/// `conditionMap`, which is JSON text inside a JSON string.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ConditionMap {
+    person_id: String,
+    apply_code: String,
+    apply_yyymmdd: String,
+    issue_site_id: String,
+}
+
+impl IdCard {
+    /// Reads `conditionMap`.
+    ///
+    /// # Errors
+    /// [`ConditionError`] names the first member that is not allowed.
+    pub fn from_condition_map(text: &str) -> Result<Self, ConditionError> {
+        let map: ConditionMap =
+            serde_json::from_str(text).map_err(|_| ConditionError { member: "conditionMap" })?;
+        Self::new(&map.person_id, &map.apply_code, &map.apply_yyymmdd, &map.issue_site_id)
+    }
+
+    /// A card's data from its four members.
+    ///
+    /// # Errors
+    /// [`ConditionError`].
+    pub fn new(person: &str, code: &str, date: &str, site: &str) -> Result<Self, ConditionError> {
+        let error = |member| ConditionError { member };
+        let person = NationalId::parse(person).ok_or(error("personId"))?;
+        let code = ApplyCode::parse(code).ok_or(error("applyCode"))?;
+        let date = roc_day(date).ok_or(error("applyYyymmdd"))?;
+        let site = IssueSite::parse(site, date).ok_or(error("issueSiteId"))?;
+        Ok(Self { person, code, date: format!("{date:07}"), site })
+    }
+}
+
+/// A day of the ROC calendar, seven digits zero-padded, as a number.
+fn roc_day(text: &str) -> Option<u32> {
+    let text = text.trim();
+    if text.len() != 7 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u32 = text.parse().ok()?;
+    let year = i16::try_from(number / 10_000 + 1911).ok()?;
+    let month = i8::try_from(number / 100 % 100).ok()?;
+    let day = i8::try_from(number % 100).ok()?;
+    (year > 1911 && jiff::civil::Date::new(year, month, day).is_ok()).then_some(number)
+}
+
+#[cfg(feature = "server")]
+pub use digests::{CardDigest, DigestKey, PersonDigest};
+
+#[cfg(feature = "server")]
+mod digests {
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::Sha256;
+    use zeroize::{Zeroize, ZeroizeOnDrop};
+
+    use super::IdCard;
+
+    /// The key of the register's digests: 32 secret bytes. Without it nobody can tell
+    /// whether a national ID is in the register.
+    #[derive(Clone, Zeroize, ZeroizeOnDrop)]
+    pub struct DigestKey([u8; 32]);
+
+    /// Stands for a national ID.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct PersonDigest(pub [u8; 16]);
+
+    /// Stands for all four members of a card's data.
+    #[derive(Clone, Copy, Debug)]
+    pub struct CardDigest(pub [u8; 16]);
+
+    impl CardDigest {
+        /// Compares in constant time.
+        pub fn matches(&self, other: &Self) -> bool {
+            subtle::ConstantTimeEq::ct_eq(&self.0[..], &other.0[..]).into()
+        }
+    }
+
+    impl DigestKey {
+        /// Reads 64 hexadecimal digits.
+        pub fn from_hex(text: &str) -> Option<Self> {
+            let mut key = [0; 32];
+            hex::decode_to_slice(text, &mut key).ok()?;
+            Some(Self(key))
+        }
+
+        /// The first half of an HMAC-SHA-256 over a label and parts, each ended by a zero byte.
+        fn digest(&self, label: &str, parts: &[&str]) -> [u8; 16] {
+            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+                unreachable!("HMAC takes keys of any length")
+            };
+            for part in std::iter::once(&label).chain(parts) {
+                mac.update(part.as_bytes());
+                mac.update(&[0]);
+            }
+            let whole = mac.finalize().into_bytes();
+            let mut half = [0; 16];
+            half.copy_from_slice(&whole[..16]);
+            half
+        }
+
+        /// The digest of the card's holder.
+        pub fn person(&self, card: &IdCard) -> PersonDigest {
+            PersonDigest(self.digest("person", &[&card.person.0]))
+        }
+
+        /// The digest of the card's data.
+        pub fn card(&self, card: &IdCard) -> CardDigest {
+            let code = card.code.digit().to_string();
+            CardDigest(self.digest("card", &[&card.person.0, &code, &card.date, card.site.0]))
+        }
+
+        /// The digest under which a secret is looked up.
+        pub(crate) fn lookup(&self, secret: &str) -> [u8; 16] {
+            self.digest("isskey", &[secret])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [&str; 4] = ["A123456789", "1", "0940105", "63000"];
+
+    fn member(index: usize, value: &str) -> Result<IdCard, ConditionError> {
+        let mut members = GOOD;
+        members[index] = value;
+        let [person, code, date, site] = members;
+        IdCard::new(person, code, date, site)
+    }
+
+    #[test]
+    fn each_member_is_judged_by_itself() {
+        assert!(member(0, "a223456789").is_ok());
+        for (index, value, name) in [
+            (0, "A823456789", "personId"),
+            (0, "A12345678", "personId"),
+            (1, "0", "applyCode"),
+            (1, "4", "applyCode"),
+            (2, "940105", "applyYyymmdd"),
+            (2, "0940230", "applyYyymmdd"),
+            (2, "0000101", "applyYyymmdd"),
+            (3, "10022", "issueSiteId"),
+        ] {
+            assert_eq!(member(index, value).err(), Some(ConditionError { member: name }), "{value}");
+        }
+    }
+
+    #[test]
+    fn old_sites_count_before_the_merger_only() {
+        let card = |date, site| IdCard::new("A123456789", "1", date, site);
+        assert_eq!(card("0991224", "10019").ok().map(|card| card.site), Some(IssueSite("66000")));
+        assert!(card("0991225", "10019").is_err());
+    }
+
+    #[test]
+    fn condition_maps_are_json_however_padded() {
+        let text = " {\n\t\"issueSiteId\" : \"63000\", \"personId\":\"A123456789\",\n \"applyCode\":\"1\",\"applyYyymmdd\":\"0940105\" } ";
+        assert!(IdCard::from_condition_map(text).is_ok());
+        for bad in ["", "{}", "[]", "{\"personId\":1}"] {
+            let error = IdCard::from_condition_map(bad).err();
+            assert_eq!(error, Some(ConditionError { member: "conditionMap" }));
+        }
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn digests_depend_on_the_key_and_on_every_member() {
+        let key = DigestKey::from_hex(&"11".repeat(32)).unwrap();
+        let other = DigestKey::from_hex(&"22".repeat(32)).unwrap();
+        let card = member(0, GOOD[0]).unwrap();
+        let same_person = member(2, "0940106").unwrap();
+        assert_eq!(key.person(&card), key.person(&same_person));
+        assert!(!key.card(&card).matches(&key.card(&same_person)));
+        assert_ne!(key.person(&card), other.person(&card));
+    }
+}

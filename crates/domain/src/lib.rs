@@ -1,0 +1,57 @@
+//! The rules of the service, and nothing else: no SQL, no HTTP, no clock, no random
+//! source. Time, identifiers and randomness are arguments; facts come in, decisions
+//! and typed errors come out.
+//!
+//! The same code checks a form in the browser (without the `server` feature) and on the
+//! server.
+
+mod account;
+mod application;
+#[cfg(feature = "server")]
+mod apply;
+mod case;
+mod code;
+mod contact;
+#[cfg(feature = "server")]
+mod credentials;
+mod field;
+mod id_card;
+mod roc;
+#[cfg(feature = "server")]
+mod sign_in;
+mod terms;
+mod ubn;
+#[cfg(feature = "server")]
+mod upload;
+#[cfg(feature = "server")]
+mod verification;
+
+pub use account::{Account, AccountStatus, Standing};
+pub use application::{
+    Agreement, Application, ApplicationDraft, ResultTextError, TermsReference, result_text,
+};
+#[cfg(feature = "server")]
+pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};
+pub use case::{Actor, CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError};
+pub use code::{Code, Coded};
+pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
+#[cfg(feature = "server")]
+pub use credentials::{ApId, IssKey, SealError, Sealed, SealingKey};
+pub use field::{FieldError, FieldProblem, fold_width};
+pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
+#[cfg(feature = "server")]
+pub use id_card::{CardDigest, DigestKey, PersonDigest};
+pub use roc::{RocDate, RocDateTime, TAIPEI, TaipeiDay};
+#[cfg(feature = "server")]
+pub use sign_in::{SignInError, SignedIn, sign_in};
+pub use terms::{Document, Terms};
+pub use ubn::Ubn;
+#[cfg(feature = "server")]
+pub use upload::{CertificateUpload, CertificateUploadDraft, UploadRefused, accept_upload};
+#[cfg(feature = "server")]
+pub use verification::{
+    Admission, Answer, Caller, CallerCertificate, Claims, MAX_WRONG_ANSWERS, RecordFinding, TokenRefused, admit, judge,
+};
+
+/// Longest life of a challenge, in seconds.
+pub const CHALLENGE_LIFETIME: i64 = 5 * 60;

@@ -1,0 +1,98 @@
+//! Time as people in Taiwan write it: Asia/Taipei, years of the Republic (民國).
+
+use std::fmt;
+
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+
+/// Asia/Taipei: eight hours ahead of UTC, without daylight saving since 1980.
+pub const TAIPEI: Offset = Offset::constant(8);
+
+/// Seconds from midnight UTC to midnight in Taipei.
+const TAIPEI_SECONDS: i64 = 8 * 3600;
+const DAY: i64 = 24 * 3600;
+
+/// A calendar day in Taipei, as days since 1970-01-01.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaipeiDay(i64);
+
+impl TaipeiDay {
+    /// The day of this instant.
+    pub fn of(at: Timestamp) -> Self {
+        Self((at.as_second() + TAIPEI_SECONDS).div_euclid(DAY))
+    }
+
+    /// Days since 1970-01-01.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// How long until the next day begins.
+    pub fn until_end(self, now: Timestamp) -> SignedDuration {
+        SignedDuration::from_secs((self.0 + 1) * DAY - TAIPEI_SECONDS - now.as_second())
+    }
+}
+
+/// An instant as the receipt shows it: `112/11/17 14:35:04`.
+///
+/// ```
+/// let at = "2023-11-17T14:35:04+08:00".parse().unwrap();
+/// assert_eq!(domain::RocDateTime(at).to_string(), "112/11/17 14:35:04");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RocDateTime(pub Timestamp);
+
+impl fmt::Display for RocDateTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local: DateTime = TAIPEI.to_datetime(self.0);
+        write!(
+            formatter,
+            "{:03}/{:02}/{:02} {:02}:{:02}:{:02}",
+            local.year() - 1911,
+            local.month(),
+            local.day(),
+            local.hour(),
+            local.minute(),
+            local.second()
+        )
+    }
+}
+
+/// A day as the progress page shows it: `1121107`.
+///
+/// ```
+/// let at = "2023-11-07T00:00:00+08:00".parse().unwrap();
+/// assert_eq!(domain::RocDate(at).to_string(), "1121107");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RocDate(pub Timestamp);
+
+impl fmt::Display for RocDate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let local = TAIPEI.to_datetime(self.0);
+        write!(formatter, "{:03}{:02}{:02}", local.year() - 1911, local.month(), local.day())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_day_turns_at_taipei_midnight() {
+        let before: Timestamp = "2023-12-31T15:59:59Z".parse().unwrap();
+        let after: Timestamp = "2023-12-31T16:00:00Z".parse().unwrap();
+        assert_eq!(TaipeiDay::of(before).number() + 1, TaipeiDay::of(after).number());
+        assert_eq!(RocDateTime(before).to_string(), "112/12/31 23:59:59");
+        assert_eq!(RocDateTime(after).to_string(), "113/01/01 00:00:00");
+        assert_eq!(TaipeiDay::of(before).until_end(before), SignedDuration::from_secs(1));
+        assert_eq!(TaipeiDay::of(after).until_end(after), SignedDuration::from_hours(24));
+    }
+
+    #[test]
+    fn leap_days_exist() {
+        let leap: Timestamp = "2024-02-29T12:00:00+08:00".parse().unwrap();
+        assert_eq!(RocDate(leap).to_string(), "1130229");
+    }
+}

@@ -1,0 +1,172 @@
+//! Who may sign in with which card.
+
+use pki::{CardRank, Credential, IssuerRole, SubjectType};
+use serde::Deserialize;
+
+use crate::{Code, Coded, Ubn};
+
+/// The document of a sign-in.
+#[derive(Deserialize)]
+#[serde(tag = "as", rename_all = "kebab-case", deny_unknown_fields)]
+enum SignInDocument {
+    /// A company; the number was typed and must be the card's.
+    Company { ubn: String },
+    /// An officer.
+    Officer {},
+}
+
+/// Who signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedIn {
+    /// A company by its primary card.
+    Company {
+        /// 統一編號 of form and certificate.
+        ubn: Ubn,
+        /// The name in the certificate.
+        name: String,
+    },
+    /// Somebody with a citizen card; whether an officer, the list tells.
+    Citizen {
+        /// The CA's stable number of the person.
+        subject_serial: String,
+    },
+}
+
+/// Why a sign-in was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignInError {
+    /// The signed document is not a sign-in.
+    #[error("not a sign-in")]
+    Document,
+    /// The card is of another kind than needed.
+    #[error("the card is not of the kind that is needed")]
+    WrongCard,
+    /// 附卡.
+    #[error("the card is a secondary card")]
+    SecondaryCard,
+    /// The number typed is not the card's.
+    #[error("the 統一編號 is not the card's")]
+    UbnMismatch,
+}
+
+impl Coded for SignInError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Document => Code::MalformedRequest,
+            Self::WrongCard => Code::WrongCard,
+            Self::SecondaryCard => Code::SecondaryCard,
+            Self::UbnMismatch => Code::UbnMismatch,
+        }
+    }
+}
+
+/// Decides a sign-in from the signed document and the judged certificate (A2).
+///
+/// # Errors
+/// [`SignInError`].
+pub fn sign_in(document: &serde_json::Value, credential: &Credential) -> Result<SignedIn, SignInError> {
+    let document =
+        SignInDocument::deserialize(document).map_err(|_| SignInError::Document)?;
+    match document {
+        SignInDocument::Company { ubn: typed } => {
+            let ubn = company_number(credential)?;
+            if typed.parse() != Ok(ubn) {
+                return Err(SignInError::UbnMismatch);
+            }
+            Ok(SignedIn::Company { ubn, name: credential.name.clone() })
+        }
+        SignInDocument::Officer {} => {
+            let citizen = credential.issuer == IssuerRole::Moica
+                && credential.subject_type == Some(SubjectType::Citizen);
+            match (&credential.subject_serial, citizen) {
+                (Some(serial), true) => Ok(SignedIn::Citizen { subject_serial: serial.clone() }),
+                _ => Err(SignInError::WrongCard),
+            }
+        }
+    }
+}
+
+/// The 統一編號 of a company's primary card. Anything else does not speak for a company.
+pub(crate) fn company_number(credential: &Credential) -> Result<Ubn, SignInError> {
+    let company = matches!(
+        credential.subject_type,
+        Some(SubjectType::Company | SubjectType::BusinessFirm | SubjectType::Branch)
+    );
+    if credential.issuer != IssuerRole::Moeaca || !company {
+        return Err(SignInError::WrongCard);
+    }
+    match credential.rank {
+        Some(CardRank::Primary) => (),
+        Some(CardRank::Secondary) => return Err(SignInError::SecondaryCard),
+        Some(CardRank::Mobile) | None => return Err(SignInError::WrongCard),
+    }
+    let ubn = credential.ubn.as_deref().ok_or(SignInError::WrongCard)?;
+    ubn.parse().map_err(|_| SignInError::WrongCard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn company() -> Credential {
+        Credential {
+            issuer: IssuerRole::Moeaca,
+            subject_type: Some(SubjectType::Company),
+            name: "測試甲股份有限公司".into(),
+            ubn: Some("12345675".into()),
+            subject_serial: None,
+            national_id_tail: None,
+            organisation: None,
+            rank: Some(CardRank::Primary),
+        }
+    }
+
+    fn citizen() -> Credential {
+        Credential {
+            issuer: IssuerRole::Moica,
+            subject_type: Some(SubjectType::Citizen),
+            ubn: None,
+            subject_serial: Some("0000000112345678".into()),
+            national_id_tail: Some("6789".into()),
+            rank: None,
+            ..company()
+        }
+    }
+
+    fn as_company(ubn: &str) -> serde_json::Value {
+        serde_json::json!({"as": "company", "ubn": ubn})
+    }
+
+    #[test]
+    fn the_number_typed_must_be_the_cards() {
+        assert!(sign_in(&as_company("１２３４５６７５"), &company()).is_ok());
+        assert_eq!(sign_in(&as_company("04595257"), &company()), Err(SignInError::UbnMismatch));
+        assert_eq!(sign_in(&as_company(""), &company()), Err(SignInError::UbnMismatch));
+    }
+
+    #[test]
+    fn only_a_companys_primary_card_speaks_for_it() {
+        let refused = |credential: Credential| sign_in(&as_company("12345675"), &credential).unwrap_err();
+        assert_eq!(refused(citizen()), SignInError::WrongCard);
+        // A citizen CA that writes a 統一編號 does not make a company.
+        assert_eq!(refused(Credential { issuer: IssuerRole::Moica, ..company() }), SignInError::WrongCard);
+        assert_eq!(
+            refused(Credential { rank: Some(CardRank::Secondary), ..company() }),
+            SignInError::SecondaryCard
+        );
+        assert_eq!(refused(Credential { rank: None, ..company() }), SignInError::WrongCard);
+        assert_eq!(
+            refused(Credential { subject_type: Some(SubjectType::Server), ..company() }),
+            SignInError::WrongCard
+        );
+    }
+
+    #[test]
+    fn officers_come_with_citizen_cards() {
+        let officer = serde_json::json!({"as": "officer"});
+        assert!(matches!(sign_in(&officer, &citizen()), Ok(SignedIn::Citizen { .. })));
+        assert_eq!(sign_in(&officer, &company()), Err(SignInError::WrongCard));
+        let unknown = serde_json::json!({"as": "supervisor"});
+        assert_eq!(sign_in(&unknown, &citizen()), Err(SignInError::Document));
+    }
+}

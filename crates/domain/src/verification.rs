@@ -1,0 +1,323 @@
+//! The verification call (requirements A18, A19): who may ask, and what is answered.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use pki::RsaPublicKey;
+use serde::Deserialize;
+
+use crate::{AccountStatus, ConditionError, IdCard, Ubn};
+
+/// Wrong answers for one national ID on one Taipei day; after the third the ID is locked
+/// until the next day, for everyone (rule 6).
+pub const MAX_WRONG_ANSWERS: u8 = 3;
+
+/// Longest life of a token, in seconds; known clients use 300 to 600.
+const MAX_LIFETIME: i64 = 600;
+/// How far a caller's clock may be off, in seconds.
+const SKEW: i64 = 60;
+const SUBJECT: &str = "綠色便民專案";
+const JOB_ID: &str = "V2C201";
+const OP_TYPE: &str = "RW";
+
+/// Claims of a call's token. `aud` carries the caller's local time without a zone and is
+/// neither read nor needed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claims {
+    /// 營利事業統一編號.
+    pub org_id: String,
+    /// The account.
+    pub ap_id: String,
+    /// Who inside the company asked; the caller's own word.
+    pub user_id: String,
+    /// The isskey.
+    pub iss: String,
+    sub: String,
+    job_id: String,
+    op_type: String,
+    iat: i64,
+    exp: i64,
+    /// The token's own number.
+    pub jti: String,
+    /// JSON text with the four conditions.
+    pub condition_map: String,
+}
+
+/// The certificate that a caller's tokens are verified with.
+#[derive(Clone, Debug)]
+pub struct CallerCertificate {
+    /// The key.
+    pub key: RsaPublicKey,
+    /// First instant of validity.
+    pub not_before: Timestamp,
+    /// Last instant of validity.
+    pub not_after: Timestamp,
+}
+
+/// The account behind an isskey.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// 統一編號.
+    pub ubn: Ubn,
+    /// apId.
+    pub ap_id: String,
+    /// 啟用狀態.
+    pub status: AccountStatus,
+    /// The registered address.
+    pub host_address: IpAddr,
+    /// The certificate in use.
+    pub certificate: CallerCertificate,
+}
+
+/// Why a call was turned away before its conditions were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// sub, jobId, opType, jti or userId are not as agreed.
+    #[error("a claim is not as agreed: {0}")]
+    Claim(&'static str),
+    /// iat lies in the future.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// exp has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// The token lives longer than allowed, or ends before it begins.
+    #[error("the token's life is not allowed")]
+    Lifetime,
+    /// The certificate is not valid now.
+    #[error("the uploaded certificate is not valid now")]
+    Certificate,
+    /// The call comes from another address than the registered one.
+    #[error("the call comes from another address")]
+    Address,
+    /// The account no longer exists for callers.
+    #[error("the account is closed")]
+    Closed,
+}
+
+/// What becomes of a call whose token is good.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Its card is to be looked up.
+    Lookup(IdCard),
+    /// orgId and apId are not those of the isskey (RS3811).
+    AccountMismatch,
+    /// A condition is not allowed (RS3822); no try is counted.
+    Condition(ConditionError),
+    /// The account is suspended (code 8).
+    Suspended,
+}
+
+/// Judges a verified token against its account, the source address and the time.
+///
+/// # Errors
+/// [`TokenRefused`].
+pub fn admit(
+    claims: &Claims,
+    caller: &Caller,
+    source: IpAddr,
+    now: Timestamp,
+) -> Result<Admission, TokenRefused> {
+    check_claims(claims)?;
+    let now_s = now.as_second();
+    let lifetime = claims.exp.checked_sub(claims.iat);
+    if !lifetime.is_some_and(|lifetime| (1..=MAX_LIFETIME).contains(&lifetime)) {
+        return Err(TokenRefused::Lifetime);
+    }
+    if claims.iat > now_s + SKEW {
+        return Err(TokenRefused::NotYetValid);
+    }
+    if claims.exp < now_s - SKEW {
+        return Err(TokenRefused::Expired);
+    }
+    if source.to_canonical() != caller.host_address.to_canonical() {
+        return Err(TokenRefused::Address);
+    }
+    match caller.status {
+        AccountStatus::Active => (),
+        AccountStatus::Suspended => return Ok(Admission::Suspended),
+        AccountStatus::Stopped | AccountStatus::Revoked => return Err(TokenRefused::Closed),
+    }
+    let certificate = &caller.certificate;
+    if now < certificate.not_before || now > certificate.not_after {
+        return Err(TokenRefused::Certificate);
+    }
+    if claims.org_id != caller.ubn.as_str() || claims.ap_id != caller.ap_id {
+        return Ok(Admission::AccountMismatch);
+    }
+    Ok(match IdCard::from_condition_map(&claims.condition_map) {
+        Ok(card) => Admission::Lookup(card),
+        Err(error) => Admission::Condition(error),
+    })
+}
+
+fn check_claims(claims: &Claims) -> Result<(), TokenRefused> {
+    let user = &claims.user_id;
+    let user_ok = (1..=12).contains(&user.len())
+        && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    for (name, ok) in [
+        ("sub", claims.sub == SUBJECT),
+        ("jobId", claims.job_id == JOB_ID),
+        ("opType", claims.op_type == OP_TYPE),
+        ("jti", (1..=64).contains(&claims.jti.len())),
+        ("userId", user_ok),
+    ] {
+        if !ok {
+            return Err(TokenRefused::Claim(name));
+        }
+    }
+    Ok(())
+}
+
+/// What the register says about a card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordFinding {
+    /// Every member is as on file.
+    Matches,
+    /// Something differs, or the number is not on file.
+    Differs,
+    /// The number is no longer in use.
+    NumberStopped,
+    /// The card was reported lost.
+    ReportedLost,
+}
+
+/// checkIdCardApply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 1: 國民身分證資料與檔存資料相符.
+    Matches,
+    /// 2, 3, 4: compared, different, for the nth time today.
+    Differs(u8),
+    /// 5: locked, not compared.
+    Locked,
+    /// 6: the number is no longer in use.
+    NumberStopped,
+    /// 7: reported lost.
+    ReportedLost,
+    /// 8: the caller is suspended.
+    Suspended,
+}
+
+impl Answer {
+    /// The character on the wire.
+    pub fn code(self) -> char {
+        match self {
+            Self::Matches => '1',
+            Self::Differs(nth) => char::from(b'1' + nth),
+            Self::Locked => '5',
+            Self::NumberStopped => '6',
+            Self::ReportedLost => '7',
+            Self::Suspended => '8',
+        }
+    }
+}
+
+/// The answer, given what the register says and the day's count of wrong answers for
+/// this ID: for [`RecordFinding::Differs`] the count with this one, durably kept; else
+/// the count so far. `None`: three had been given before.
+///
+/// Before a comparison is revealed, the lock is asked; so after the third wrong answer
+/// nothing reveals whether data are right.
+pub fn judge(finding: RecordFinding, count: Option<u8>) -> Answer {
+    let Some(count) = count else { return Answer::Locked };
+    match finding {
+        RecordFinding::Matches => Answer::Matches,
+        RecordFinding::Differs => Answer::Differs(count.clamp(1, MAX_WRONG_ANSWERS)),
+        RecordFinding::NumberStopped => Answer::NumberStopped,
+        RecordFinding::ReportedLost => Answer::ReportedLost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn claims() -> Claims {
+        let conditions = r#"{"personId":"A123456789","applyCode":"1","applyYyymmdd":"0940105","issueSiteId":"63000"}"#;
+        serde_json::from_value(serde_json::json!({
+            "orgId": "12345675", "apId": "SPE08", "userId": "realname_001", "iss": "k",
+            "sub": SUBJECT, "aud": "2023/11/17 14:00:00", "jobId": JOB_ID, "opType": OP_TYPE,
+            "iat": NOW - 180, "exp": NOW + 180, "jti": "1", "conditionMap": conditions,
+        }))
+        .unwrap()
+    }
+
+    fn caller() -> Caller {
+        let mut modulus = vec![0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00];
+        modulus.extend([0xff; 256]);
+        modulus.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
+        let time = |second| Timestamp::from_second(second).unwrap();
+        Caller {
+            ubn: "12345675".parse().unwrap(),
+            ap_id: "SPE08".into(),
+            status: AccountStatus::Active,
+            host_address: [203, 0, 113, 7].into(),
+            certificate: CallerCertificate {
+                key: RsaPublicKey::from_pkcs1(&modulus).unwrap(),
+                not_before: time(NOW - 1000),
+                not_after: time(NOW + 1000),
+            },
+        }
+    }
+
+    fn outcome(claims: &Claims, caller: &Caller) -> Result<Admission, TokenRefused> {
+        admit(claims, caller, [203, 0, 113, 7].into(), Timestamp::from_second(NOW).unwrap())
+    }
+
+    #[test]
+    fn a_good_call_is_looked_up() {
+        assert!(matches!(outcome(&claims(), &caller()), Ok(Admission::Lookup(_))));
+    }
+
+    #[test]
+    fn times_are_judged_with_a_minute_of_tolerance() {
+        let at = |iat, exp| outcome(&Claims { iat: NOW + iat, exp: NOW + exp, ..claims() }, &caller()).err();
+        assert_eq!(at(-300, 300), None);
+        assert_eq!(at(60, 300), None);
+        assert_eq!(at(61, 300), Some(TokenRefused::NotYetValid));
+        assert_eq!(at(-300, -60), None);
+        assert_eq!(at(-300, -61), Some(TokenRefused::Expired));
+        assert_eq!(at(-301, 300), Some(TokenRefused::Lifetime));
+        assert_eq!(at(10, 10), Some(TokenRefused::Lifetime));
+        let extreme = Claims { iat: i64::MIN, exp: i64::MAX, ..claims() };
+        assert_eq!(outcome(&extreme, &caller()).err(), Some(TokenRefused::Lifetime));
+    }
+
+    #[test]
+    fn address_account_and_status_are_judged() {
+        let elsewhere = admit(&claims(), &caller(), [203, 0, 113, 8].into(), Timestamp::from_second(NOW).unwrap());
+        assert_eq!(elsewhere.err(), Some(TokenRefused::Address));
+        let status = |status| outcome(&claims(), &Caller { status, ..caller() });
+        assert!(matches!(status(AccountStatus::Suspended), Ok(Admission::Suspended)));
+        assert_eq!(status(AccountStatus::Stopped).err(), Some(TokenRefused::Closed));
+        let other = Claims { ap_id: "OTHER".into(), ..claims() };
+        assert!(matches!(outcome(&other, &caller()), Ok(Admission::AccountMismatch)));
+        let user = Claims { user_id: "a b".into(), ..claims() };
+        assert_eq!(outcome(&user, &caller()).err(), Some(TokenRefused::Claim("userId")));
+    }
+
+    #[test]
+    fn answers_follow_the_table() {
+        use RecordFinding::{Differs, Matches, NumberStopped, ReportedLost};
+        for (finding, count, code) in [
+            (Matches, Some(0), '1'),
+            (Matches, Some(2), '1'),
+            (Differs, Some(1), '2'),
+            (Differs, Some(2), '3'),
+            (Differs, Some(3), '4'),
+            (NumberStopped, Some(0), '6'),
+            (ReportedLost, Some(1), '7'),
+            (Matches, None, '5'),
+            (Differs, None, '5'),
+            (NumberStopped, None, '5'),
+            (ReportedLost, None, '5'),
+        ] {
+            assert_eq!(judge(finding, count).code(), code, "{finding:?} {count:?}");
+        }
+        assert_eq!(Answer::Suspended.code(), '8');
+    }
+}

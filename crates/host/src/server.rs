@@ -1,0 +1,281 @@
+//! The listener: TLS, trusted proxies, limits, and the host's own problem answers.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+
+use crate::app::{App, Failure};
+
+/// How requests are received.
+pub(crate) struct Options {
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) max_body: u64,
+    pub(crate) header_timeout: Duration,
+    pub(crate) max_connections: usize,
+}
+
+/// A TLS acceptor from PEM files.
+pub(crate) fn tls(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("--tls-cert {}", certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("--tls-key {}", key.display()))?;
+    let mut config =
+        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Serves until `stop` resolves; then lets the requests under way finish.
+pub(crate) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) {
+    let options = Arc::new(options);
+    let connections = Arc::new(Semaphore::new(options.max_connections));
+    let (stopping, stopped) = tokio::sync::watch::channel(());
+    let accept = async {
+        loop {
+            // The semaphore is never closed.
+            let Ok(slot) = connections.clone().acquire_owned().await else { return };
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    crate::log(&format!("accept: {error}"));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let _ = stream.set_nodelay(true);
+            let (app, options, mut stopped) = (app.clone(), options.clone(), stopped.clone());
+            tokio::spawn(async move {
+                let _slot = slot;
+                match options.tls.clone() {
+                    None => connection(app, options, stream, peer, &mut stopped).await,
+                    Some(tls) => {
+                        let handshake = tokio::time::timeout(options.header_timeout, tls.accept(stream));
+                        if let Ok(Ok(stream)) = handshake.await {
+                            connection(app, options, stream, peer, &mut stopped).await;
+                        }
+                    }
+                }
+            });
+        }
+    };
+    tokio::select! { () = accept => (), () = stop => () }
+    drop(listener);
+    drop(stopped);
+    let _ = stopping.send(());
+    let _ = tokio::time::timeout(Duration::from_secs(5), stopping.closed()).await;
+}
+
+async fn connection(
+    app: Arc<App>,
+    options: Arc<Options>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    stopped: &mut tokio::sync::watch::Receiver<()>,
+) {
+    let timeout = options.header_timeout;
+    let service = service_fn(move |request| {
+        let (app, options) = (app.clone(), options.clone());
+        async move { Ok::<_, Infallible>(respond(&app, &options, peer, request).await) }
+    });
+    let mut connection = std::pin::pin!(
+        hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(timeout)
+            .max_headers(64)
+            .pipeline_flush(true)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn respond(
+    app: &Arc<App>,
+    options: &Options,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<WasiBody> {
+    let client = client_address(peer, request.headers(), &options.trusted_proxies);
+    let (mut parts, body) = request.into_parts();
+    let behind_proxy = trusted(peer.ip(), &options.trusted_proxies);
+    match absolute_uri(&parts.uri, &parts.headers, options.tls.is_some(), behind_proxy) {
+        Some(uri) => parts.uri = uri,
+        None => return problem(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確"),
+    }
+    let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if declared.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > options.max_body) {
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制");
+    }
+    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE] {
+        parts.headers.remove(name);
+    }
+    let limit = usize::try_from(options.max_body).unwrap_or(usize::MAX);
+    let body = Limited::new(body, limit)
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                HttpError::HttpRequestBodySize(None)
+            } else {
+                HttpError::ConnectionTerminated
+            }
+        })
+        .boxed_unsync();
+    match app.handle(client, Request::from_parts(parts, body)).await {
+        Some(Ok(response)) => response,
+        Some(Err(Failure::Deadline)) => {
+            problem(StatusCode::GATEWAY_TIMEOUT, "deadline-exceeded", "處理逾時，請稍後再試")
+        }
+        Some(Err(Failure::Component)) => {
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "component-failed", "系統發生錯誤，請稍後再試")
+        }
+        None => problem(StatusCode::NOT_FOUND, "no-such-route", "查無此網址"),
+    }
+}
+
+/// An answer of the host's own (RFC 9457).
+fn problem(status: StatusCode, code: &str, title: &str) -> Response<WasiBody> {
+    let body = serde_json::json!({
+        "type": format!("/problems/{code}"), "title": title, "status": status.as_u16(), "code": code,
+    });
+    let body = Full::new(Bytes::from(body.to_string())).map_err(HttpError::from).boxed_unsync();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
+    proxies.iter().any(|net| net.contains(&address.to_canonical()))
+}
+
+/// The address that the request comes from: the peer's, unless the peer is a trusted
+/// proxy. Then the nearest address in `X-Forwarded-For` that is not a trusted proxy,
+/// read from the right, since everything left of it is the client's own claim.
+fn client_address(peer: SocketAddr, headers: &HeaderMap, proxies: &[IpNet]) -> SocketAddr {
+    let mut address = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    if !trusted(address.ip(), proxies) {
+        return address;
+    }
+    let mut hops = Vec::new();
+    for value in headers.get_all("x-forwarded-for") {
+        hops.extend(value.to_str().unwrap_or("").split(',').map(str::trim));
+    }
+    for hop in hops.into_iter().rev() {
+        let Ok(hop) = hop.parse::<IpAddr>() else { break };
+        address = SocketAddr::new(hop.to_canonical(), 0);
+        if !trusted(address.ip(), proxies) {
+            break;
+        }
+    }
+    address
+}
+
+/// The request's URI with scheme and authority, as components expect it. `None`:
+/// no single valid `Host`.
+fn absolute_uri(uri: &Uri, headers: &HeaderMap, tls: bool, behind_proxy: bool) -> Option<Uri> {
+    let forwarded = headers.get("x-forwarded-proto").filter(|_| behind_proxy);
+    let https = match forwarded {
+        Some(value) => value == "https",
+        None => tls,
+    };
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (host, None) = (hosts.next(), hosts.next()) else { return None };
+    let authority: Authority = match (uri.authority(), host) {
+        (Some(authority), _) => authority.clone(),
+        (None, Some(host)) => host.to_str().ok()?.parse().ok()?,
+        (None, None) => return None,
+    };
+    let path = uri.path_and_query()?.clone();
+    Uri::builder()
+        .scheme(if https { Scheme::HTTPS } else { Scheme::HTTP })
+        .authority(authority)
+        .path_and_query(path)
+        .build()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in values {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    const PEER: &str = "198.51.100.1:4000";
+
+    #[test]
+    fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
+        let claimed = headers(&[("x-forwarded-for", "203.0.113.9")]);
+        let peer: SocketAddr = PEER.parse().unwrap();
+        assert_eq!(client_address(peer, &claimed, &[]), peer);
+        let proxies = ["198.51.100.0/24".parse().unwrap()];
+        assert_eq!(client_address(peer, &claimed, &proxies).ip().to_string(), "203.0.113.9");
+    }
+
+    #[test]
+    fn what_the_client_claims_before_the_proxy_is_ignored() {
+        let proxies = ["198.51.100.0/24".parse().unwrap()];
+        let peer: SocketAddr = PEER.parse().unwrap();
+        for (claim, expected) in [
+            ("10.0.0.1, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1, 203.0.113.9, 198.51.100.2", "203.0.113.9"),
+            ("nonsense, 198.51.100.2", "198.51.100.2"),
+            ("", "198.51.100.1"),
+        ] {
+            let claimed = headers(&[("x-forwarded-for", claim)]);
+            assert_eq!(client_address(peer, &claimed, &proxies).ip().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn one_host_header_makes_the_uri_absolute() {
+        let uri = Uri::from_static("/a?b=c");
+        let one = headers(&[("host", "127.0.0.1:3000")]);
+        let absolute = absolute_uri(&uri, &one, false, false).unwrap();
+        assert_eq!(absolute, "http://127.0.0.1:3000/a?b=c");
+        let two = headers(&[("host", "a"), ("host", "b")]);
+        assert!(absolute_uri(&uri, &two, false, false).is_none());
+        assert!(absolute_uri(&uri, &HeaderMap::new(), false, false).is_none());
+        let claimed = headers(&[("host", "a"), ("x-forwarded-proto", "https")]);
+        assert_eq!(absolute_uri(&uri, &claimed, false, false).unwrap().scheme_str(), Some("http"));
+        assert_eq!(absolute_uri(&uri, &claimed, false, true).unwrap().scheme_str(), Some("https"));
+    }
+}

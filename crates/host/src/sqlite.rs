@@ -1,0 +1,314 @@
+//! SQLite databases behind the `spin:sqlite` interface.
+//!
+//! Durability: every connection runs in WAL mode with `synchronous=FULL`, so a
+//! statement that was answered survives power loss (one sync for each commit).
+//!
+//! Writers of one database queue fairly, in the order in which they asked. The
+//! queue replaces SQLite's own busy waiting, which sleeps for random times and
+//! lets late writers overtake early ones. Reads outside a transaction never queue.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use tokio::sync::OwnedMutexGuard;
+
+use crate::bindings::sqlite::{Error, QueryResult, RowResult, Value};
+
+/// Prepared statements kept for each connection.
+const STATEMENT_CACHE: usize = 64;
+/// How long a writer of another process is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Rows that one statement may return; more is an error, not an exhausted host.
+const MAX_ROWS: usize = 100_000;
+
+/// One database file.
+pub(crate) struct Database {
+    path: PathBuf,
+    writers: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Database {
+    /// Prepares the file (creating it when absent) and checks that it can be opened.
+    pub(crate) fn new(path: PathBuf) -> anyhow::Result<Arc<Self>> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let database = Self { path, writers: Arc::default() };
+        database
+            .connect()
+            .with_context(|| format!("cannot open the database {}", database.path.display()))?;
+        Ok(Arc::new(database))
+    }
+
+    fn connect(&self) -> rusqlite::Result<rusqlite::Connection> {
+        let connection = rusqlite::Connection::open(&self.path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        Ok(connection)
+    }
+}
+
+/// Idle connections of one component to one database.
+pub(crate) struct Pool {
+    database: Arc<Database>,
+    idle: Mutex<Vec<rusqlite::Connection>>,
+}
+
+impl Pool {
+    pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
+        Arc::new(Self { database, idle: Mutex::default() })
+    }
+
+    /// A connection for one guest handle.
+    pub(crate) fn open(self: &Arc<Self>) -> Result<Connection, Error> {
+        let pooled = lock(&self.idle).pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => self.database.connect().map_err(io_error)?,
+        };
+        let session = Session { connection: Some(connection), turn: None, pool: self.clone() };
+        Ok(Connection { session: Arc::new(Mutex::new(session)), writers: self.database.writers.clone() })
+    }
+}
+
+/// An open connection, and the right to write while a transaction is under way.
+struct Session {
+    /// Present until the session is dropped.
+    connection: Option<rusqlite::Connection>,
+    turn: Option<OwnedMutexGuard<()>>,
+    pool: Arc<Pool>,
+}
+
+impl Drop for Session {
+    /// Gives the connection back, unless a transaction was left open: then it is
+    /// closed, which rolls back.
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && connection.is_autocommit()
+        {
+            lock(&self.pool.idle).push(connection);
+        }
+    }
+}
+
+/// A guest's handle.
+#[derive(Clone)]
+pub struct Connection {
+    session: Arc<Mutex<Session>>,
+    writers: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// How a statement has to be run.
+enum Plan {
+    /// A read outside a transaction: at once, on this thread.
+    Read,
+    /// Inside a transaction that already has its turn, or reads in one.
+    Continue,
+    /// A write that has to wait for its turn.
+    Queue,
+}
+
+impl Connection {
+    /// Runs one statement to its end.
+    pub(crate) async fn execute(
+        &self,
+        sql: String,
+        parameters: Vec<Value>,
+    ) -> Result<QueryResult, Error> {
+        let turn = match self.plan(&sql)? {
+            Plan::Read => return lock(&self.session).run(&sql, parameters),
+            Plan::Continue => None,
+            Plan::Queue => Some(self.writers.clone().lock_owned().await),
+        };
+        let session = self.session.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut session = lock(&session);
+            if turn.is_some() {
+                session.turn = turn;
+            }
+            let result = session.run(&sql, parameters);
+            if session.connection()?.is_autocommit() {
+                session.turn = None;
+            }
+            result
+        })
+        .await
+        .map_err(io_error)?
+    }
+
+    fn plan(&self, sql: &str) -> Result<Plan, Error> {
+        let session = lock(&self.session);
+        let connection = session.connection()?;
+        let statement = connection.prepare_cached(sql).map_err(io_error)?;
+        Ok(match (statement.readonly(), connection.is_autocommit()) {
+            (true, true) => Plan::Read,
+            (true, false) => Plan::Continue,
+            (false, _) if session.turn.is_some() => Plan::Continue,
+            (false, _) => Plan::Queue,
+        })
+    }
+
+    /// Rows changed by the last finished statement.
+    pub(crate) fn changes(&self) -> u64 {
+        lock(&self.session).connection().map_or(0, rusqlite::Connection::changes)
+    }
+
+    /// Row id of the last insert.
+    pub(crate) fn last_insert_rowid(&self) -> i64 {
+        lock(&self.session).connection().map_or(0, rusqlite::Connection::last_insert_rowid)
+    }
+}
+
+impl Session {
+    fn connection(&self) -> Result<&rusqlite::Connection, Error> {
+        self.connection.as_ref().ok_or(Error::InvalidConnection)
+    }
+
+    fn run(&self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
+        let mut statement = self.connection()?.prepare_cached(sql).map_err(io_error)?;
+        let columns: Vec<String> =
+            statement.column_names().into_iter().map(str::to_owned).collect();
+        let parameters = rusqlite::params_from_iter(parameters.into_iter().map(to_sql));
+        let mut cursor = statement.query(parameters).map_err(io_error)?;
+        let mut rows = Vec::new();
+        while let Some(row) = cursor.next().map_err(io_error)? {
+            if rows.len() == MAX_ROWS {
+                return Err(Error::Io(format!("more than {MAX_ROWS} rows")));
+            }
+            let values = (0..columns.len())
+                .map(|index| row.get_ref(index).map_err(io_error).and_then(from_sql))
+                .collect::<Result<_, _>>()?;
+            rows.push(RowResult { values });
+        }
+        Ok(QueryResult { columns, rows })
+    }
+}
+
+fn to_sql(value: Value) -> rusqlite::types::Value {
+    use rusqlite::types::Value as Sql;
+    match value {
+        Value::Null => Sql::Null,
+        Value::Integer(integer) => Sql::Integer(integer),
+        Value::Real(real) => Sql::Real(real),
+        Value::Text(text) => Sql::Text(text),
+        Value::Blob(blob) => Sql::Blob(blob),
+    }
+}
+
+fn from_sql(value: ValueRef<'_>) -> Result<Value, Error> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(integer) => Value::Integer(integer),
+        ValueRef::Real(real) => Value::Real(real),
+        ValueRef::Text(text) => Value::Text(std::str::from_utf8(text).map_err(io_error)?.to_owned()),
+        ValueRef::Blob(blob) => Value::Blob(blob.to_vec()),
+    })
+}
+
+/// SQLite's message names the constraint that failed, never a value.
+fn io_error(error: impl std::fmt::Display) -> Error {
+    Error::Io(error.to_string())
+}
+
+/// A panic while the lock was held cannot leave a connection half-changed: SQLite's
+/// own state decides.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("chayan-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            Self(path)
+        }
+
+        fn pool(&self) -> Arc<Pool> {
+            Pool::new(Database::new(self.0.join("test.db")).unwrap())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    async fn run(connection: &Connection, sql: &str) -> Result<QueryResult, Error> {
+        connection.execute(sql.to_owned(), Vec::new()).await
+    }
+
+    #[tokio::test]
+    async fn connections_are_durable_and_cannot_attach() {
+        let folder = Folder::new("pragmas");
+        let connection = folder.pool().open().unwrap();
+        let mut pragmas = Vec::new();
+        for pragma in ["PRAGMA journal_mode", "PRAGMA synchronous", "PRAGMA foreign_keys"] {
+            let mut result = run(&connection, pragma).await.unwrap();
+            pragmas.append(&mut result.rows[0].values);
+        }
+        let text = format!("{pragmas:?}");
+        assert!(text.contains("wal") && text.contains("Integer(2)") && text.contains("Integer(1)"));
+        assert!(run(&connection, "ATTACH 'other.db' AS other").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_transaction_left_open_is_rolled_back_and_gives_way() {
+        let folder = Folder::new("rollback");
+        let pool = folder.pool();
+        let first = pool.open().unwrap();
+        run(&first, "CREATE TABLE t (n INTEGER)").await.unwrap();
+        run(&first, "BEGIN IMMEDIATE").await.unwrap();
+        run(&first, "INSERT INTO t VALUES (1)").await.unwrap();
+        let second = pool.open().unwrap();
+        let waiting = tokio::spawn({
+            let second = second.clone();
+            async move { run(&second, "INSERT INTO t VALUES (2)").await }
+        });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!waiting.is_finished(), "the second writer waits for its turn");
+        drop(first);
+        waiting.await.unwrap().unwrap();
+        let rows = run(&second, "SELECT n FROM t").await.unwrap().rows;
+        assert_eq!(rows.len(), 1, "the open transaction left nothing");
+    }
+
+    #[tokio::test]
+    async fn writers_are_served_in_the_order_of_asking() {
+        let folder = Folder::new("order");
+        let pool = folder.pool();
+        let first = pool.open().unwrap();
+        run(&first, "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)").await.unwrap();
+        run(&first, "BEGIN IMMEDIATE").await.unwrap();
+        let mut waiting = Vec::new();
+        for n in 0..20 {
+            let connection = pool.open().unwrap();
+            waiting.push(tokio::spawn(async move {
+                run(&connection, &format!("INSERT INTO t (n) VALUES ({n})")).await
+            }));
+            tokio::task::yield_now().await;
+        }
+        run(&first, "COMMIT").await.unwrap();
+        for writer in waiting {
+            writer.await.unwrap().unwrap();
+        }
+        let rows = run(&first, "SELECT n FROM t ORDER BY id").await.unwrap().rows;
+        let order: Vec<String> = rows.iter().map(|row| format!("{:?}", row.values[0])).collect();
+        let expected: Vec<String> = (0..20).map(|n| format!("Integer({n})")).collect();
+        assert_eq!(order, expected);
+    }
+}

@@ -1,0 +1,110 @@
+//! `chayan`: what an operator does outside the service: prepare the databases, name
+//! officers, import identity cards, look at a trust store.
+
+mod import;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use store::native::Native;
+use store::schema::Label;
+use store::Cases;
+
+/// Operate an installation.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Folder of the databases (`default.db`, `register.db`, `attempts.db`).
+    #[arg(long, global = true, default_value = ".chayan/data")]
+    data: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Create the databases, or bring them to the current schema.
+    Migrate,
+    /// Name an officer by the serial number in the subject of the citizen certificate.
+    AddOfficer {
+        /// Serial number of the certificate's subject.
+        #[arg(long)]
+        subject_serial: String,
+        /// Name for the page's head.
+        #[arg(long)]
+        name: String,
+    },
+    /// Import identity cards from CSV (personId, applyCode, applyYyymmdd, issueSiteId, state).
+    ImportIdCards {
+        /// The file.
+        file: PathBuf,
+        /// File with the register's key, 64 hexadecimal digits.
+        #[arg(long)]
+        key_file: PathBuf,
+    },
+    /// Check a trust store and show what it believes.
+    ShowTrust {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chayan: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where a database lies.
+fn path(data: &Path, label: Label) -> PathBuf {
+    data.join(format!("{}.db", label.name()))
+}
+
+fn open(data: &Path, label: Label) -> anyhow::Result<Native> {
+    let path = path(data, label);
+    Native::open(&path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let data = &arguments.data;
+    match &arguments.command {
+        Command::Migrate => {
+            std::fs::create_dir_all(data)?;
+            for label in Label::ALL {
+                let steps = store::native::migrate(&open(data, label)?.connection, label)?;
+                println!("{}: {} steps taken", path(data, label).display(), steps.len());
+            }
+        }
+        Command::AddOfficer { subject_serial, name } => {
+            let cases = Cases(open(data, Label::Cases)?);
+            let officer = cases.add_officer(subject_serial, name, jiff::Timestamp::now())?;
+            println!("officer {}: {}", officer.id, officer.name);
+        }
+        Command::ImportIdCards { file, key_file } => {
+            let key = std::fs::read_to_string(key_file)
+                .with_context(|| format!("cannot read {}", key_file.display()))?;
+            let key = domain::DigestKey::from_hex(key.trim())
+                .context("the key must be 64 hexadecimal digits")?;
+            let imported = import::id_cards(&open(data, Label::Register)?, file, &key)?;
+            println!("{imported} identity cards imported");
+        }
+        Command::ShowTrust { file } => {
+            let text = std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read {}", file.display()))?;
+            let trust = pki::TrustStore::from_json(&text)?;
+            println!("environment: {:?}", trust.environment());
+            for issuer in trust.issuers() {
+                let certificate = &issuer.certificate;
+                println!("{:?}\t{}\tuntil {}", issuer.role, certificate.fingerprint(), certificate.not_after());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! JSON Web Tokens of one kind: compact JWS, RS256, nothing else (RFC 7515, RFC 8725).
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::{PkiError, RsaPublicKey};
+
+/// Longest token, in bytes; known clients send 860 to 950.
+const MAX_SIZE: usize = 8 << 10;
+
+/// Exactly what every known client sends: no `kid`, no keys, no `crit`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+}
+
+/// A token that was parsed. Its claims serve to find the key, and for nothing else
+/// until [`Unverified::verify`] was called.
+#[derive(Clone, Debug)]
+pub struct Unverified<C> {
+    claims: C,
+    signed: String,
+    signature: Vec<u8>,
+}
+
+/// Claims that the key's owner signed.
+#[derive(Clone, Debug)]
+pub struct Verified<C>(C);
+
+impl<C> Verified<C> {
+    /// The claims.
+    pub fn claims(&self) -> &C {
+        &self.0
+    }
+}
+
+/// Why a token was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// Not a compact JWS, or not canonical Base64url.
+    #[error("not a compact JWS")]
+    Malformed,
+    /// The header asks for something other than RS256.
+    #[error("the header is not accepted")]
+    Header,
+    /// The claims are not those of this service, or are repeated.
+    #[error("the claims are not accepted")]
+    Claims,
+    /// The signature does not verify.
+    #[error("the signature does not verify")]
+    Signature,
+}
+
+impl<C: DeserializeOwned> Unverified<C> {
+    /// Parses a compact JWS.
+    ///
+    /// # Errors
+    /// [`TokenError`], all but [`TokenError::Signature`].
+    pub fn parse(token: &str) -> Result<Self, TokenError> {
+        if token.len() > MAX_SIZE {
+            return Err(TokenError::Malformed);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+        let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
+        let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
+        let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;
+        let typed = header.typ.is_none_or(|kind| kind.eq_ignore_ascii_case("JWT"));
+        if header.alg != "RS256" || !typed {
+            return Err(TokenError::Header);
+        }
+        let claims = serde_json::from_slice(&claims).map_err(|_| TokenError::Claims)?;
+        Ok(Self { claims, signed: signed.to_owned(), signature })
+    }
+}
+
+impl<C> Unverified<C> {
+    /// Claims that anybody may have written.
+    pub fn unverified_claims(&self) -> &C {
+        &self.claims
+    }
+
+    /// Verifies the signature.
+    ///
+    /// # Errors
+    /// [`TokenError::Signature`].
+    pub fn verify(self, key: &RsaPublicKey) -> Result<Verified<C>, TokenError> {
+        key.verify_sha256(self.signed.as_bytes(), &self.signature)
+            .map_err(|_: PkiError| TokenError::Signature)?;
+        Ok(Verified(self.claims))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(header: &str, claims: &str) -> String {
+        let encode = |part: &str| BASE64_URL_SAFE_NO_PAD.encode(part);
+        format!("{}.{}.{}", encode(header), encode(claims), encode("signature"))
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Claims {
+        #[serde(rename = "iss")]
+        _iss: String,
+    }
+
+    fn refusal(token: &str) -> TokenError {
+        Unverified::<Claims>::parse(token).unwrap_err()
+    }
+
+    #[test]
+    fn only_rs256_is_parsed() {
+        let claims = r#"{"iss":"a"}"#;
+        assert!(Unverified::<Claims>::parse(&token(r#"{"alg":"RS256","typ":"JWT"}"#, claims)).is_ok());
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"HS256","typ":"JWT"}"#,
+            r#"{"alg":"rs256"}"#,
+            r#"{"alg":"RS256","kid":"1"}"#,
+            r#"{"alg":"RS256","crit":[]}"#,
+            r#"{"alg":"RS256","alg":"none"}"#,
+            r#"{"alg":"RS256","typ":"JOSE"}"#,
+            "{}",
+            "[]",
+        ] {
+            assert_eq!(refusal(&token(header, claims)), TokenError::Header, "{header}");
+        }
+    }
+
+    #[test]
+    fn repeated_claims_and_odd_base64_are_refused() {
+        let header = r#"{"alg":"RS256"}"#;
+        assert_eq!(refusal(&token(header, r#"{"iss":"a","iss":"b"}"#)), TokenError::Claims);
+        assert_eq!(refusal(&token(header, r#"{"iss":1}"#)), TokenError::Claims);
+        let good = token(header, r#"{"iss":"a"}"#);
+        for bad in [format!("{good}="), format!("{good}."), good.replace('.', ""), "..".to_owned()] {
+            assert!(Unverified::<Claims>::parse(&bad).is_err(), "{bad}");
+        }
+        assert_eq!(refusal(&"a".repeat(MAX_SIZE + 1)), TokenError::Malformed);
+    }
+}

@@ -1,0 +1,29 @@
+//! Verification of signatures made under Taiwan's government PKI.
+//!
+//! Nothing here reads a clock, a file, a socket or a random source: anchors, the
+//! instant of judgement and the bytes to judge come in as arguments. What was proved
+//! comes out as types that cannot be made elsewhere ([`VerifiedSignature`],
+//! [`UploadedCertificate`], [`jwt::Verified`]).
+//!
+//! What is judged, and why, is written in `docs/trust.md`.
+
+mod certificate;
+mod cms;
+mod credential;
+mod error;
+pub mod jwt;
+pub mod oid;
+mod path;
+mod rsa_key;
+mod signing_input;
+mod trust;
+mod uploaded;
+
+pub use certificate::{Certificate, Fingerprint};
+pub use cms::{SignedDataDraft, VerifiedSignature};
+pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
+pub use error::PkiError;
+pub use rsa_key::RsaPublicKey;
+pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};
+pub use trust::{Environment, Issuer, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile, TrustedCertificateFile};
+pub use uploaded::{UploadError, UploadedCertificate, read_certificate_file};

@@ -1,0 +1,229 @@
+//! The trust store: which roots and issuing CAs are believed, and in which role.
+//!
+//! It is a JSON file (format in `docs/trust.md`), either for production or for tests,
+//! never both: every certificate of a test store says 測試 in its subject, none of a
+//! production store does, and known production roots are refused in a test store.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use rustls_pki_types::{CertificateDer, TrustAnchor};
+use serde::{Deserialize, Serialize};
+
+use crate::{Certificate, Fingerprint, PkiError};
+
+/// SHA-256 of production certificates as published (GRCA second and third generation,
+/// MOICA third generation). They have no place in a test store.
+const PRODUCTION: [&str; 3] = [
+    "70b922bfda0e3f4a342e4ee22d579ae598d071cc5ec9c30f123680340388aea5",
+    "57df6f20e04c588e85f35be8832f5d4e78958336ae3b18fb7c9bae0dfead4044",
+    "ed793fd0d50a2a398049d598982cf01e75f873b532066caec238f800a06ca9da",
+];
+
+/// The word that marks a certificate as made for tests.
+const TEST_MARK: &str = "測試";
+
+/// What a trust store is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Environment {
+    /// Real certificates.
+    Production,
+    /// Certificates made by the test PKI; every page says 測試.
+    Test,
+}
+
+/// The role of an issuing CA: what its certificates can prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IssuerRole {
+    /// 工商憑證管理中心: companies, branches, business firms.
+    Moeaca,
+    /// 內政部憑證管理中心: citizens.
+    Moica,
+    /// 政府憑證管理中心: agencies.
+    Gca,
+    /// 組織及團體憑證管理中心: schools, foundations, associations.
+    Xca,
+    /// Health professions.
+    Hca,
+}
+
+/// The file's outer form.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustStoreFile {
+    /// What the store is for.
+    pub environment: Environment,
+    /// Roots.
+    pub anchors: Vec<TrustedCertificateFile>,
+    /// Issuing CAs, each with its role.
+    pub issuers: Vec<TrustedCertificateFile>,
+}
+
+/// One certificate of the file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedCertificateFile {
+    /// For people.
+    pub name: String,
+    /// Role; issuing CAs only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<IssuerRole>,
+    /// SHA-256 of the DER, lower-case hexadecimal.
+    pub sha256: String,
+    /// The DER in Base64.
+    pub certificate: String,
+}
+
+impl TrustedCertificateFile {
+    /// An entry for this certificate.
+    pub fn new(name: impl Into<String>, role: Option<IssuerRole>, der: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            sha256: Fingerprint::of(der).to_string(),
+            certificate: BASE64_STANDARD.encode(der),
+        }
+    }
+}
+
+/// Why a trust store was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustStoreError {
+    /// Not the JSON that was expected.
+    #[error("the trust store is not valid: {0}")]
+    Format(String),
+    /// An entry cannot be read.
+    #[error("the certificate of {name:?} is not valid")]
+    Certificate {
+        /// The entry's name.
+        name: String,
+    },
+    /// The bytes are not those that the digest names.
+    #[error("the digest of {name:?} does not fit its certificate")]
+    Digest {
+        /// The entry's name.
+        name: String,
+    },
+    /// A production certificate in a test store, or the other way round.
+    #[error("{name:?} does not belong into a store for {environment:?}")]
+    Mixed {
+        /// The entry's name.
+        name: String,
+        /// What the store is for.
+        environment: Environment,
+    },
+    /// An issuing CA without a role, or an anchor with one.
+    #[error("{name:?}: an issuing CA needs a role, an anchor has none")]
+    Role {
+        /// The entry's name.
+        name: String,
+    },
+    /// No anchor or no issuing CA.
+    #[error("the trust store is empty")]
+    Empty,
+}
+
+/// An issuing CA and its role.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// What it may certify.
+    pub role: IssuerRole,
+    /// Its certificate.
+    pub certificate: Certificate,
+}
+
+/// A checked trust store.
+#[derive(Clone, Debug)]
+pub struct TrustStore {
+    environment: Environment,
+    anchors: Vec<Certificate>,
+    issuers: Vec<Issuer>,
+}
+
+impl TrustStore {
+    /// Reads and checks a store.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`]; the store is used whole or not at all.
+    pub fn from_json(text: &str) -> Result<Self, TrustStoreError> {
+        let file: TrustStoreFile = serde_json::from_str(text)
+            .map_err(|error| TrustStoreError::Format(error.to_string()))?;
+        Self::from_file(&file)
+    }
+
+    /// Checks a parsed store.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`].
+    pub fn from_file(file: &TrustStoreFile) -> Result<Self, TrustStoreError> {
+        let environment = file.environment;
+        let anchors = file
+            .anchors
+            .iter()
+            .map(|entry| match entry.role {
+                None => certificate(entry, environment),
+                Some(_) => Err(TrustStoreError::Role { name: entry.name.clone() }),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let issuers = file
+            .issuers
+            .iter()
+            .map(|entry| {
+                let role =
+                    entry.role.ok_or_else(|| TrustStoreError::Role { name: entry.name.clone() })?;
+                Ok(Issuer { role, certificate: certificate(entry, environment)? })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if anchors.is_empty() || issuers.is_empty() {
+            return Err(TrustStoreError::Empty);
+        }
+        Ok(Self { environment, anchors, issuers })
+    }
+
+    /// What the store is for.
+    pub fn environment(&self) -> Environment {
+        self.environment
+    }
+
+    /// The issuing CAs.
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// Anchors that are valid at `now`, as the path validator wants them.
+    pub(crate) fn anchors_at(&self, now: Timestamp) -> Result<Vec<TrustAnchor<'static>>, PkiError> {
+        self.anchors
+            .iter()
+            .filter(|anchor| anchor.check_validity(now).is_ok())
+            .map(|anchor| {
+                let der = CertificateDer::from(anchor.der());
+                webpki::anchor_from_trusted_cert(&der)
+                    .map(|anchor| anchor.to_owned())
+                    .map_err(|_| PkiError::Malformed { what: "anchor" })
+            })
+            .collect()
+    }
+}
+
+fn certificate(
+    entry: &TrustedCertificateFile,
+    environment: Environment,
+) -> Result<Certificate, TrustStoreError> {
+    let name = || entry.name.clone();
+    let invalid = || TrustStoreError::Certificate { name: name() };
+    let der = BASE64_STANDARD.decode(&entry.certificate).map_err(|_| invalid())?;
+    let digest = Fingerprint::of(&der).to_string();
+    if digest != entry.sha256 {
+        return Err(TrustStoreError::Digest { name: name() });
+    }
+    let certificate = Certificate::from_der(&der).map_err(|_| invalid())?;
+    let marked = certificate.x509().subject.to_string().contains(TEST_MARK);
+    let fits = match environment {
+        Environment::Test => marked && !PRODUCTION.contains(&digest.as_str()),
+        Environment::Production => !marked,
+    };
+    if fits { Ok(certificate) } else { Err(TrustStoreError::Mixed { name: name(), environment }) }
+}

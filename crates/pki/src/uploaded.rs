@@ -1,0 +1,170 @@
+//! Certificates of calling systems (憑證上傳, manual 000, figures 9 to 12): a company's
+//! certificate that is not on an IC card, as a file.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use der::{Decode, Reader, SliceReader, Tag};
+use jiff::Timestamp;
+
+use crate::{Certificate, Credential, IssuerRole, PkiError, RsaPublicKey, TrustStore};
+
+/// Largest file.
+const MAX_SIZE: usize = 64 << 10;
+
+/// Why a file was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UploadError {
+    /// The file holds a private key. It must not be used any more.
+    #[error("the file holds a private key")]
+    PrivateKey,
+    /// The file is a PKCS #12 container, which holds a private key.
+    #[error("the file is a PFX")]
+    Pfx,
+    /// Nothing that could be a certificate.
+    #[error("the file is not a certificate")]
+    NotACertificate,
+    /// More than one certificate.
+    #[error("the file holds more than one certificate")]
+    SeveralCertificates,
+    /// The certificate belongs to an IC card.
+    #[error("the certificate is an IC card's")]
+    CardCertificate,
+    /// The certificate cannot be trusted.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+}
+
+/// A system's certificate that was judged at upload.
+#[derive(Clone, Debug)]
+pub struct UploadedCertificate {
+    certificate: Certificate,
+    credential: Credential,
+    key: RsaPublicKey,
+}
+
+impl UploadedCertificate {
+    /// The certificate.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Whom it speaks for.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// The key that verifies the system's tokens.
+    pub fn key(&self) -> &RsaPublicKey {
+        &self.key
+    }
+}
+
+impl TrustStore {
+    /// Judges an uploaded certificate at `now`: a trusted path, RSA, for signing, with a
+    /// 統一編號, not on a card.
+    ///
+    /// # Errors
+    /// [`UploadError`].
+    pub fn verify_uploaded(
+        &self,
+        certificate: Certificate,
+        now: Timestamp,
+    ) -> Result<UploadedCertificate, UploadError> {
+        let issuer = self.judge_path(&certificate, now)?;
+        let role = issuer.role;
+        certificate.check_may_sign()?;
+        if !matches!(role, IssuerRole::Moeaca | IssuerRole::Xca) {
+            return Err(PkiError::UnknownIssuer.into());
+        }
+        let credential = Credential::read(&certificate, role)?;
+        if credential.rank.is_some() {
+            return Err(UploadError::CardCertificate);
+        }
+        let key = RsaPublicKey::from_spki(&certificate.x509().subject_public_key_info)?;
+        Ok(UploadedCertificate { certificate, credential, key })
+    }
+}
+
+/// Finds the certificate in a file: PEM, DER, or bare Base64, with or without a byte
+/// order mark, any line ends.
+///
+/// # Errors
+/// [`UploadError`]: a private key or PFX is named as such before anything else.
+pub fn read_certificate_file(file: &[u8]) -> Result<Certificate, UploadError> {
+    if file.len() > MAX_SIZE {
+        return Err(PkiError::TooLarge { size: file.len(), limit: MAX_SIZE }.into());
+    }
+    if file.first() == Some(&0x30) {
+        return read_der(file);
+    }
+    let text = std::str::from_utf8(file).map_err(|_| UploadError::NotACertificate)?;
+    let text = text.trim_start_matches('\u{feff}');
+    if text.contains("PRIVATE KEY") {
+        return Err(UploadError::PrivateKey);
+    }
+    let mut blocks = text.split("-----BEGIN CERTIFICATE-----").skip(1);
+    let body = match (blocks.next(), blocks.next()) {
+        (None, _) => text,
+        (Some(block), None) => {
+            block.split_once("-----END CERTIFICATE-----").ok_or(UploadError::NotACertificate)?.0
+        }
+        (Some(_), Some(_)) => return Err(UploadError::SeveralCertificates),
+    };
+    let base64: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    let der = BASE64_STANDARD.decode(base64).map_err(|_| UploadError::NotACertificate)?;
+    read_der(&der)
+}
+
+fn read_der(der: &[u8]) -> Result<Certificate, UploadError> {
+    match kind(der) {
+        Some(Kind::PrivateKey) => Err(UploadError::PrivateKey),
+        Some(Kind::Pfx) => Err(UploadError::Pfx),
+        None => Certificate::from_der(der).map_err(|_| UploadError::NotACertificate),
+    }
+}
+
+enum Kind {
+    PrivateKey,
+    Pfx,
+}
+
+/// Private keys and PFX begin with a version number; certificates do not
+/// (RFC 5958, RFC 8017 appendix A.1.2, RFC 5915, RFC 7292).
+fn kind(der: &[u8]) -> Option<Kind> {
+    let mut reader = SliceReader::new(der).ok()?;
+    let header = der::Header::decode(&mut reader).ok()?;
+    if header.tag != Tag::Sequence || reader.peek_byte() != Some(u8::from(Tag::Integer)) {
+        return None;
+    }
+    match u8::decode(&mut reader) {
+        Ok(3) => Some(Kind::Pfx),
+        Ok(0 | 1) => Some(Kind::PrivateKey),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_keys_are_named_as_such() {
+        let pkcs8 = [0x30, 0x06, 0x02, 0x01, 0x00, 0x30, 0x01, 0x00];
+        let pfx = [0x30, 0x06, 0x02, 0x01, 0x03, 0x30, 0x01, 0x00];
+        let pem = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        assert_eq!(read_certificate_file(&pkcs8), Err(UploadError::PrivateKey));
+        assert_eq!(read_certificate_file(&pfx), Err(UploadError::Pfx));
+        assert_eq!(read_certificate_file(pem.as_bytes()), Err(UploadError::PrivateKey));
+        let base64 = BASE64_STANDARD.encode(pkcs8);
+        assert_eq!(read_certificate_file(base64.as_bytes()), Err(UploadError::PrivateKey));
+    }
+
+    #[test]
+    fn other_files_are_not_certificates() {
+        for file in [&b""[..], b"hello", b"\xff\xfe", &[0x30, 0x80], b"-----BEGIN CERTIFICATE-----"] {
+            assert_eq!(read_certificate_file(file), Err(UploadError::NotACertificate));
+        }
+        assert!(read_certificate_file(&vec![b'A'; MAX_SIZE + 1]).is_err());
+    }
+}

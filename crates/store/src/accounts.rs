@@ -1,0 +1,274 @@
+//! Accounts, their credentials and certificates.
+
+use std::net::IpAddr;
+
+use domain::{
+    Account, AccountStatus, ApId, Caller, CallerCertificate, CaseKind, CertificateUpload,
+    HostAddress, Sealed, Ubn,
+};
+use jiff::Timestamp;
+use pki::RsaPublicKey;
+
+use crate::cases::{CaseRow, Evidence};
+use crate::database::one;
+use crate::{Cases, Database, Row, StoreError};
+
+/// An account as its company sees it.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    /// Number, name, address, status.
+    pub account: Account,
+    /// 聯絡人.
+    pub contact_name: String,
+    /// 市話.
+    pub landline: Option<String>,
+    /// 手機.
+    pub mobile: Option<String>,
+    /// 電子信箱.
+    pub email: String,
+    /// apId.
+    pub ap_id: String,
+    /// isskey, sealed; from the first upload on.
+    pub iss_key: Option<Sealed>,
+    /// The certificate in use.
+    pub certificate: Option<CertificateRow>,
+}
+
+/// What the progress page shows of a certificate.
+#[derive(Clone, Debug)]
+pub struct CertificateRow {
+    /// 憑證序號.
+    pub serial_number: String,
+    /// 有效起始日期.
+    pub not_before: Timestamp,
+    /// 有效迄止日期.
+    pub not_after: Timestamp,
+}
+
+/// What an upload does to the account's isskey.
+#[derive(Clone, Debug)]
+pub enum Replacement {
+    /// The first upload: a new isskey, by digest and sealed.
+    NewIssKey {
+        /// For looking it up.
+        digest: [u8; 16],
+        /// For showing it.
+        sealed: Sealed,
+    },
+    /// A later upload: the isskey stays.
+    SameIssKey,
+}
+
+const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, approved_at,
+    contact_name, landline, mobile, email, ap_id, iss_key_sealed,
+    serial_number, not_before, not_after
+    FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
+    WHERE accounts.ubn = ?1";
+const CALLER: &str = "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
+    FROM accounts JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
+    WHERE iss_key_digest = ?1";
+const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
+    ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
+/// A stopped account begins anew: another apId, no isskey.
+const OPEN_ACCOUNT: &str = "INSERT INTO accounts
+    (ubn, company_name, host_address, contact_name, landline, mobile, email, status, ap_id, approved_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9)
+    ON CONFLICT (ubn) DO UPDATE SET company_name = excluded.company_name,
+        host_address = excluded.host_address, contact_name = excluded.contact_name,
+        landline = excluded.landline, mobile = excluded.mobile, email = excluded.email,
+        status = excluded.status, ap_id = excluded.ap_id, approved_at = excluded.approved_at,
+        iss_key_digest = NULL, iss_key_sealed = NULL
+        WHERE accounts.status = 'stopped'
+    RETURNING ubn";
+const CHANGE_DATA: &str = "UPDATE accounts SET company_name = ?2, host_address = ?3,
+    contact_name = ?4, landline = ?5, mobile = ?6, email = ?7
+    WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+const STOP: &str =
+    "UPDATE accounts SET status = 'stopped' WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+const RETIRE_CERTIFICATE: &str =
+    "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at IS NULL";
+const CERTIFICATE_OWNER: &str = "SELECT ubn FROM certificates WHERE sha256 = ?1";
+const PUT_CERTIFICATE: &str = "INSERT INTO certificates
+    (sha256, ubn, case_id, serial_number, not_before, not_after, public_key, certificate, uploaded_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    ON CONFLICT (sha256) DO UPDATE SET case_id = excluded.case_id,
+        uploaded_at = excluded.uploaded_at, replaced_at = NULL
+        WHERE certificates.ubn = excluded.ubn
+    RETURNING ubn";
+const SET_ISS_KEY: &str = "UPDATE accounts SET iss_key_digest = ?2, iss_key_sealed = ?3
+    WHERE ubn = ?1 AND iss_key_digest IS NULL RETURNING ubn";
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[
+    ACCOUNT, CALLER, CLAIM_AP_ID, OPEN_ACCOUNT, CHANGE_DATA, STOP, RETIRE_CERTIFICATE,
+    CERTIFICATE_OWNER, PUT_CERTIFICATE, SET_ISS_KEY,
+];
+
+impl<D: Database> Cases<D> {
+    /// A company's account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn account(&self, ubn: Ubn) -> Result<Option<AccountRow>, StoreError> {
+        self.0.execute(ACCOUNT, &[ubn.as_str().into()])?.first().map(account_row).transpose()
+    }
+
+    /// The caller with this isskey, if it has a certificate in use.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn caller(&self, iss_key_digest: [u8; 16]) -> Result<Option<Caller>, StoreError> {
+        self.0.execute(CALLER, &[iss_key_digest[..].into()])?.first().map(caller).transpose()
+    }
+
+    /// Brings about what an approval means. Inside the decision's transaction.
+    ///
+    /// `ap_ids` are candidates for a new account; the first that was never issued is taken.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the account is not in the state that the case
+    /// presumes; [`StoreError::ApIdsExhausted`].
+    pub fn keep_approval(
+        &self,
+        row: &CaseRow,
+        ap_ids: impl IntoIterator<Item = ApId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let ubn = row.case.ubn;
+        let mut parameters = vec![
+            ubn.as_str().into(),
+            row.company_name.as_str().into(),
+            row.host_address.as_str().into(),
+            row.contact_name.as_str().into(),
+            row.landline.clone().into(),
+            row.mobile.clone().into(),
+            row.email.as_str().into(),
+        ];
+        match row.case.kind {
+            CaseKind::ApiApplication => {
+                let ap_id = self.claim_ap_id(ubn, ap_ids, now)?;
+                self.0.execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), now.into()])?;
+                parameters.extend([ap_id.as_str().into(), now.into()]);
+                one(self.0.execute(OPEN_ACCOUNT, &parameters)?)?;
+            }
+            CaseKind::DataChange => {
+                one(self.0.execute(CHANGE_DATA, &parameters)?)?;
+            }
+            CaseKind::ApiStop => {
+                one(self.0.execute(STOP, &[ubn.as_str().into()])?)?;
+            }
+            // Never under review (a constraint of the schema).
+            CaseKind::CertificateUpload => return Err(StoreError::Conflict),
+        }
+        Ok(())
+    }
+
+    fn claim_ap_id(
+        &self,
+        ubn: Ubn,
+        candidates: impl IntoIterator<Item = ApId>,
+        now: Timestamp,
+    ) -> Result<ApId, StoreError> {
+        for candidate in candidates {
+            let parameters = [candidate.as_str().into(), ubn.as_str().into(), now.into()];
+            if self.0.execute(CLAIM_AP_ID, &parameters)?.len() == 1 {
+                return Ok(candidate);
+            }
+        }
+        Err(StoreError::ApIdsExhausted)
+    }
+
+    /// Keeps an upload: its case, the certificate in place of the former one, and the
+    /// isskey of a first upload. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::CertificateBound`] when another company uses the certificate.
+    pub fn keep_upload(
+        &self,
+        upload: &CertificateUpload,
+        replacement: &Replacement,
+        evidence: Evidence<'_>,
+    ) -> Result<(), StoreError> {
+        self.keep_upload_case(upload, evidence)?;
+        let case = &upload.case;
+        let ubn = case.ubn;
+        let certificate = upload.certificate.certificate();
+        let fingerprint = certificate.fingerprint();
+        let owners = self.0.execute(CERTIFICATE_OWNER, &[fingerprint.0[..].into()])?;
+        if let Some(owner) = owners.first()
+            && owner.text(0)? != ubn.as_str()
+        {
+            return Err(StoreError::CertificateBound);
+        }
+        self.0
+            .execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), case.submitted_at.into()])?;
+        one(self.0.execute(
+            PUT_CERTIFICATE,
+            &[
+                fingerprint.0[..].into(),
+                ubn.as_str().into(),
+                case.id.to_string().into(),
+                certificate.serial_number().into(),
+                certificate.not_before().into(),
+                certificate.not_after().into(),
+                upload.certificate.key().pkcs1().into(),
+                certificate.der().into(),
+                case.submitted_at.into(),
+            ],
+        )?)?;
+        if let Replacement::NewIssKey { digest, sealed } = replacement {
+            let parameters =
+                [ubn.as_str().into(), digest[..].into(), sealed.0.as_slice().into()];
+            one(self.0.execute(SET_ISS_KEY, &parameters)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn address(row: &Row, index: usize) -> Result<IpAddr, StoreError> {
+    row.parsed(index, "address", |text| text.parse().ok())
+}
+
+fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
+    let certificate = if row.is_null(11) {
+        None
+    } else {
+        Some(CertificateRow {
+            serial_number: row.text(11)?.to_owned(),
+            not_before: row.instant(12)?,
+            not_after: row.instant(13)?,
+        })
+    };
+    Ok(AccountRow {
+        account: Account {
+            ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
+            company_name: row.text(1)?.to_owned(),
+            host_address: HostAddress::registered(address(row, 2)?),
+            status: row.parsed(3, "account status", AccountStatus::from_name)?,
+            approved_at: row.instant(4)?,
+        },
+        contact_name: row.text(5)?.to_owned(),
+        landline: row.optional_text(6)?,
+        mobile: row.optional_text(7)?,
+        email: row.text(8)?.to_owned(),
+        ap_id: row.text(9)?.to_owned(),
+        iss_key: if row.is_null(10) { None } else { Some(Sealed(row.blob(10)?.to_vec())) },
+        certificate,
+    })
+}
+
+fn caller(row: &Row) -> Result<Caller, StoreError> {
+    let key = RsaPublicKey::from_pkcs1(row.blob(4)?)
+        .map_err(|error| StoreError::Inconsistent { what: "public key", found: error.to_string() })?;
+    Ok(Caller {
+        ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
+        ap_id: row.text(1)?.to_owned(),
+        status: row.parsed(2, "account status", AccountStatus::from_name)?,
+        host_address: address(row, 3)?,
+        certificate: CallerCertificate {
+            key,
+            not_before: row.instant(5)?,
+            not_after: row.instant(6)?,
+        },
+    })
+}

@@ -1,0 +1,87 @@
+//! Wrong answers of a day (requirement A19).
+//!
+//! Every call goes through one writing statement here, right ones too: it takes its turn
+//! behind every wrong answer that asked before. A right answer that only read the count
+//! could overtake queued wrong ones and reveal a comparison after the third.
+
+use domain::{PersonDigest, TaipeiDay};
+
+use crate::{Attempts, Database, Row, StoreError, Value};
+
+/// Durable before the answer leaves. No row: three were given before.
+const COUNT: &str = "INSERT INTO wrong_answers (person, day, wrong) VALUES (?1, ?2, 1)
+    ON CONFLICT (person, day) DO UPDATE SET wrong = wrong + 1 WHERE wrong < 3
+    RETURNING wrong";
+/// Takes the writers' turn. Without a row nothing is changed and nothing has to be synced.
+const SO_FAR: &str =
+    "UPDATE wrong_answers SET wrong = wrong WHERE person = ?1 AND day = ?2 RETURNING wrong";
+const FORGET: &str = "DELETE FROM wrong_answers WHERE day < ?1";
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[COUNT, SO_FAR, FORGET];
+
+impl<D: Database> Attempts<D> {
+    /// Counts a wrong answer; returns which one of the day it is, or `None` when three
+    /// had been given before.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may be revealed then.
+    pub fn count_wrong(&self, person: PersonDigest, day: TaipeiDay) -> Result<Option<u8>, StoreError> {
+        let rows = self.0.execute(COUNT, &key(person, day))?;
+        rows.first().map(wrong).transpose()
+    }
+
+    /// Wrong answers so far, or `None` when locked.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing may be revealed then.
+    pub fn wrong_so_far(&self, person: PersonDigest, day: TaipeiDay) -> Result<Option<u8>, StoreError> {
+        let rows = self.0.execute(SO_FAR, &key(person, day))?;
+        let count = rows.first().map(wrong).transpose()?.unwrap_or(0);
+        Ok((count < domain::MAX_WRONG_ANSWERS).then_some(count))
+    }
+
+    /// Forgets days that are over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_before(&self, day: TaipeiDay) -> Result<(), StoreError> {
+        self.0.execute(FORGET, &[day.number().into()]).map(drop)
+    }
+}
+
+fn key(person: PersonDigest, day: TaipeiDay) -> [Value; 2] {
+    [person.0[..].into(), day.number().into()]
+}
+
+fn wrong(row: &Row) -> Result<u8, StoreError> {
+    let wrong = row.integer(0)?;
+    u8::try_from(wrong)
+        .map_err(|_| StoreError::Inconsistent { what: "count", found: wrong.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::memory;
+    use crate::schema::Label;
+
+    #[test]
+    fn the_fourth_wrong_answer_of_a_day_is_not_counted() {
+        let attempts = Attempts(memory(Label::Attempts));
+        let day = TaipeiDay::of("2023-11-17T14:00:00+08:00".parse().unwrap());
+        let next = TaipeiDay::of("2023-11-18T00:00:00+08:00".parse().unwrap());
+        let person = PersonDigest([1; 16]);
+        for n in 1..=3 {
+            assert_eq!(attempts.wrong_so_far(person, day), Ok(Some(n - 1)));
+            assert_eq!(attempts.count_wrong(person, day), Ok(Some(n)));
+        }
+        assert_eq!(attempts.count_wrong(person, day), Ok(None));
+        assert_eq!(attempts.wrong_so_far(person, day), Ok(None));
+        assert_eq!(attempts.wrong_so_far(PersonDigest([2; 16]), day), Ok(Some(0)));
+        assert_eq!(attempts.count_wrong(person, next), Ok(Some(1)));
+        attempts.forget_before(next).unwrap();
+        assert_eq!(attempts.wrong_so_far(person, day), Ok(Some(0)));
+        assert_eq!(attempts.wrong_so_far(person, next), Ok(Some(1)));
+    }
+}

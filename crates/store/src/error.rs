@@ -1,0 +1,74 @@
+//! What can go wrong between rules and rows.
+
+use domain::{Code, Coded};
+
+/// A failure of the store.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The driver's own message: SQL and constraint names, never values.
+    #[error("database: {0}")]
+    Driver(String),
+    /// A uniqueness rule refused: the index or column that did.
+    #[error("already there: {0}")]
+    Unique(String),
+    /// A row is not what the rules allow; somebody changed it by other means.
+    #[error("inconsistent {what}")]
+    Inconsistent {
+        /// Kind of value.
+        what: &'static str,
+        /// What was found instead; may be personal data, so it is not part of the message.
+        found: String,
+    },
+    /// The row is no longer in the state that the change starts from.
+    #[error("changed by somebody else")]
+    Conflict,
+    /// The challenge was never issued for this purpose, origin and company.
+    #[error("unknown challenge")]
+    ChallengeUnknown,
+    /// The challenge's five minutes are over.
+    #[error("expired challenge")]
+    ChallengeExpired,
+    /// The challenge was used before.
+    #[error("used challenge")]
+    ChallengeUsed,
+    /// No such case for this company.
+    #[error("no such case")]
+    CaseNotFound,
+    /// [WARNING-02].
+    #[error("a case is under way")]
+    OpenCase,
+    /// Another company uses this certificate.
+    #[error("the certificate belongs to another company's account")]
+    CertificateBound,
+    /// No apId is left, or randomness failed.
+    #[error("no free apId was found")]
+    ApIdsExhausted,
+}
+
+impl StoreError {
+    /// Tells a broken uniqueness rule by SQLite's message.
+    pub(crate) fn from_driver(message: String) -> Self {
+        match message.split_once("UNIQUE constraint failed: ") {
+            Some((_, columns)) => Self::Unique(columns.to_owned()),
+            None => Self::Driver(message),
+        }
+    }
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> Code {
+        match self {
+            Self::Driver(_) | Self::Unique(_) | Self::Inconsistent { .. } | Self::ApIdsExhausted => {
+                Code::Internal
+            }
+            Self::Conflict => Code::CaseNotOpen,
+            Self::ChallengeUnknown => Code::ChallengeUnknown,
+            Self::ChallengeExpired => Code::ChallengeExpired,
+            Self::ChallengeUsed => Code::ChallengeUsed,
+            Self::CaseNotFound => Code::CaseNotFound,
+            Self::OpenCase => Code::OpenCaseExists,
+            Self::CertificateBound => Code::UploadBoundElsewhere,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! All SQL of the service. A statement stands beside the function that runs it; nothing
+//! assembles SQL from input, since [`Database::execute`] takes `&'static str`.
+//!
+//! A state change names the state that it leaves and expects exactly one row; otherwise
+//! it is a [`StoreError::Conflict`]. Several statements of one change run in one
+//! [`Transaction`], which begins IMMEDIATE and rolls back unless it is committed.
+//!
+//! To add a table: a new step under `schema/<database>/`, the same in its `current.sql`,
+//! its statements here.
+
+mod accounts;
+mod attempts;
+mod cases;
+mod challenges;
+mod database;
+mod error;
+#[cfg(feature = "native")]
+pub mod native;
+mod officers;
+mod register;
+pub mod schema;
+#[cfg(feature = "spin")]
+pub mod spin;
+
+pub use accounts::{AccountRow, CertificateRow, Replacement};
+pub use cases::{CaseRow, Evidence};
+pub use challenges::IssuedChallenge;
+pub use database::{Database, Row, Transaction, Value};
+pub use error::StoreError;
+pub use officers::Officer;
+pub use register::IdCardRow;
+
+/// Cases, accounts, officers and challenges.
+pub struct Cases<D>(pub D);
+
+/// Identity cards.
+pub struct Register<D>(pub D);
+
+/// Wrong answers.
+pub struct Attempts<D>(pub D);
+
+/// Every statement, for the test that prepares each against the schema.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
+    let cases = [accounts::STATEMENTS, cases::STATEMENTS, challenges::STATEMENTS, officers::STATEMENTS];
+    let mut all: Vec<_> = cases
+        .into_iter()
+        .flatten()
+        .map(|statement| (schema::Label::Cases, *statement))
+        .collect();
+    all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));
+    all.extend(attempts::STATEMENTS.iter().map(|statement| (schema::Label::Attempts, *statement)));
+    all
+}

@@ -1,0 +1,102 @@
+//! The steps of each database's schema, embedded so that every program carries them.
+
+/// A database of the application, by its label in `spin.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Cases, accounts, officers, challenges (`default`).
+    Cases,
+    /// Identity cards (`register`).
+    Register,
+    /// Wrong answers (`attempts`).
+    Attempts,
+}
+
+/// One numbered step; never edited after a release.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// File name.
+    pub name: &'static str,
+    /// Its SQL.
+    pub sql: &'static str,
+}
+
+impl Label {
+    /// Every database.
+    pub const ALL: [Self; 3] = [Self::Cases, Self::Register, Self::Attempts];
+
+    /// The label in `spin.toml` and `runtime-config.toml`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cases => "default",
+            Self::Register => "register",
+            Self::Attempts => "attempts",
+        }
+    }
+
+    /// The steps that lead to the current schema.
+    pub fn steps(self) -> &'static [Step] {
+        match self {
+            Self::Cases => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/cases/0001-first.sql"),
+            }],
+            Self::Register => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/register/0001-first.sql"),
+            }],
+            Self::Attempts => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/attempts/0001-first.sql"),
+            }],
+        }
+    }
+
+    /// The whole schema, for reading.
+    pub fn current(self) -> &'static str {
+        match self {
+            Self::Cases => include_str!("../../../schema/cases/current.sql"),
+            Self::Register => include_str!("../../../schema/register/current.sql"),
+            Self::Attempts => include_str!("../../../schema/attempts/current.sql"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn describe(connection: &rusqlite::Connection) -> Vec<(String, String, String)> {
+        connection
+            .prepare(
+                "SELECT type, name, coalesce(sql, '') FROM sqlite_schema
+                 WHERE name <> 'schema_steps' ORDER BY type, name",
+            )
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap()
+    }
+
+    #[test]
+    fn steps_add_up_to_the_whole_schema() {
+        for label in Label::ALL {
+            let whole = rusqlite::Connection::open_in_memory().unwrap();
+            whole.execute_batch(label.current()).unwrap();
+            let stepped = crate::native::memory(label);
+            assert_eq!(describe(&stepped.connection), describe(&whole), "{label:?}");
+            // Running the steps again changes nothing.
+            crate::native::migrate(&stepped.connection, label).unwrap();
+            assert_eq!(describe(&stepped.connection), describe(&whole), "{label:?}");
+        }
+    }
+
+    #[test]
+    fn every_statement_fits_the_schema() {
+        let databases = Label::ALL.map(|label| (label, crate::native::memory(label)));
+        for (label, statement) in crate::statements() {
+            let (_, database) = databases.iter().find(|(found, _)| *found == label).unwrap();
+            database.connection.prepare(statement).unwrap();
+        }
+    }
+}

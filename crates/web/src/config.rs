@@ -1,0 +1,61 @@
+//! What an installation sets, read through Spin variables.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use domain::{AddressPolicy, DigestKey};
+use pki::{Environment, TrustStore};
+use spin_sdk::variables;
+
+use crate::Problem;
+
+thread_local! {
+    static TRUST: RefCell<Option<Rc<TrustStore>>> = const { RefCell::new(None) };
+}
+
+/// A variable's value.
+///
+/// # Errors
+/// [`domain::Code::NotReady`] when it is not set.
+pub async fn variable(name: &'static str) -> Result<String, Problem> {
+    variables::get(name).await.map_err(|_| Problem::not_ready(format!("variable {name:?} is not set")))
+}
+
+/// The service's own origin: the only one that signatures and pages may name.
+///
+/// # Errors
+/// [`domain::Code::NotReady`].
+pub async fn origin() -> Result<String, Problem> {
+    variable("origin").await
+}
+
+/// The key of lookup digests.
+///
+/// # Errors
+/// [`domain::Code::NotReady`].
+pub async fn digest_key() -> Result<DigestKey, Problem> {
+    let text = variable("digest_key").await?;
+    DigestKey::from_hex(&text).ok_or_else(|| Problem::not_ready("digest_key is not 64 hexadecimal digits"))
+}
+
+/// The trust store, checked once for each instance.
+///
+/// # Errors
+/// [`domain::Code::NotReady`] when it is missing or refused.
+pub async fn trust() -> Result<Rc<TrustStore>, Problem> {
+    if let Some(trust) = TRUST.with_borrow(Clone::clone) {
+        return Ok(trust);
+    }
+    let text = variable("trust_store").await?;
+    let trust = Rc::new(TrustStore::from_json(&text).map_err(Problem::not_ready)?);
+    TRUST.set(Some(trust.clone()));
+    Ok(trust)
+}
+
+/// Addresses that may be registered: with the test store also this machine's own.
+pub fn addresses(trust: &TrustStore) -> AddressPolicy {
+    match trust.environment() {
+        Environment::Production => AddressPolicy::Public,
+        Environment::Test => AddressPolicy::PublicOrLoopback,
+    }
+}

@@ -1,0 +1,78 @@
+//! The answers of the verification API, as its clients know them: always the same five
+//! members. This is the only place that knows them.
+
+use domain::{Admission, Answer, ConditionError};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::request::{Reply, json};
+
+/// The envelope: four strings that are never null, and one object.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    http_code: String,
+    http_message: &'static str,
+    rd_code: &'static str,
+    rd_message: String,
+    response_data: ResponseData,
+    /// Only on answers that are not 200; clients that do not know it ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResponseData {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_id_card_apply: Option<char>,
+}
+
+/// The job ran.
+const RS7009: (&str, &str) = ("RS7009", "查詢作業完成");
+/// orgId or apId are not those of the isskey.
+const RS3811: (&str, &str) = ("RS3811", "連結機關作業管理資料未建, 請重新輸入");
+/// A condition is not allowed.
+const RS3822: (&str, &str) = ("RS3822", "查詢條件值,不符規定");
+
+fn done((code, message): (&'static str, &str), answer: Option<Answer>) -> Reply {
+    let envelope = Envelope {
+        http_code: "200".to_owned(),
+        http_message: "OK",
+        rd_code: code,
+        rd_message: message.to_owned(),
+        response_data: ResponseData { check_id_card_apply: answer.map(Answer::code) },
+        message: None,
+    };
+    json(StatusCode::OK, &envelope)
+}
+
+/// An answer to a question that was admitted.
+pub fn answer(answer: Answer) -> Reply {
+    done(RS7009, Some(answer))
+}
+
+/// The answer to an admission that needs no look-up; `None` when it does.
+pub fn without_lookup(admission: &Admission) -> Option<Reply> {
+    match admission {
+        Admission::Lookup(_) => None,
+        Admission::AccountMismatch => Some(done(RS3811, None)),
+        Admission::Condition(ConditionError { member }) => {
+            Some(done((RS3822.0, &format!("{} ({member})", RS3822.1)), None))
+        }
+        Admission::Suspended => Some(answer(Answer::Suspended)),
+    }
+}
+
+/// Turned away before the question was read. Unknown, closed and badly signed look alike.
+pub fn refused(status: StatusCode, message: &'static str) -> Reply {
+    let envelope = Envelope {
+        http_code: status.as_u16().to_string(),
+        http_message: status.canonical_reason().unwrap_or("Error"),
+        rd_code: "",
+        rd_message: String::new(),
+        response_data: ResponseData::default(),
+        message: Some(message),
+    };
+    json(status, &envelope)
+}

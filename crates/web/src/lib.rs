@@ -1,0 +1,17 @@
+//! What the thin shells under `functions/` share: reading requests, writing answers,
+//! sessions, configuration. It knows HTTP and Spin; it knows no SQL and no rules.
+
+mod config;
+pub mod legacy;
+mod problem;
+mod request;
+mod session;
+mod text;
+
+pub use config::{addresses, digest_key, origin, trust, variable};
+pub use problem::Problem;
+pub use request::{
+    Reply, SignedRequest, client_address, empty, json, method_not_allowed, now, random, respond, segments,
+    signed_request,
+};
+pub use session::{Session, Who, clear_cookie, require_company, require_officer};

@@ -1,0 +1,112 @@
+//! The one writer of problem documents (RFC 9457).
+
+use domain::{Code, Coded};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::request::{Reply, json_reply, random};
+use crate::text;
+
+/// A problem on its way to the client.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    fields: Vec<domain::FieldError>,
+    /// For the log, when the fault is ours.
+    cause: Option<String>,
+    allow: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    r#type: String,
+    title: String,
+    status: u16,
+    detail: String,
+    instance: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    legacy_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldDocument>,
+}
+
+#[derive(Serialize)]
+struct FieldDocument {
+    pointer: String,
+    code: domain::FieldProblem,
+    message: String,
+}
+
+impl<E: Coded + std::error::Error> From<E> for Problem {
+    fn from(error: E) -> Self {
+        let code = error.code();
+        // Messages of refusals may quote certificates; they stay out of the log.
+        let cause = (code.status() >= 500).then(|| error.to_string());
+        Self { code, fields: error.fields().to_vec(), cause, allow: None }
+    }
+}
+
+impl Problem {
+    /// A fault of the service; the cause goes to the log alone.
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..Self::from(Code::Internal) }
+    }
+
+    /// Something that an installation lacks; the cause goes to the log and, since it
+    /// names configuration only, to the answer of `/readyz`.
+    pub fn not_ready(cause: impl std::fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..Self::from(Code::NotReady) }
+    }
+
+    pub(crate) fn allow(methods: &'static str) -> Self {
+        Self { allow: Some(methods), ..Self::from(Code::MethodNotAllowed) }
+    }
+
+    /// Its code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The cause of a fault.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer. Faults are logged here, once, under the same instance.
+    pub fn into_reply(self) -> Reply {
+        let instance = uuid::Builder::from_random_bytes(random()).into_uuid();
+        let instance = format!("urn:uuid:{instance}");
+        if let Some(cause) = &self.cause {
+            let line = serde_json::json!({ "code": self.code.name(), "instance": instance, "cause": cause });
+            eprintln!("{line}");
+        }
+        let (title, detail) = text::of_code(self.code);
+        let document = Document {
+            r#type: format!("/problems/{}", self.code.name()),
+            title,
+            status: self.code.status(),
+            detail,
+            instance,
+            code: self.code.name(),
+            legacy_code: self.code.legacy(),
+            errors: self
+                .fields
+                .into_iter()
+                .map(|error| FieldDocument {
+                    message: text::of_field(error.code),
+                    pointer: error.pointer,
+                    code: error.code,
+                })
+                .collect(),
+        };
+        let status = StatusCode::from_u16(self.code.status())
+            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut reply = json_reply(status, "application/problem+json", &document);
+        if let Some(methods) = self.allow {
+            reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));
+        }
+        reply
+    }
+}

@@ -1,0 +1,207 @@
+//! Reading requests and writing answers.
+
+use std::net::{IpAddr, SocketAddr};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use domain::Code;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use spin_sdk::http::{FullBody, Request};
+
+use crate::Problem;
+
+/// Largest body, in bytes: an upload of the largest certificate file in its signature.
+const MAX_BODY: usize = 192 << 10;
+
+/// What a shell answers.
+pub type Reply = Response<FullBody<Bytes>>;
+
+/// The body of every signed act.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct SignedBody {
+    signed_data: String,
+}
+
+/// A signed act as it came in.
+pub struct SignedRequest {
+    /// The CMS message, byte for byte.
+    pub signed_data: Vec<u8>,
+}
+
+/// Turns an outcome into an answer.
+pub fn respond(outcome: Result<Reply, Problem>) -> Reply {
+    outcome.unwrap_or_else(Problem::into_reply)
+}
+
+/// The instant of the host's clock, in whole seconds.
+pub fn now() -> jiff::Timestamp {
+    let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Random bytes from the host.
+///
+/// # Panics
+/// When the host has no randomness: nothing may go on then.
+#[expect(clippy::expect_used, reason = "without randomness no secret may be made")]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the host gives randomness");
+    bytes
+}
+
+/// Path segments after `/api`.
+pub fn segments(request: &Request) -> Vec<String> {
+    request.uri().path().trim_matches('/').split('/').map(str::to_owned).collect()
+}
+
+/// The answer to a wrong method.
+pub fn method_not_allowed(allowed: &'static str) -> Problem {
+    Problem::allow(allowed)
+}
+
+/// A JSON answer.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+    json_reply(status, "application/json", value)
+}
+
+/// An answer without content.
+pub fn empty() -> Reply {
+    let mut reply = Response::new(FullBody::new(Bytes::new()));
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+pub(crate) fn json_reply(
+    status: StatusCode,
+    content_type: &'static str,
+    value: &impl Serialize,
+) -> Reply {
+    // Our own types always serialize.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let length = HeaderValue::from(body.len());
+    let mut reply = Response::new(FullBody::new(Bytes::from(body)));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    reply
+}
+
+impl SignedRequest {
+    fn from_body(body: SignedBody) -> Result<Self, Problem> {
+        let signed_data =
+            BASE64_STANDARD.decode(body.signed_data).map_err(|_| Code::SignatureMalformed)?;
+        Ok(Self { signed_data })
+    }
+}
+
+/// Reads a signed act.
+///
+/// # Errors
+/// As [`body`], and [`Code::SignatureMalformed`].
+pub async fn signed_request(request: Request, origin: &str) -> Result<SignedRequest, Problem> {
+    SignedRequest::from_body(body(request, origin).await?)
+}
+
+impl SignedRequest {
+    /// Reads any JSON body with the same checks; for acts that need no signature.
+    ///
+    /// # Errors
+    /// See [`body`].
+    pub async fn plain<T: DeserializeOwned>(request: Request, origin: &str) -> Result<T, Problem> {
+        body(request, origin).await
+    }
+}
+
+/// Reads a JSON body that a page of this very service sent.
+///
+/// A page of another site can send neither this content type nor another origin without
+/// the browser's saying so; `Sec-Fetch-Site` is looked at too, where it is sent.
+async fn body<T: DeserializeOwned>(request: Request, origin: &str) -> Result<T, Problem> {
+    same_site(request.headers(), origin)?;
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Code::UnsupportedMediaType.into());
+    }
+    let collected = Limited::new(request.into_body(), MAX_BODY).collect().await;
+    let bytes = collected.map_err(|error| {
+        let too_large = error.is::<LengthLimitError>() || error.to_string().contains("BodySize");
+        if too_large { Code::BodyTooLarge } else { Code::MalformedRequest }
+    })?;
+    serde_json::from_slice(&bytes.to_bytes()).map_err(|_| Code::MalformedRequest.into())
+}
+
+fn same_site(headers: &HeaderMap, origin: &str) -> Result<(), Problem> {
+    let foreign_origin = headers.get_all(header::ORIGIN).iter().any(|value| value != origin);
+    let cross_site = headers
+        .get("sec-fetch-site")
+        .is_some_and(|value| value != "same-origin" && value != "none");
+    if foreign_origin || cross_site { Err(Code::CrossSiteRequest.into()) } else { Ok(()) }
+}
+
+/// The address that the request comes from, as the host says.
+///
+/// Spin appends its own `spin-client-addr` behind whatever the client sent: more than one
+/// value means that somebody forges, and then nobody is believed.
+///
+/// # Errors
+/// [`Code::SourceAddressForged`].
+pub fn client_address(headers: &HeaderMap) -> Result<IpAddr, Problem> {
+    let mut values = headers.get_all("spin-client-addr").iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Err(Code::SourceAddressForged.into());
+    };
+    let address: Option<SocketAddr> = value.to_str().ok().and_then(|text| text.parse().ok());
+    address
+        .map(|address| address.ip().to_canonical())
+        .ok_or_else(|| Code::SourceAddressForged.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in values {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn one_address_is_believed_and_two_are_not() {
+        let address = |values| client_address(&headers(values)).ok().map(|ip| ip.to_string());
+        assert_eq!(address(&[("spin-client-addr", "203.0.113.7:4000")]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(&[("spin-client-addr", "[::ffff:203.0.113.7]:1")]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(address(&[]), None);
+        assert_eq!(address(&[("spin-client-addr", "203.0.113.7")]), None);
+        let twice = [("spin-client-addr", "203.0.113.7:1"), ("spin-client-addr", "127.0.0.1:1")];
+        assert_eq!(address(&twice), None);
+    }
+
+    #[test]
+    fn other_sites_are_told_by_their_headers() {
+        let allowed = |values| same_site(&headers(values), "https://a.example").is_ok();
+        assert!(allowed(&[]));
+        assert!(allowed(&[("origin", "https://a.example"), ("sec-fetch-site", "same-origin")]));
+        assert!(!allowed(&[("origin", "https://a.example.evil")]));
+        assert!(!allowed(&[("origin", "null")]));
+        assert!(!allowed(&[("sec-fetch-site", "cross-site")]));
+        assert!(!allowed(&[("sec-fetch-site", "same-site")]));
+    }
+}

@@ -1,0 +1,52 @@
+//! The one wording: `static/text/zh-TW.json`, which the browser reads too.
+
+use std::collections::HashMap;
+
+use domain::{Code, FieldProblem};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Texts {
+    codes: HashMap<String, (String, String)>,
+    fields: HashMap<String, String>,
+}
+
+thread_local! {
+    static TEXTS: Texts = parse();
+}
+
+fn parse() -> Texts {
+    serde_json::from_str(include_str!("../../../static/text/zh-TW.json"))
+        .unwrap_or_else(|_| Texts { codes: HashMap::new(), fields: HashMap::new() })
+}
+
+/// What happened, and what to do next.
+pub(crate) fn of_code(code: Code) -> (String, String) {
+    TEXTS.with(|texts| texts.codes.get(code.name()).cloned()).unwrap_or_default()
+}
+
+/// What is wrong with a field, as an instruction.
+pub(crate) fn of_field(problem: FieldProblem) -> String {
+    let name = serde_json::to_value(problem).ok();
+    let name = name.as_ref().and_then(|name| name.as_str()).unwrap_or_default();
+    TEXTS.with(|texts| texts.fields.get(name).cloned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_and_field_problem_has_its_words() {
+        for code in Code::ALL {
+            let (title, advice) = of_code(*code);
+            assert!(!title.is_empty() && !advice.is_empty(), "{}", code.name());
+        }
+        for problem in FieldProblem::ALL {
+            assert!(!of_field(problem).is_empty(), "{problem:?}");
+        }
+        let texts = parse();
+        assert_eq!(texts.codes.len(), Code::ALL.len(), "no word without a code");
+        assert_eq!(texts.fields.len(), FieldProblem::ALL.len(), "no word without a problem");
+    }
+}

@@ -1,0 +1,40 @@
+//! 取消申請 (A12): within 24 hours, while 受理中.
+
+use domain::{CaseId, Code};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::http_service;
+use store::schema::Label;
+use store::{Cases, Transaction};
+use web::{Problem, Reply, SignedRequest};
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::respond(route(request).await)
+}
+
+/// Nothing is said beside the path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+async fn route(request: Request) -> Result<Reply, Problem> {
+    if request.method() != Method::POST {
+        return Err(web::method_not_allowed("POST"));
+    }
+    let origin = web::origin().await?;
+    let now = web::now();
+    let ubn = web::require_company(request.headers(), now).await?;
+    let id = web::segments(&request).get(2).and_then(|id| CaseId::parse(id));
+    let id = id.ok_or(Code::CaseNotFound)?;
+    let Nothing {} = SignedRequest::plain(request, &origin).await?;
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let cancelled = cases.case_of(ubn, id)?.case.cancel(now)?;
+    cases.keep_cancellation(&cancelled, now)?;
+    let receipt = cases.case_of(ubn, id)?.receipt();
+    transaction.commit()?;
+    Ok(web::json(StatusCode::OK, &receipt))
+}

@@ -1,0 +1,156 @@
+//! Challenges and sessions: sign in with a card, sign out; and what pages need to know.
+
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::{Agreement, Code, SignedIn, Ubn};
+use http::{Method, StatusCode, header};
+use pki::{Environment, Purpose};
+use serde::{Deserialize, Serialize};
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::http_service;
+use store::schema::Label;
+use store::{Attempts, Cases, Register};
+use web::{Problem, Reply, Session, SignedRequest, Who};
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::respond(route(request).await)
+}
+
+async fn route(request: Request) -> Result<Reply, Problem> {
+    let path = web::segments(&request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (path.as_slice(), request.method()) {
+        (["readyz"], &Method::GET) => ready().await,
+        (["api", "config"], &Method::GET) => config().await,
+        (["api", "challenges"], &Method::POST) => challenge(request).await,
+        (["api", "session"], &Method::POST) => sign_in(request).await,
+        (["api", "session"], &Method::GET) => current(&request).await,
+        (["api", "session"], &Method::DELETE) => sign_out(&request).await,
+        (["readyz"] | ["api", "config"], _) => Err(web::method_not_allowed("GET")),
+        (["api", "challenges"], _) => Err(web::method_not_allowed("POST")),
+        (["api", "session"], _) => Err(web::method_not_allowed("GET, POST, DELETE")),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// Whether everything is there that an answer needs: configuration and databases.
+async fn ready() -> Result<Reply, Problem> {
+    let answer = |problem: Problem| {
+        let cause = problem.cause().unwrap_or("unknown").to_owned();
+        web::json(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({ "ready": false, "cause": cause }))
+    };
+    let checks = async {
+        web::trust().await?;
+        web::origin().await?;
+        web::variable("bridge_url").await?;
+        let missing = |label: Label| {
+            move |error: store::StoreError| {
+                Problem::not_ready(format!("database {:?}: {error} (run `chayan migrate`)", label.name()))
+            }
+        };
+        let cases = Cases(store::spin::open(Label::Cases).map_err(missing(Label::Cases))?);
+        cases.officer_by_id(0).map_err(missing(Label::Cases))?;
+        let register = Register(store::spin::open(Label::Register).map_err(missing(Label::Register))?);
+        register.probe().map_err(missing(Label::Register))?;
+        // Days that are over need no counts any more.
+        let attempts = Attempts(store::spin::open(Label::Attempts).map_err(missing(Label::Attempts))?);
+        attempts
+            .forget_before(domain::TaipeiDay::of(web::now()))
+            .map_err(missing(Label::Attempts))
+    };
+    match checks.await {
+        Ok(()) => Ok(web::json(StatusCode::OK, &serde_json::json!({ "ready": true }))),
+        Err(problem) => Ok(answer(problem)),
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Config {
+    environment: Environment,
+    origin: String,
+    bridge_url: String,
+    /// What an applicant agrees to now.
+    terms: Agreement,
+}
+
+async fn config() -> Result<Reply, Problem> {
+    let config = Config {
+        environment: web::trust().await?.environment(),
+        origin: web::origin().await?,
+        bridge_url: web::variable("bridge_url").await?,
+        terms: Agreement::current(),
+    };
+    Ok(web::json(StatusCode::OK, &config))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChallengeRequest {
+    purpose: Purpose,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChallengeReply {
+    challenge: String,
+    purpose: Purpose,
+    expires_at: String,
+}
+
+async fn challenge(request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let headers = request.headers().clone();
+    let ChallengeRequest { purpose } = SignedRequest::plain(request, &origin).await?;
+    let now = web::now();
+    let ubn: Option<Ubn> = match purpose {
+        Purpose::SignIn => None,
+        Purpose::Apply | Purpose::UploadCertificate => {
+            Some(web::require_company(&headers, now).await?)
+        }
+    };
+    let value = BASE64_URL_SAFE_NO_PAD.encode(web::random::<32>());
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let issued = cases.issue_challenge(value, purpose, &origin, ubn, now)?;
+    let reply = ChallengeReply {
+        challenge: issued.challenge,
+        purpose,
+        expires_at: issued.expires_at.to_string(),
+    };
+    Ok(web::json(StatusCode::CREATED, &reply))
+}
+
+async fn sign_in(request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
+    let now = web::now();
+    let proof = web::trust().await?.verify(&signed_data, now)?;
+    let input = domain::signed_input(&proof, &origin, Purpose::SignIn)?;
+    let signed_in = domain::sign_in(&input.document, proof.credential())?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let who = match signed_in {
+        SignedIn::Company { ubn, name } => Who::Company { ubn, name },
+        SignedIn::Citizen { subject_serial } => {
+            let officer = cases.officer(&subject_serial)?.ok_or(Code::OfficerUnknown)?;
+            Who::Officer { id: officer.id, name: officer.name }
+        }
+    };
+    cases.consume_challenge(&input.challenge, Purpose::SignIn, &origin, None, now)?;
+    let (session, cookie) = Session::start(who, now).await?;
+    let mut reply = web::json(StatusCode::CREATED, &session);
+    reply.headers_mut().insert(header::SET_COOKIE, cookie);
+    Ok(reply)
+}
+
+async fn current(request: &Request) -> Result<Reply, Problem> {
+    let session = Session::of(request.headers(), web::now()).await?;
+    Ok(web::json(StatusCode::OK, &session.ok_or(Code::NotSignedIn)?))
+}
+
+async fn sign_out(request: &Request) -> Result<Reply, Problem> {
+    Session::end(request.headers()).await?;
+    let mut reply = web::empty();
+    reply.headers_mut().insert(header::SET_COOKIE, web::clear_cookie());
+    Ok(reply)
+}

@@ -1,0 +1,378 @@
+//! A demo installation in one folder: CAs, cards, keys, databases, configuration.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chayan_bridge::cards::demo::{CardFile, MAX_TRIES};
+use domain::{DigestKey, IdCard};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use store::native::Native;
+use store::schema::Label;
+use store::{Cases, IdCardRow, Register, Transaction};
+
+use crate::client::{CardSigner, Visitor, form};
+use crate::pki_set::{Company, Issued, TestPki};
+
+/// The address that demo systems call from: this computer's own.
+pub const HOST_ADDRESS: &str = "127.0.0.1";
+
+/// A fictional identity card with a known answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownCard {
+    /// personId.
+    pub person_id: String,
+    /// applyCode.
+    pub apply_code: String,
+    /// applyYyymmdd.
+    pub apply_yyymmdd: String,
+    /// issueSiteId.
+    pub issue_site_id: String,
+    /// `valid`, `stopped` or `lost`.
+    pub state: String,
+}
+
+/// A demo card and its PIN.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoCard {
+    /// Name of the card file.
+    pub card: String,
+    /// Who holds it.
+    pub name: String,
+    /// 統一編號, for companies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ubn: Option<String>,
+    /// PIN.
+    pub pin: String,
+}
+
+/// A system that is already approved, for calls by hand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoSystem {
+    /// orgId.
+    pub org_id: String,
+    /// apId; empty until the system was set up.
+    pub ap_id: String,
+    /// isskey; empty until the system was set up.
+    pub iss_key: String,
+    /// PKCS #8, PEM.
+    pub key_file: PathBuf,
+    /// The certificate, PEM.
+    pub certificate_file: PathBuf,
+    /// The registered address.
+    pub host_address: String,
+}
+
+/// Everything that somebody needs who wants to try the demo: `demo.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Demo {
+    /// The service's origin.
+    pub origin: String,
+    /// The bridge.
+    pub bridge_url: String,
+    /// The verification API.
+    pub verification_url: String,
+    /// A company that has not applied yet.
+    pub company: DemoCard,
+    /// The officer.
+    pub officer: DemoCard,
+    /// A certificate file that the company can upload once it is approved, and its key.
+    pub company_certificate_file: PathBuf,
+    /// Its key, PKCS #8, PEM.
+    pub company_key_file: PathBuf,
+    /// A second company whose system is approved.
+    pub system: DemoSystem,
+    /// Identity cards in the register.
+    pub id_cards: Vec<KnownCard>,
+}
+
+/// 統一編號 of the company that applies.
+pub const COMPANY: (&str, &str) = ("測試甲股份有限公司", "12345675");
+/// The company whose system is approved from the start.
+pub const SYSTEM_COMPANY: (&str, &str) = ("測試乙資訊有限公司", "04595257");
+/// Subject serial of the officer's citizen certificate.
+pub const OFFICER_SERIAL: &str = "0000000112345678";
+/// PIN of every demo card.
+const PIN: &str = "123456";
+
+fn known_cards() -> Vec<KnownCard> {
+    // Letters' values add up to valid checksums; nobody holds these cards.
+    [
+        ("A123456789", "1", "0940105", "63000", "valid"),
+        ("B223456785", "2", "1030812", "66000", "valid"),
+        ("F123456789", "3", "0991224", "10001", "valid"),
+        ("A200000003", "1", "1051130", "65000", "lost"),
+        ("H120000008", "1", "0970102", "10003", "stopped"),
+    ]
+    .map(|(person_id, apply_code, apply_yyymmdd, issue_site_id, state)| KnownCard {
+        person_id: person_id.into(),
+        apply_code: apply_code.into(),
+        apply_yyymmdd: apply_yyymmdd.into(),
+        issue_site_id: issue_site_id.into(),
+        state: state.into(),
+    })
+    .into()
+}
+
+/// Writes a file that only this user can read.
+fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(content)?;
+    Ok(())
+}
+
+/// PEM with lines of 64 characters (RFC 7468).
+pub fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = BASE64_STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in base64.as_bytes().chunks(64) {
+        text += &String::from_utf8_lossy(line);
+        text.push('\n');
+    }
+    text + &format!("-----END {label}-----\n")
+}
+
+fn hex_key() -> anyhow::Result<String> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)?;
+    Ok(hex::encode(key))
+}
+
+/// Writes a demo card.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_card(dir: &Path, name: &str, number: &str, pin: &str, inserted: bool, issued: &Issued) -> anyhow::Result<()> {
+    let card = CardFile {
+        card_number: number.into(),
+        pin: pin.into(),
+        tries_left: MAX_TRIES,
+        inserted,
+        certificate: BASE64_STANDARD.encode(&issued.certificate),
+        issuer: BASE64_STANDARD.encode(&issued.issuer),
+        private_key: BASE64_STANDARD.encode(issued.key.pkcs8()?),
+    };
+    write_private(&dir.join(format!("cards/{name}.json")), &serde_json::to_vec_pretty(&card)?)
+}
+
+#[derive(Serialize)]
+struct RuntimeConfig<'a> {
+    sqlite_database: BTreeMap<&'a str, FileBacked>,
+    key_value_store: BTreeMap<&'a str, FileBacked>,
+    variables_provider: [StaticVariables<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct FileBacked {
+    r#type: &'static str,
+    path: String,
+}
+
+#[derive(Serialize)]
+struct StaticVariables<'a> {
+    r#type: &'static str,
+    values: BTreeMap<&'a str, &'a str>,
+}
+
+impl Demo {
+    /// Where the demo's description lies.
+    pub fn path(dir: &Path) -> PathBuf {
+        dir.join("demo.json")
+    }
+
+    /// Reads a demo's description.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn read(dir: &Path) -> anyhow::Result<Self> {
+        let path = Self::path(dir);
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(serde_json::from_slice(&bytes)?)
+    }
+
+    fn write(&self, dir: &Path) -> anyhow::Result<()> {
+        write_private(&Self::path(dir), &serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Creates a demo installation in a folder.
+    ///
+    /// # Errors
+    /// When something cannot be generated or written.
+    pub fn create(dir: &Path, origin: &str, bridge_url: &str, now: Timestamp) -> anyhow::Result<(Self, TestPki)> {
+        std::fs::create_dir_all(dir)?;
+        let dir = dir.canonicalize()?;
+        let pki = TestPki::generate(now)?;
+        let trust_store = serde_json::to_string(&pki.trust_store())?;
+        write_private(&dir.join("trust-store.json"), trust_store.as_bytes())?;
+
+        let company = pki.company(Company::card(COMPANY.0, COMPANY.1))?;
+        write_card(&dir, "company", "MT00000000000001", PIN, true, &company)?;
+        let system_company =
+            Company { generation: 0, number_in_subject: false, ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1) };
+        write_card(&dir, "company-2", "MG00000000000002", PIN, false, &pki.company(system_company)?)?;
+        let secondary = Company { rank: Some("secondary"), ..Company::card(COMPANY.0, COMPANY.1) };
+        write_card(&dir, "company-secondary", "MT00000000000003", PIN, false, &pki.company(secondary)?)?;
+        let officer = pki.citizen("李審核", OFFICER_SERIAL, "1234")?;
+        write_card(&dir, "officer", "TP00000000000001", PIN, true, &officer)?;
+        let citizen = pki.citizen("陳測試", "0000000187654321", "5678")?;
+        write_card(&dir, "citizen", "TP00000000000002", PIN, false, &citizen)?;
+
+        let certificate_files = |name: &str, (company, ubn): (&str, &str)| -> anyhow::Result<_> {
+            let issued = pki.company(Company::system(company, ubn))?;
+            let key = dir.join(format!("systems/{name}.key"));
+            let certificate = dir.join(format!("systems/{name}.cer"));
+            write_private(&key, pem("PRIVATE KEY", &issued.key.pkcs8()?).as_bytes())?;
+            std::fs::write(&certificate, pem("CERTIFICATE", &issued.certificate))?;
+            Ok((certificate, key))
+        };
+        let (company_certificate_file, company_key_file) = certificate_files("company", COMPANY)?;
+        let (certificate_file, key_file) = certificate_files("company-2", SYSTEM_COMPANY)?;
+
+        let register_key = hex_key()?;
+        write_private(&dir.join("register.key"), register_key.as_bytes())?;
+        let demo = Self {
+            origin: origin.into(),
+            bridge_url: bridge_url.into(),
+            verification_url: format!("{origin}/integration/rwv2c2"),
+            company: DemoCard {
+                card: "company".into(),
+                name: COMPANY.0.into(),
+                ubn: Some(COMPANY.1.into()),
+                pin: PIN.into(),
+            },
+            officer: DemoCard {
+                card: "officer".into(),
+                name: "李審核".into(),
+                ubn: None,
+                pin: PIN.into(),
+            },
+            company_certificate_file,
+            company_key_file,
+            system: DemoSystem {
+                org_id: SYSTEM_COMPANY.1.into(),
+                ap_id: String::new(),
+                iss_key: String::new(),
+                key_file,
+                certificate_file,
+                host_address: HOST_ADDRESS.into(),
+            },
+            id_cards: known_cards(),
+        };
+        demo.write_databases(&dir, &register_key, now)?;
+        let keys = [hex_key()?, hex_key()?];
+        let values = BTreeMap::from([
+            ("origin", origin),
+            ("bridge_url", bridge_url),
+            ("trust_store", trust_store.as_str()),
+            ("digest_key", keys[0].as_str()),
+            ("seal_key", keys[1].as_str()),
+            ("register_key", register_key.as_str()),
+        ]);
+        let file = |name: &str| FileBacked { r#type: "spin", path: format!("data/{name}.db") };
+        let config = RuntimeConfig {
+            sqlite_database: Label::ALL.map(|label| (label.name(), file(label.name()))).into(),
+            key_value_store: BTreeMap::from([("default", file("sessions"))]),
+            variables_provider: [StaticVariables { r#type: "static", values }],
+        };
+        write_private(&dir.join("runtime-config.toml"), toml::to_string(&config)?.as_bytes())?;
+        // Written last: with it the installation is complete.
+        demo.write(&dir)?;
+        Ok((demo, pki))
+    }
+
+    fn write_databases(&self, dir: &Path, register_key: &str, now: Timestamp) -> anyhow::Result<()> {
+        let data = dir.join("data");
+        std::fs::create_dir_all(&data)?;
+        let open = |label: Label| Native::open(&data.join(format!("{}.db", label.name())));
+        for label in Label::ALL {
+            store::native::migrate(&open(label)?.connection, label)?;
+        }
+        Cases(open(Label::Cases)?).add_officer(OFFICER_SERIAL, &self.officer.name, now)?;
+        let key = DigestKey::from_hex(register_key).context("register key")?;
+        let register = open(Label::Register)?;
+        let transaction = Transaction::begin(&register)?;
+        for known in &self.id_cards {
+            let card = IdCard::new(
+                &known.person_id,
+                &known.apply_code,
+                &known.apply_yyymmdd,
+                &known.issue_site_id,
+            )?;
+            let state = match known.state.as_str() {
+                "lost" => 7,
+                "stopped" => 6,
+                _ => 0,
+            };
+            let row = IdCardRow { person: key.person(&card), card: key.card(&card), state };
+            Register(&transaction).put(&row)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Sets the second company's system up through the running service: applies, approves,
+    /// uploads; then completes the description. Does nothing when that was done before.
+    ///
+    /// # Errors
+    /// When the service refuses something.
+    pub fn seed(dir: &Path) -> anyhow::Result<Self> {
+        let mut demo = Self::read(dir)?;
+        if !demo.system.iss_key.is_empty() {
+            return Ok(demo);
+        }
+        let cards = dir.join("cards");
+        let bridge = chayan_bridge::cards::demo::DemoCards::new(&cards);
+        bridge.set_inserted("company-2", true)?;
+        let signer = CardSigner::new(&cards, "company-2");
+        let (name, ubn) = SYSTEM_COMPANY;
+        let mut company = Visitor::new(&demo.origin);
+        company.sign_in_as_company(&signer, ubn)?;
+        let receipt = company.apply(&signer, form("api-application", name, ubn, HOST_ADDRESS))?.expect(201)?;
+        let mut officer = Visitor::new(&demo.origin);
+        officer.sign_in_as_officer(&CardSigner::new(&cards, "officer"))?;
+        let id = receipt["serialNumber"].as_str().context("no serial number")?;
+        officer
+            .post(
+                &format!("/api/review/cases/{id}/decision"),
+                &serde_json::json!({ "decision": "approve", "result": "審核通過" }),
+            )?
+            .expect(200)?;
+        let file = std::fs::read(&demo.system.certificate_file)?;
+        let receipt = company.upload(&signer, ubn, &file)?.expect(201)?;
+        let progress = company.get("/api/cases")?.expect(200)?;
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned).context("not a text");
+        demo.system.iss_key = text(&receipt["issKey"])?;
+        demo.system.ap_id = text(&progress["account"]["apId"])?;
+        bridge.set_inserted("company-2", false)?;
+        demo.write(dir)?;
+        Ok(demo)
+    }
+}
+
+/// The DER inside a PEM file with one block.
+///
+/// # Errors
+/// When it is none.
+pub fn der_of(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let text = std::fs::read_to_string(path)?;
+    let base64: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+    Ok(BASE64_STANDARD.decode(base64)?)
+}

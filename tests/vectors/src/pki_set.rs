@@ -1,0 +1,194 @@
+//! The set of CAs and certificates: two generations of MOEACA and MOICA with one name
+//! each, company cards in the style of 2013 and of 2021, officers', citizens' and
+//! systems' certificates.
+
+use aws_lc_rs::rsa::KeySize;
+use jiff::{SignedDuration, Timestamp};
+use pki::oid::{
+    CARD_RANK, CITIZEN, COMMON_NAME, COMPANY, NATIONAL_ID_TAIL, ORGANISATION_NAME, SERIAL_NUMBER,
+    SUBJECT_TYPE, UBN,
+};
+use pki::{Environment, IssuerRole, TrustStoreFile, TrustedCertificateFile};
+
+use crate::issue::{Attribute, Authority, Key, Part, Profile, certifying, signing};
+
+const ORGANISATIONAL_UNIT: der::asn1::ObjectIdentifier =
+    der::asn1::ObjectIdentifier::new_unwrap("2.5.4.11");
+const EXECUTIVE: &str = "行政院(測試)";
+const MOEACA: &str = "工商憑證管理中心(測試)";
+const MOICA: &str = "內政部憑證管理中心(測試)";
+
+/// A key and its certificate.
+pub struct Issued {
+    /// The key.
+    pub key: Key,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The issuing CA's certificate, DER.
+    pub issuer: Vec<u8>,
+}
+
+/// The CAs.
+pub struct TestPki {
+    root: Authority,
+    moeaca: [Authority; 2],
+    moica: [Authority; 2],
+    now: Timestamp,
+}
+
+/// How a company's certificate is to look.
+#[derive(Clone, Copy)]
+pub struct Company<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// 統一編號.
+    pub ubn: &'a str,
+    /// `primary` or `secondary` for a card; `None` for a system's certificate.
+    pub rank: Option<&'a str>,
+    /// Since 2021 the subject carries the number too.
+    pub number_in_subject: bool,
+    /// Generation of the CA: 0 or 1.
+    pub generation: usize,
+    /// Days from now at which it begins and ends.
+    pub days: (i64, i64),
+}
+
+impl<'a> Company<'a> {
+    /// A primary card in the style of 2021.
+    pub fn card(name: &'a str, ubn: &'a str) -> Self {
+        Self { name, ubn, rank: Some("primary"), number_in_subject: true, generation: 1, days: (-30, 1800) }
+    }
+
+    /// A system's certificate, not on a card.
+    pub fn system(name: &'a str, ubn: &'a str) -> Self {
+        Self { rank: None, days: (-1, 182), ..Self::card(name, ubn) }
+    }
+}
+
+impl TestPki {
+    /// A new set of CAs around this instant.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn generate(now: Timestamp) -> anyhow::Result<Self> {
+        let ca = |subject: &[Part<'_>], make: &dyn Fn(&Profile<'_>) -> anyhow::Result<Authority>| {
+            make(&Profile {
+                subject,
+                attributes: &[],
+                usage: certifying(),
+                ca: true,
+                level: 0,
+                not_before: now - SignedDuration::from_hours(24 * 365),
+                not_after: now + SignedDuration::from_hours(24 * 3650),
+                crl: None,
+            })
+        };
+        let root_name = [
+            Part::Utf8(ORGANISATION_NAME, EXECUTIVE),
+            Part::Utf8(COMMON_NAME, "測試根憑證管理中心"),
+        ];
+        let root = ca(&root_name, &|profile| Authority::root(profile, KeySize::Rsa4096))?;
+        let below = |unit: &str| -> anyhow::Result<Authority> {
+            let subject =
+                [Part::Utf8(ORGANISATION_NAME, EXECUTIVE), Part::Utf8(ORGANISATIONAL_UNIT, unit)];
+            ca(&subject, &|profile| root.authority(profile))
+        };
+        let moeaca = [below(MOEACA)?, below(MOEACA)?];
+        let moica = [below(MOICA)?, below(MOICA)?];
+        Ok(Self { root, moeaca, moica, now })
+    }
+
+    /// The trust store that believes these CAs.
+    pub fn trust_store(&self) -> TrustStoreFile {
+        let generations = |name: &str, role, authorities: &[Authority; 2]| {
+            authorities
+                .iter()
+                .enumerate()
+                .map(|(index, authority)| {
+                    let name = format!("{name} 第{}代", index + 2);
+                    TrustedCertificateFile::new(name, Some(role), &authority.certificate)
+                })
+                .collect::<Vec<_>>()
+        };
+        let mut issuers = generations(MOEACA, IssuerRole::Moeaca, &self.moeaca);
+        issuers.extend(generations(MOICA, IssuerRole::Moica, &self.moica));
+        TrustStoreFile {
+            environment: Environment::Test,
+            anchors: vec![TrustedCertificateFile::new("測試根", None, &self.root.certificate)],
+            issuers,
+        }
+    }
+
+    fn at(&self, days: i64) -> Timestamp {
+        self.now + SignedDuration::from_hours(24 * days)
+    }
+
+    /// A company's card or system certificate.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn company(&self, company: Company<'_>) -> anyhow::Result<Issued> {
+        self.company_with(company, signing(), 0)
+    }
+
+    /// The same with another key usage or policy level.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn company_with(
+        &self,
+        company: Company<'_>,
+        usage: x509_cert::ext::pkix::KeyUsage,
+        level: u32,
+    ) -> anyhow::Result<Issued> {
+        let mut subject = vec![Part::Utf8(ORGANISATION_NAME, company.name)];
+        if company.number_in_subject {
+            subject.push(Part::Printable(SERIAL_NUMBER, company.ubn));
+        }
+        let mut attributes =
+            vec![Attribute::Oid(SUBJECT_TYPE, COMPANY), Attribute::Utf8(UBN, company.ubn)];
+        if let Some(rank) = company.rank {
+            attributes.push(Attribute::Printable(CARD_RANK, rank));
+        }
+        let (from, to) = company.days;
+        let profile = Profile {
+            subject: &subject,
+            attributes: &attributes,
+            usage,
+            ca: false,
+            level,
+            not_before: self.at(from),
+            not_after: self.at(to),
+            crl: Some("http://crl.test.invalid/MOEACA/CRL_0040.crl"),
+        };
+        issue(&self.moeaca[company.generation], &profile)
+    }
+
+    /// A citizen's card.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn citizen(&self, name: &str, subject_serial: &str, tail: &str) -> anyhow::Result<Issued> {
+        let subject =
+            [Part::Utf8(COMMON_NAME, name), Part::Printable(SERIAL_NUMBER, subject_serial)];
+        let attributes =
+            [Attribute::Oid(SUBJECT_TYPE, CITIZEN), Attribute::Utf8(NATIONAL_ID_TAIL, tail)];
+        let profile = Profile {
+            subject: &subject,
+            attributes: &attributes,
+            usage: signing(),
+            ca: false,
+            level: 0,
+            not_before: self.at(-30),
+            not_after: self.at(1800),
+            crl: Some("http://crl.test.invalid/MOICA/MOICA-10-31.crl"),
+        };
+        issue(&self.moica[1], &profile)
+    }
+}
+
+fn issue(authority: &Authority, profile: &Profile<'_>) -> anyhow::Result<Issued> {
+    let key = Key::generate(KeySize::Rsa2048)?;
+    let certificate = authority.issue(profile, &key)?;
+    Ok(Issued { key, certificate, issuer: authority.certificate.clone() })
+}
