@@ -101,10 +101,8 @@ fn serve(options: Serve) -> anyhow::Result<()> {
         Some(pin) => Box::new(DemoAnswer(SecretString::from(pin))),
         None => Box::new(Pinentry { program: options.pinentry }),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async move {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = TcpListener::bind(address)

@@ -50,8 +50,7 @@ pub struct Pinentry {
 impl PinPrompt for Pinentry {
     fn ask(&self, question: &Question) -> Result<SecretString, NoPin> {
         let description = question.to_string();
-        let mut input =
-            PassphraseInput::with_binary(&self.program).ok_or(NoPin::Unavailable)?;
+        let mut input = PassphraseInput::with_binary(&self.program).ok_or(NoPin::Unavailable)?;
         input
             .with_title("憑證簽章")
             .with_description(&description)

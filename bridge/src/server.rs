@@ -83,7 +83,10 @@ fn failure_response(failure: &Failure) -> Response {
 }
 
 /// The one value of a header; `Err` when there are several.
-fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a str>, Failure> {
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &header::HeaderName,
+) -> Result<Option<&'a str>, Failure> {
     let refused = || Failure::from(FailureCode::OriginRefused);
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -106,15 +109,23 @@ impl Bridge {
             return Err(refused());
         }
         match single(request.headers(), &header::ORIGIN)? {
-            Some(origin) if self.options.allowed_origins.iter().any(|allowed| allowed == origin) => {
+            Some(origin)
+                if self.options.allowed_origins.iter().any(|allowed| allowed == origin) =>
+            {
                 Ok(Some(origin.to_owned()))
             }
-            None if request.method() == Method::GET && request.uri().path() == "/v1/status" => Ok(None),
+            None if request.method() == Method::GET && request.uri().path() == "/v1/status" => {
+                Ok(None)
+            }
             _ => Err(refused()),
         }
     }
 
-    async fn route(self: Arc<Self>, origin: Option<&str>, request: Request) -> Result<Response, Failure> {
+    async fn route(
+        self: Arc<Self>,
+        origin: Option<&str>,
+        request: Request,
+    ) -> Result<Response, Failure> {
         let path = request.uri().path().to_owned();
         match (request.method(), path.as_str(), origin) {
             (&Method::GET, "/v1/status", _) => Ok(Json(Status {
@@ -162,8 +173,9 @@ impl Bridge {
 /// A JSON body. The content type is one that no page can send without a preflight.
 async fn body<T: DeserializeOwned>(request: Request<Body>) -> Result<T, Failure> {
     let malformed = || Failure::from(FailureCode::MalformedRequest);
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    if content_type.is_none_or(|value| value != "application/json") {
+    let content_type = single(request.headers(), &header::CONTENT_TYPE)?.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
         return Err(malformed());
     }
     let bytes = to_bytes(request.into_body(), MAX_REQUEST).await.map_err(|_| malformed())?;

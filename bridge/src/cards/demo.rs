@@ -123,9 +123,8 @@ impl CardBackend for DemoCards {
             if !file.inserted {
                 continue;
             }
-            let certificate = |base64: &str| {
-                Certificate::from_der(&decode(base64)?).map_err(failed)
-            };
+            let certificate =
+                |base64: &str| Certificate::from_der(&decode(base64)?).map_err(failed);
             cards.push(PresentCard {
                 id: format!("demo:{name}"),
                 reader: format!("示範讀卡機 {name}"),
@@ -138,7 +137,12 @@ impl CardBackend for DemoCards {
         Ok(cards)
     }
 
-    fn sign(&self, card: &PresentCard, pin: &SecretString, message: &[u8]) -> Result<Vec<u8>, CardError> {
+    fn sign(
+        &self,
+        card: &PresentCard,
+        pin: &SecretString,
+        message: &[u8],
+    ) -> Result<Vec<u8>, CardError> {
         let name = card.id.strip_prefix("demo:").ok_or(CardError::Removed)?.to_owned();
         let present = self.read(&name)?;
         if !present.inserted || present.card_number != card.number {

@@ -67,7 +67,12 @@ pub trait CardBackend: Send + Sync {
     ///
     /// # Errors
     /// [`CardError`].
-    fn sign(&self, card: &PresentCard, pin: &SecretString, message: &[u8]) -> Result<Vec<u8>, CardError>;
+    fn sign(
+        &self,
+        card: &PresentCard,
+        pin: &SecretString,
+        message: &[u8],
+    ) -> Result<Vec<u8>, CardError>;
 
     /// Whether every card of this backend is a demo card. Only then may the PIN be
     /// answered by a command-line option.

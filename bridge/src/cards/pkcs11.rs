@@ -42,7 +42,10 @@ impl Pkcs11Cards {
         }
     }
 
-    fn with_module<T>(&self, act: impl FnOnce(&Pkcs11) -> Result<T, CardError>) -> Result<T, CardError> {
+    fn with_module<T>(
+        &self,
+        act: impl FnOnce(&Pkcs11) -> Result<T, CardError>,
+    ) -> Result<T, CardError> {
         let module = Pkcs11::new(&self.module).map_err(card_error)?;
         module
             .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
@@ -70,7 +73,12 @@ impl CardBackend for Pkcs11Cards {
         })
     }
 
-    fn sign(&self, card: &PresentCard, pin: &SecretString, message: &[u8]) -> Result<Vec<u8>, CardError> {
+    fn sign(
+        &self,
+        card: &PresentCard,
+        pin: &SecretString,
+        message: &[u8],
+    ) -> Result<Vec<u8>, CardError> {
         let digest = digest::digest(&digest::SHA256, message);
         let block = [&SHA_256_DIGEST_INFO[..], digest.as_ref()].concat();
         self.with_module(|module| {

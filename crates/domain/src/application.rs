@@ -132,7 +132,18 @@ impl ApplicationDraft {
         let email = field!("email", self.email.parse::<Email>());
         let reason = field!("reason", paragraph(&self.reason, MAX_REASON));
         let agreed = field!("agreed", agreement(self.agreed.as_ref()));
-        match (kind, company_name, ubn, host_address, contact_name, landline, mobile, email, reason, agreed) {
+        match (
+            kind,
+            company_name,
+            ubn,
+            host_address,
+            contact_name,
+            landline,
+            mobile,
+            email,
+            reason,
+            agreed,
+        ) {
             (
                 Some(kind),
                 Some(company_name),
@@ -167,7 +178,9 @@ fn application_kind(text: &str) -> Result<CaseKind, FieldProblem> {
         .ok_or(FieldProblem::NotOffered)
 }
 
-fn optional<T: std::str::FromStr<Err = FieldProblem>>(text: &str) -> Result<Option<T>, FieldProblem> {
+fn optional<T: std::str::FromStr<Err = FieldProblem>>(
+    text: &str,
+) -> Result<Option<T>, FieldProblem> {
     if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
@@ -245,8 +258,15 @@ mod tests {
         assert_eq!(
             pointers,
             [
-                "/kind", "/companyName", "/ubn", "/hostAddress", "/contactName", "/landline",
-                "/email", "/reason", "/agreed"
+                "/kind",
+                "/companyName",
+                "/ubn",
+                "/hostAddress",
+                "/contactName",
+                "/landline",
+                "/email",
+                "/reason",
+                "/agreed"
             ]
         );
     }

@@ -138,8 +138,7 @@ pub fn submit(
     input: &SigningInput,
     context: &SubmissionContext,
 ) -> Result<Submission, ApplyError> {
-    let draft =
-        ApplicationDraft::deserialize(&input.document).map_err(|_| ApplyError::Document)?;
+    let draft = ApplicationDraft::deserialize(&input.document).map_err(|_| ApplyError::Document)?;
     let application = draft.parse(context.addresses).map_err(ApplyError::Fields)?;
     // What is kept and shown must be what was signed, to the letter.
     if serde_json::to_value(&application).ok().as_ref() != Some(&input.document) {

@@ -258,7 +258,10 @@ mod tests {
                 Err(ReviewError::NotOpen { was: state })
             );
         }
-        assert_eq!(case(CaseState::Accepted).decide(Decision::Reject).unwrap().state, CaseState::Rejected);
+        assert_eq!(
+            case(CaseState::Accepted).decide(Decision::Reject).unwrap().state,
+            CaseState::Rejected
+        );
     }
 
     #[test]

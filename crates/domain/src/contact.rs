@@ -142,8 +142,9 @@ impl FromStr for Mobile {
 
     fn from_str(text: &str) -> Result<Self, FieldProblem> {
         let text = fold_width(text).replace(['-', ' '], "");
-        let valid =
-            text.len() == 10 && text.starts_with("09") && text.bytes().all(|byte| byte.is_ascii_digit());
+        let valid = text.len() == 10
+            && text.starts_with("09")
+            && text.bytes().all(|byte| byte.is_ascii_digit());
         if valid { Ok(Self(text)) } else { Err(FieldProblem::MobileFormat) }
     }
 }
@@ -197,8 +198,18 @@ mod tests {
             assert!(parse(public).is_ok(), "{public}");
         }
         for private in [
-            "10.0.0.1", "127.0.0.1", "169.254.0.1", "192.0.2.1", "100.64.0.1", "0.0.0.0",
-            "255.255.255.255", "::1", "fe80::1", "fc00::1", "2001:db8::1", "::ffff:10.0.0.1",
+            "10.0.0.1",
+            "127.0.0.1",
+            "169.254.0.1",
+            "192.0.2.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "255.255.255.255",
+            "::1",
+            "fe80::1",
+            "fc00::1",
+            "2001:db8::1",
+            "::ffff:10.0.0.1",
         ] {
             assert_eq!(parse(private), Err(FieldProblem::AddressNotPublic), "{private}");
         }
@@ -211,10 +222,18 @@ mod tests {
 
     #[test]
     fn landlines_with_and_without_extension() {
-        for valid in ["(02)12345678", "(02)1234-5678#12", "（０２）12345678＃123", "(037)123456", "(0836)12345"] {
+        for valid in [
+            "(02)12345678",
+            "(02)1234-5678#12",
+            "（０２）12345678＃123",
+            "(037)123456",
+            "(0836)12345",
+        ] {
             assert!(valid.parse::<Landline>().is_ok(), "{valid}");
         }
-        for invalid in ["0212345678", "(2)12345678", "(02)1234567a", "(02)12345678#", "(02)123456789"] {
+        for invalid in
+            ["0212345678", "(2)12345678", "(02)1234567a", "(02)12345678#", "(02)123456789"]
+        {
             assert!(invalid.parse::<Landline>().is_err(), "{invalid}");
         }
     }

@@ -89,10 +89,14 @@ impl IssKey {
     ///
     /// # Errors
     /// [`SealError`], which does not occur for keys of this length.
-    pub fn seal(&self, ubn: Ubn, key: &SealingKey, nonce: [u8; NONCE_LENGTH]) -> Result<Sealed, SealError> {
+    pub fn seal(
+        &self,
+        ubn: Ubn,
+        key: &SealingKey,
+        nonce: [u8; NONCE_LENGTH],
+    ) -> Result<Sealed, SealError> {
         let payload = Payload { msg: self.0.as_bytes(), aad: ubn.as_str().as_bytes() };
-        let sealed =
-            key.cipher().encrypt(&Nonce::from(nonce), payload).map_err(|_| SealError)?;
+        let sealed = key.cipher().encrypt(&Nonce::from(nonce), payload).map_err(|_| SealError)?;
         Ok(Sealed([&nonce[..], &sealed].concat()))
     }
 

@@ -50,7 +50,8 @@ pub use ubn::Ubn;
 pub use upload::{CertificateUpload, CertificateUploadDraft, UploadRefused, accept_upload};
 #[cfg(feature = "server")]
 pub use verification::{
-    Admission, Answer, Caller, CallerCertificate, Claims, MAX_WRONG_ANSWERS, RecordFinding, TokenRefused, admit, judge,
+    Admission, Answer, Caller, CallerCertificate, Claims, MAX_WRONG_ANSWERS, RecordFinding,
+    TokenRefused, admit, judge,
 };
 
 /// Longest life of a challenge, in seconds.

@@ -64,9 +64,11 @@ impl Coded for SignInError {
 ///
 /// # Errors
 /// [`SignInError`].
-pub fn sign_in(document: &serde_json::Value, credential: &Credential) -> Result<SignedIn, SignInError> {
-    let document =
-        SignInDocument::deserialize(document).map_err(|_| SignInError::Document)?;
+pub fn sign_in(
+    document: &serde_json::Value,
+    credential: &Credential,
+) -> Result<SignedIn, SignInError> {
+    let document = SignInDocument::deserialize(document).map_err(|_| SignInError::Document)?;
     match document {
         SignInDocument::Company { ubn: typed } => {
             let ubn = company_number(credential)?;
@@ -146,10 +148,14 @@ mod tests {
 
     #[test]
     fn only_a_companys_primary_card_speaks_for_it() {
-        let refused = |credential: Credential| sign_in(&as_company("12345675"), &credential).unwrap_err();
+        let refused =
+            |credential: Credential| sign_in(&as_company("12345675"), &credential).unwrap_err();
         assert_eq!(refused(citizen()), SignInError::WrongCard);
         // A citizen CA that writes a 統一編號 does not make a company.
-        assert_eq!(refused(Credential { issuer: IssuerRole::Moica, ..company() }), SignInError::WrongCard);
+        assert_eq!(
+            refused(Credential { issuer: IssuerRole::Moica, ..company() }),
+            SignInError::WrongCard
+        );
         assert_eq!(
             refused(Credential { rank: Some(CardRank::Secondary), ..company() }),
             SignInError::SecondaryCard

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::application::{agreement, reason};
 use crate::field::{FieldError, FieldProblem};
-use crate::{Agreement, ApplyError, Case, CaseKind, CaseState, Code, Coded, SubmissionContext, Ubn};
+use crate::{
+    Agreement, ApplyError, Case, CaseKind, CaseState, Code, Coded, SubmissionContext, Ubn,
+};
 
 /// The signed document of an upload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -84,8 +86,8 @@ pub fn accept_upload(
         .filter(|draft| draft.kind == CaseKind::CertificateUpload)
         .ok_or(ApplyError::Document)?;
     let mut errors = Vec::new();
-    let reason = reason(&draft.reason)
-        .map_err(|problem| errors.push(FieldError::at("reason", problem)));
+    let reason =
+        reason(&draft.reason).map_err(|problem| errors.push(FieldError::at("reason", problem)));
     let agreed = agreement(draft.agreed.as_ref())
         .map_err(|problem| errors.push(FieldError::at("agreed", problem)));
     let (Ok(reason), Ok(agreed)) = (reason, agreed) else {

@@ -275,7 +275,9 @@ mod tests {
 
     #[test]
     fn times_are_judged_with_a_minute_of_tolerance() {
-        let at = |iat, exp| outcome(&Claims { iat: NOW + iat, exp: NOW + exp, ..claims() }, &caller()).err();
+        let at = |iat, exp| {
+            outcome(&Claims { iat: NOW + iat, exp: NOW + exp, ..claims() }, &caller()).err()
+        };
         assert_eq!(at(-300, 300), None);
         assert_eq!(at(60, 300), None);
         assert_eq!(at(61, 300), Some(TokenRefused::NotYetValid));
@@ -289,7 +291,12 @@ mod tests {
 
     #[test]
     fn address_account_and_status_are_judged() {
-        let elsewhere = admit(&claims(), &caller(), [203, 0, 113, 8].into(), Timestamp::from_second(NOW).unwrap());
+        let elsewhere = admit(
+            &claims(),
+            &caller(),
+            [203, 0, 113, 8].into(),
+            Timestamp::from_second(NOW).unwrap(),
+        );
         assert_eq!(elsewhere.err(), Some(TokenRefused::Address));
         let status = |status| outcome(&claims(), &Caller { status, ..caller() });
         assert!(matches!(status(AccountStatus::Suspended), Ok(Admission::Suspended)));

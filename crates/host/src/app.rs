@@ -332,9 +332,10 @@ impl Stores {
         labels
             .iter()
             .map(|label| {
-                let database = self.databases.get(label).with_context(|| {
-                    format!("component {component:?}: no database {label:?}")
-                })?;
+                let database = self
+                    .databases
+                    .get(label)
+                    .with_context(|| format!("component {component:?}: no database {label:?}"))?;
                 Ok((label.clone(), sqlite::Pool::new(database.clone())))
             })
             .collect()

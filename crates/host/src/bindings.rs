@@ -231,8 +231,7 @@ impl<T: Send> sqlite::HostConnectionWithStore<T> for Spin {
         accessor: &Accessor<T, Self>,
         connection: Resource<Connection>,
     ) -> wasmtime::Result<i64> {
-        accessor
-            .with(|mut access| Ok(access.get().table.get(&connection)?.last_insert_rowid()))
+        accessor.with(|mut access| Ok(access.get().table.get(&connection)?.last_insert_rowid()))
     }
 
     async fn changes_async(

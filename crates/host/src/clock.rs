@@ -24,9 +24,8 @@ impl HostWallClock for Clock {
 
     fn now(&self) -> Duration {
         let system = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let moved = jiff::SignedDuration::try_from(system)
-            .unwrap_or_default()
-            .saturating_add(self.offset);
+        let moved =
+            jiff::SignedDuration::try_from(system).unwrap_or_default().saturating_add(self.offset);
         Duration::try_from(moved).unwrap_or_default()
     }
 }

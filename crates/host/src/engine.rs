@@ -65,8 +65,7 @@ pub(crate) fn load(engine: &Engine, source: &Path, cache: &Path) -> anyhow::Resu
     let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
     let mut settings = std::hash::DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut settings);
-    let compiled =
-        cache.join(format!("{}-{:016x}.cwasm", hex::encode(digest), settings.finish()));
+    let compiled = cache.join(format!("{}-{:016x}.cwasm", hex::encode(digest), settings.finish()));
     if !compiled.exists() {
         let code = engine
             .precompile_component(&bytes)
@@ -92,6 +91,10 @@ fn private_folder(folder: &Path) -> anyhow::Result<()> {
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
     }
     let mode = std::fs::metadata(folder)?.permissions().mode();
-    ensure!(mode & 0o022 == 0, "{} is writable by others; compiled code is not safe there", folder.display());
+    ensure!(
+        mode & 0o022 == 0,
+        "{} is writable by others; compiled code is not safe there",
+        folder.display()
+    );
     Ok(())
 }

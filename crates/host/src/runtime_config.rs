@@ -49,7 +49,8 @@ impl RuntimeConfig {
         let mut config: Self =
             toml::from_str(&text).with_context(|| format!("{} is not valid", path.display()))?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        for backing in config.sqlite_database.values_mut().chain(config.key_value_store.values_mut())
+        for backing in
+            config.sqlite_database.values_mut().chain(config.key_value_store.values_mut())
         {
             let FileBacked::Spin { path } = backing;
             *path = folder.join(&*path);

@@ -42,8 +42,7 @@ pub(crate) fn tls(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor>
         .with_context(|| format!("--tls-cert {}", certificate.display()))?;
     let key = PrivateKeyDer::from_pem_file(key)
         .with_context(|| format!("--tls-key {}", key.display()))?;
-    let mut config =
-        ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
+    let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -77,7 +76,8 @@ pub(crate) async fn serve(
                 match options.tls.clone() {
                     None => connection(app, options, stream, peer, &mut stopped).await,
                     Some(tls) => {
-                        let handshake = tokio::time::timeout(options.header_timeout, tls.accept(stream));
+                        let handshake =
+                            tokio::time::timeout(options.header_timeout, tls.accept(stream));
                         if let Ok(Ok(stream)) = handshake.await {
                             connection(app, options, stream, peer, &mut stopped).await;
                         }
@@ -134,7 +134,10 @@ async fn respond(
         None => return problem(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確"),
     }
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if declared.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > options.max_body) {
+    if declared
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: u64| length > options.max_body)
+    {
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制");
     }
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE] {
@@ -155,9 +158,11 @@ async fn respond(
         Some(Err(Failure::Deadline)) => {
             problem(StatusCode::GATEWAY_TIMEOUT, "deadline-exceeded", "處理逾時，請稍後再試")
         }
-        Some(Err(Failure::Component)) => {
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "component-failed", "系統發生錯誤，請稍後再試")
-        }
+        Some(Err(Failure::Component)) => problem(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "component-failed",
+            "系統發生錯誤，請稍後再試",
+        ),
         None => problem(StatusCode::NOT_FOUND, "no-such-route", "查無此網址"),
     }
 }

@@ -75,7 +75,10 @@ impl Pool {
             None => self.database.connect().map_err(io_error)?,
         };
         let session = Session { connection: Some(connection), turn: None, pool: self.clone() };
-        Ok(Connection { session: Arc::new(Mutex::new(session)), writers: self.database.writers.clone() })
+        Ok(Connection {
+            session: Arc::new(Mutex::new(session)),
+            writers: self.database.writers.clone(),
+        })
     }
 }
 
@@ -208,7 +211,9 @@ fn from_sql(value: ValueRef<'_>) -> Result<Value, Error> {
         ValueRef::Null => Value::Null,
         ValueRef::Integer(integer) => Value::Integer(integer),
         ValueRef::Real(real) => Value::Real(real),
-        ValueRef::Text(text) => Value::Text(std::str::from_utf8(text).map_err(io_error)?.to_owned()),
+        ValueRef::Text(text) => {
+            Value::Text(std::str::from_utf8(text).map_err(io_error)?.to_owned())
+        }
         ValueRef::Blob(blob) => Value::Blob(blob.to_vec()),
     })
 }

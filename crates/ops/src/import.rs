@@ -27,11 +27,11 @@ const STEP: u64 = 10_000;
 /// Imports a file in one transaction and returns the number of cards. A line that
 /// cannot be read stops the import; its number is told, never its content.
 pub(crate) fn id_cards(database: &Native, file: &Path, key: &DigestKey) -> anyhow::Result<u64> {
-    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+    let size =
+        std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
     let mut reader = csv::Reader::from_path(file)?;
-    let bar = ProgressBar::new(size).with_style(
-        ProgressStyle::with_template("{bar:40} {percent:>3} % {elapsed} {msg}")?,
-    );
+    let bar = ProgressBar::new(size)
+        .with_style(ProgressStyle::with_template("{bar:40} {percent:>3} % {elapsed} {msg}")?);
     let transaction = Transaction::begin(database)?;
     let register = Register(&transaction);
     let mut imported = 0;

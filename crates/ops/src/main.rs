@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use store::Cases;
 use store::native::Native;
 use store::schema::Label;
-use store::Cases;
 
 /// Operate an installation.
 #[derive(Parser)]
@@ -102,7 +102,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             println!("environment: {:?}", trust.environment());
             for issuer in trust.issuers() {
                 let certificate = &issuer.certificate;
-                println!("{:?}\t{}\tuntil {}", issuer.role, certificate.fingerprint(), certificate.not_after());
+                println!(
+                    "{:?}\t{}\tuntil {}",
+                    issuer.role,
+                    certificate.fingerprint(),
+                    certificate.not_after()
+                );
             }
         }
     }

@@ -3,9 +3,12 @@
 use cms::cert::{CertificateChoices, IssuerAndSerialNumber};
 use cms::content_info::{CmsVersion, ContentInfo};
 use cms::signed_data::{
-    EncapsulatedContentInfo, SignedAttributes, SignedData, SignerIdentifier, SignerInfo, SignerInfos,
+    EncapsulatedContentInfo, SignedAttributes, SignedData, SignerIdentifier, SignerInfo,
+    SignerInfos,
 };
-use der::asn1::{Any, ObjectIdentifier, OctetString, OctetStringRef, SetOfVec, UtcTime, Utf8StringRef};
+use der::asn1::{
+    Any, ObjectIdentifier, OctetString, OctetStringRef, SetOfVec, UtcTime, Utf8StringRef,
+};
 use der::{Decode, Encode};
 use jiff::Timestamp;
 use ring::digest;
@@ -113,7 +116,8 @@ fn signer_certificate(
     signed_data: &SignedData,
     signer: &SignerInfo,
 ) -> Result<Certificate, PkiError> {
-    let certificates = signed_data.certificates.as_ref().ok_or(PkiError::SignerCertificateMissing)?;
+    let certificates =
+        signed_data.certificates.as_ref().ok_or(PkiError::SignerCertificateMissing)?;
     if certificates.0.len() > MAX_CERTIFICATES {
         return Err(PkiError::TooLarge { size: certificates.0.len(), limit: MAX_CERTIFICATES });
     }
@@ -131,7 +135,9 @@ fn signer_certificate(
         }
     };
     let mut found = certificates.0.iter().filter_map(|choice| match choice {
-        CertificateChoices::Certificate(certificate) if is_signers(certificate) => Some(certificate),
+        CertificateChoices::Certificate(certificate) if is_signers(certificate) => {
+            Some(certificate)
+        }
         _ => None,
     });
     let (Some(certificate), None) = (found.next(), found.next()) else {
@@ -162,12 +168,17 @@ fn check_signer(
     if digest::digest(digest_algorithm, content).as_ref() != stated.as_bytes() {
         return Err(PkiError::DigestMismatch);
     }
-    let card_number = optional(attributes, oid::CARD_NUMBER, "cardNumber")?
-        .map(credential::text)
-        .transpose()?;
+    let card_number =
+        optional(attributes, oid::CARD_NUMBER, "cardNumber")?.map(credential::text).transpose()?;
     // RFC 5652, section 5.4: signed is the attributes' DER as an explicit SET OF.
     let signed = attributes.to_der().map_err(|_| PkiError::SignedAttribute("all"))?;
-    verify_raw(certificate, &signer.digest_alg, &signer.signature_algorithm, &signed, signer.signature.as_bytes())?;
+    verify_raw(
+        certificate,
+        &signer.digest_alg,
+        &signer.signature_algorithm,
+        &signed,
+        signer.signature.as_bytes(),
+    )?;
     Ok(card_number)
 }
 
@@ -328,7 +339,8 @@ impl SignedDataDraft {
         };
         let mut certificates = Vec::new();
         for certificate in std::iter::once(&self.certificate).chain(&self.chain) {
-            let parsed = x509_cert::Certificate::from_der(certificate.der()).map_err(unencodable)?;
+            let parsed =
+                x509_cert::Certificate::from_der(certificate.der()).map_err(unencodable)?;
             certificates.push(CertificateChoices::Certificate(parsed));
         }
         let signed_data = SignedData {
@@ -359,7 +371,10 @@ fn null_parameters(oid: ObjectIdentifier) -> AlgorithmIdentifierOwned {
     AlgorithmIdentifierOwned { oid, parameters: Some(Any::null()) }
 }
 
-fn attribute(oid: ObjectIdentifier, value: &(impl der::EncodeValue + der::Tagged)) -> Result<Attribute, PkiError> {
+fn attribute(
+    oid: ObjectIdentifier,
+    value: &(impl der::EncodeValue + der::Tagged),
+) -> Result<Attribute, PkiError> {
     let value = Any::encode_from(value).map_err(unencodable)?;
     Ok(Attribute { oid, values: SetOfVec::try_from(vec![value]).map_err(unencodable)? })
 }

@@ -67,7 +67,8 @@ impl<C: DeserializeOwned> Unverified<C> {
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-        let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
+        let decode =
+            |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
         let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
         let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;
         let typed = header.typ.is_none_or(|kind| kind.eq_ignore_ascii_case("JWT"));
@@ -118,7 +119,9 @@ mod tests {
     #[test]
     fn only_rs256_is_parsed() {
         let claims = r#"{"iss":"a"}"#;
-        assert!(Unverified::<Claims>::parse(&token(r#"{"alg":"RS256","typ":"JWT"}"#, claims)).is_ok());
+        assert!(
+            Unverified::<Claims>::parse(&token(r#"{"alg":"RS256","typ":"JWT"}"#, claims)).is_ok()
+        );
         for header in [
             r#"{"alg":"none"}"#,
             r#"{"alg":"HS256","typ":"JWT"}"#,
@@ -140,7 +143,8 @@ mod tests {
         assert_eq!(refusal(&token(header, r#"{"iss":"a","iss":"b"}"#)), TokenError::Claims);
         assert_eq!(refusal(&token(header, r#"{"iss":1}"#)), TokenError::Claims);
         let good = token(header, r#"{"iss":"a"}"#);
-        for bad in [format!("{good}="), format!("{good}."), good.replace('.', ""), "..".to_owned()] {
+        for bad in [format!("{good}="), format!("{good}."), good.replace('.', ""), "..".to_owned()]
+        {
             assert!(Unverified::<Claims>::parse(&bad).is_err(), "{bad}");
         }
         assert_eq!(refusal(&"a".repeat(MAX_SIZE + 1)), TokenError::Malformed);

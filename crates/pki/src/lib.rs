@@ -25,5 +25,8 @@ pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
 pub use error::PkiError;
 pub use rsa_key::RsaPublicKey;
 pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};
-pub use trust::{Environment, Issuer, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile, TrustedCertificateFile};
+pub use trust::{
+    Environment, Issuer, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile,
+    TrustedCertificateFile,
+};
 pub use uploaded::{UploadError, UploadedCertificate, read_certificate_file};

@@ -60,8 +60,9 @@ impl TrustStore {
                 None,
             )
             .map_err(|error| match error {
-                webpki::Error::UnknownIssuer
-                | webpki::Error::InvalidSignatureForPublicKey => PkiError::UnknownIssuer,
+                webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey => {
+                    PkiError::UnknownIssuer
+                }
                 other => PkiError::Path(other.to_string()),
             })?;
         let mut between = path.intermediate_certificates();

@@ -50,7 +50,8 @@ impl RsaPublicKey {
             (value < 1 << 32).then_some(value << 8 | u64::from(*byte))
         });
         let odd = modulus.last().is_some_and(|byte| byte & 1 == 1);
-        let sane = exponent.is_some_and(|value| value % 2 == 1 && (65_537..1 << 32).contains(&value));
+        let sane =
+            exponent.is_some_and(|value| value % 2 == 1 && (65_537..1 << 32).contains(&value));
         if !(2048..=4096).contains(&bits) || !odd || !sane {
             return Err(PkiError::WeakKey { bits });
         }

@@ -111,7 +111,8 @@ pub fn read_certificate_file(file: &[u8]) -> Result<Certificate, UploadError> {
         }
         (Some(_), Some(_)) => return Err(UploadError::SeveralCertificates),
     };
-    let base64: String = body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+    let base64: String =
+        body.chars().filter(|character| !character.is_ascii_whitespace()).collect();
     let der = BASE64_STANDARD.decode(base64).map_err(|_| UploadError::NotACertificate)?;
     read_der(&der)
 }
@@ -162,7 +163,8 @@ mod tests {
 
     #[test]
     fn other_files_are_not_certificates() {
-        for file in [&b""[..], b"hello", b"\xff\xfe", &[0x30, 0x80], b"-----BEGIN CERTIFICATE-----"] {
+        for file in [&b""[..], b"hello", b"\xff\xfe", &[0x30, 0x80], b"-----BEGIN CERTIFICATE-----"]
+        {
             assert_eq!(read_certificate_file(file), Err(UploadError::NotACertificate));
         }
         assert!(read_certificate_file(&vec![b'A'; MAX_SIZE + 1]).is_err());

@@ -64,7 +64,8 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
     serial_number, not_before, not_after
     FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
     WHERE accounts.ubn = ?1";
-const CALLER: &str = "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
+const CALLER: &str =
+    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
     FROM accounts JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
     WHERE iss_key_digest = ?1";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
@@ -100,8 +101,16 @@ const SET_ISS_KEY: &str = "UPDATE accounts SET iss_key_digest = ?2, iss_key_seal
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
-    ACCOUNT, CALLER, CLAIM_AP_ID, OPEN_ACCOUNT, CHANGE_DATA, STOP, RETIRE_CERTIFICATE,
-    CERTIFICATE_OWNER, PUT_CERTIFICATE, SET_ISS_KEY,
+    ACCOUNT,
+    CALLER,
+    CLAIM_AP_ID,
+    OPEN_ACCOUNT,
+    CHANGE_DATA,
+    STOP,
+    RETIRE_CERTIFICATE,
+    CERTIFICATE_OWNER,
+    PUT_CERTIFICATE,
+    SET_ISS_KEY,
 ];
 
 impl<D: Database> Cases<D> {
@@ -200,8 +209,7 @@ impl<D: Database> Cases<D> {
         {
             return Err(StoreError::CertificateBound);
         }
-        self.0
-            .execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), case.submitted_at.into()])?;
+        self.0.execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), case.submitted_at.into()])?;
         one(self.0.execute(
             PUT_CERTIFICATE,
             &[
@@ -217,8 +225,7 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         if let Replacement::NewIssKey { digest, sealed } = replacement {
-            let parameters =
-                [ubn.as_str().into(), digest[..].into(), sealed.0.as_slice().into()];
+            let parameters = [ubn.as_str().into(), digest[..].into(), sealed.0.as_slice().into()];
             one(self.0.execute(SET_ISS_KEY, &parameters)?)?;
         }
         Ok(())
@@ -258,8 +265,10 @@ fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
 }
 
 fn caller(row: &Row) -> Result<Caller, StoreError> {
-    let key = RsaPublicKey::from_pkcs1(row.blob(4)?)
-        .map_err(|error| StoreError::Inconsistent { what: "public key", found: error.to_string() })?;
+    let key = RsaPublicKey::from_pkcs1(row.blob(4)?).map_err(|error| StoreError::Inconsistent {
+        what: "public key",
+        found: error.to_string(),
+    })?;
     Ok(Caller {
         ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
         ap_id: row.text(1)?.to_owned(),

@@ -26,7 +26,11 @@ impl<D: Database> Attempts<D> {
     ///
     /// # Errors
     /// [`StoreError`]: nothing may be revealed then.
-    pub fn count_wrong(&self, person: PersonDigest, day: TaipeiDay) -> Result<Option<u8>, StoreError> {
+    pub fn count_wrong(
+        &self,
+        person: PersonDigest,
+        day: TaipeiDay,
+    ) -> Result<Option<u8>, StoreError> {
         let rows = self.0.execute(COUNT, &key(person, day))?;
         rows.first().map(wrong).transpose()
     }
@@ -35,7 +39,11 @@ impl<D: Database> Attempts<D> {
     ///
     /// # Errors
     /// [`StoreError`]: nothing may be revealed then.
-    pub fn wrong_so_far(&self, person: PersonDigest, day: TaipeiDay) -> Result<Option<u8>, StoreError> {
+    pub fn wrong_so_far(
+        &self,
+        person: PersonDigest,
+        day: TaipeiDay,
+    ) -> Result<Option<u8>, StoreError> {
         let rows = self.0.execute(SO_FAR, &key(person, day))?;
         let count = rows.first().map(wrong).transpose()?.unwrap_or(0);
         Ok((count < domain::MAX_WRONG_ANSWERS).then_some(count))

@@ -111,8 +111,17 @@ const SIGNED_DATA: &str = "SELECT signed_data FROM applications WHERE case_id = 
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
-    STANDING, INSERT_CASE, INSERT_APPLICATION, INSERT_UPLOAD, INSERT_EVENT, OF_COMPANY, BY_ID,
-    UNDER_REVIEW, CANCEL, DECIDE, SIGNED_DATA,
+    STANDING,
+    INSERT_CASE,
+    INSERT_APPLICATION,
+    INSERT_UPLOAD,
+    INSERT_EVENT,
+    OF_COMPANY,
+    BY_ID,
+    UNDER_REVIEW,
+    CANCEL,
+    DECIDE,
+    SIGNED_DATA,
 ];
 
 impl<D: Database> Cases<D> {

@@ -107,7 +107,10 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let later = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
         let issue = |letter: &str| {
-            cases.issue_challenge(letter.repeat(43), Purpose::SignIn, "o", None, now).unwrap().challenge
+            cases
+                .issue_challenge(letter.repeat(43), Purpose::SignIn, "o", None, now)
+                .unwrap()
+                .challenge
         };
         let consume = |challenge: &str, purpose, origin, at| {
             let ubn = (purpose != Purpose::SignIn).then(|| "12345675".parse().unwrap());
@@ -119,7 +122,10 @@ mod tests {
         assert_eq!(consume(&a, Purpose::SignIn, "o", later(299)), Ok(()));
         assert_eq!(consume(&a, Purpose::SignIn, "o", later(299)), Err(StoreError::ChallengeUsed));
         let b = issue("b");
-        assert_eq!(consume(&b, Purpose::SignIn, "o", later(300)), Err(StoreError::ChallengeExpired));
+        assert_eq!(
+            consume(&b, Purpose::SignIn, "o", later(300)),
+            Err(StoreError::ChallengeExpired)
+        );
         assert!(matches!(
             cases.issue_challenge("a".repeat(43), Purpose::SignIn, "o", None, now),
             Err(StoreError::Unique(_))

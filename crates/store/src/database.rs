@@ -91,7 +91,11 @@ impl Row {
 
     /// A TEXT or NULL.
     pub(crate) fn optional_text(&self, index: usize) -> Result<Option<String>, StoreError> {
-        if self.is_null(index) { Ok(None) } else { self.text(index).map(|text| Some(text.to_owned())) }
+        if self.is_null(index) {
+            Ok(None)
+        } else {
+            self.text(index).map(|text| Some(text.to_owned()))
+        }
     }
 
     /// An instant.

@@ -59,9 +59,10 @@ impl StoreError {
 impl Coded for StoreError {
     fn code(&self) -> Code {
         match self {
-            Self::Driver(_) | Self::Unique(_) | Self::Inconsistent { .. } | Self::ApIdsExhausted => {
-                Code::Internal
-            }
+            Self::Driver(_)
+            | Self::Unique(_)
+            | Self::Inconsistent { .. }
+            | Self::ApIdsExhausted => Code::Internal,
             Self::Conflict => Code::CaseNotOpen,
             Self::ChallengeUnknown => Code::ChallengeUnknown,
             Self::ChallengeExpired => Code::ChallengeExpired,

@@ -42,12 +42,10 @@ pub struct Attempts<D>(pub D);
 /// Every statement, for the test that prepares each against the schema.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
-    let cases = [accounts::STATEMENTS, cases::STATEMENTS, challenges::STATEMENTS, officers::STATEMENTS];
-    let mut all: Vec<_> = cases
-        .into_iter()
-        .flatten()
-        .map(|statement| (schema::Label::Cases, *statement))
-        .collect();
+    let cases =
+        [accounts::STATEMENTS, cases::STATEMENTS, challenges::STATEMENTS, officers::STATEMENTS];
+    let mut all: Vec<_> =
+        cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));
     all.extend(attempts::STATEMENTS.iter().map(|statement| (schema::Label::Attempts, *statement)));
     all

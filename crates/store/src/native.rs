@@ -42,8 +42,7 @@ impl Database for Native {
             Value::Text(text) => Sql::Text(text.clone()),
             Value::Blob(blob) => Sql::Blob(blob.clone()),
         });
-        let mut cursor =
-            statement.query(rusqlite::params_from_iter(parameters)).map_err(driver)?;
+        let mut cursor = statement.query(rusqlite::params_from_iter(parameters)).map_err(driver)?;
         let mut rows = Vec::new();
         while let Some(row) = cursor.next().map_err(driver)? {
             let values = (0..columns)

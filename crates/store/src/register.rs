@@ -28,7 +28,11 @@ impl<D: Database> Register<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn compare(&self, person: PersonDigest, card: CardDigest) -> Result<RecordFinding, StoreError> {
+    pub fn compare(
+        &self,
+        person: PersonDigest,
+        card: CardDigest,
+    ) -> Result<RecordFinding, StoreError> {
         let rows = self.0.execute(FIND, &[person.0[..].into()])?;
         let Some(row) = rows.first() else { return Ok(RecordFinding::Differs) };
         let kept: [u8; 16] = row.blob(0)?.try_into().map_err(|_| StoreError::Inconsistent {
@@ -50,9 +54,7 @@ impl<D: Database> Register<D> {
     /// [`StoreError`].
     pub fn put(&self, row: &IdCardRow) -> Result<(), StoreError> {
         let IdCardRow { person, card, state } = row;
-        self.0
-            .execute(PUT, &[person.0[..].into(), card.0[..].into(), (*state).into()])
-            .map(drop)
+        self.0.execute(PUT, &[person.0[..].into(), card.0[..].into(), (*state).into()]).map(drop)
     }
 
     /// Whether the register can be read.

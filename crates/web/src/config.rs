@@ -18,7 +18,9 @@ thread_local! {
 /// # Errors
 /// [`domain::Code::NotReady`] when it is not set.
 pub async fn variable(name: &'static str) -> Result<String, Problem> {
-    variables::get(name).await.map_err(|_| Problem::not_ready(format!("variable {name:?} is not set")))
+    variables::get(name)
+        .await
+        .map_err(|_| Problem::not_ready(format!("variable {name:?} is not set")))
 }
 
 /// The service's own origin: the only one that signatures and pages may name.
@@ -35,7 +37,8 @@ pub async fn origin() -> Result<String, Problem> {
 /// [`domain::Code::NotReady`].
 pub async fn digest_key() -> Result<DigestKey, Problem> {
     let text = variable("digest_key").await?;
-    DigestKey::from_hex(&text).ok_or_else(|| Problem::not_ready("digest_key is not 64 hexadecimal digits"))
+    DigestKey::from_hex(&text)
+        .ok_or_else(|| Problem::not_ready("digest_key is not 64 hexadecimal digits"))
 }
 
 /// The trust store, checked once for each instance.

@@ -101,8 +101,8 @@ impl Problem {
                 })
                 .collect(),
         };
-        let status = StatusCode::from_u16(self.code.status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = json_reply(status, "application/problem+json", &document);
         if let Some(methods) = self.allow {
             reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods));

@@ -186,8 +186,14 @@ mod tests {
     #[test]
     fn one_address_is_believed_and_two_are_not() {
         let address = |values| client_address(&headers(values)).ok().map(|ip| ip.to_string());
-        assert_eq!(address(&[("spin-client-addr", "203.0.113.7:4000")]).as_deref(), Some("203.0.113.7"));
-        assert_eq!(address(&[("spin-client-addr", "[::ffff:203.0.113.7]:1")]).as_deref(), Some("203.0.113.7"));
+        assert_eq!(
+            address(&[("spin-client-addr", "203.0.113.7:4000")]).as_deref(),
+            Some("203.0.113.7")
+        );
+        assert_eq!(
+            address(&[("spin-client-addr", "[::ffff:203.0.113.7]:1")]).as_deref(),
+            Some("203.0.113.7")
+        );
         assert_eq!(address(&[]), None);
         assert_eq!(address(&[("spin-client-addr", "203.0.113.7")]), None);
         let twice = [("spin-client-addr", "203.0.113.7:1"), ("spin-client-addr", "127.0.0.1:1")];

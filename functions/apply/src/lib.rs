@@ -113,9 +113,9 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
     let cases = Cases(&transaction);
     let context = signed.context(&cases)?;
     let upload = domain::accept_upload(&signed.proof, &signed.input, &context, &signed.trust)?;
-    let account = cases.account(signed.session)?.ok_or(ApplyError::NotOffered {
-        kind: domain::CaseKind::CertificateUpload,
-    })?;
+    let account = cases
+        .account(signed.session)?
+        .ok_or(ApplyError::NotOffered { kind: domain::CaseKind::CertificateUpload })?;
     let (iss_key, replacement) = match account.iss_key {
         Some(sealed) => (
             IssKey::open(&sealed, signed.session, &sealing_key).map_err(Problem::internal)?,
@@ -136,4 +136,3 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
     receipt.iss_key = Some(iss_key.reveal().to_owned());
     Ok(web::json(StatusCode::CREATED, &receipt))
 }
-

@@ -38,7 +38,10 @@ async fn route(request: Request) -> Result<Reply, Problem> {
 async fn ready() -> Result<Reply, Problem> {
     let answer = |problem: Problem| {
         let cause = problem.cause().unwrap_or("unknown").to_owned();
-        web::json(StatusCode::SERVICE_UNAVAILABLE, &serde_json::json!({ "ready": false, "cause": cause }))
+        web::json(
+            StatusCode::SERVICE_UNAVAILABLE,
+            &serde_json::json!({ "ready": false, "cause": cause }),
+        )
     };
     let checks = async {
         web::trust().await?;
@@ -46,18 +49,21 @@ async fn ready() -> Result<Reply, Problem> {
         web::variable("bridge_url").await?;
         let missing = |label: Label| {
             move |error: store::StoreError| {
-                Problem::not_ready(format!("database {:?}: {error} (run `chayan migrate`)", label.name()))
+                Problem::not_ready(format!(
+                    "database {:?}: {error} (run `chayan migrate`)",
+                    label.name()
+                ))
             }
         };
         let cases = Cases(store::spin::open(Label::Cases).map_err(missing(Label::Cases))?);
         cases.officer_by_id(0).map_err(missing(Label::Cases))?;
-        let register = Register(store::spin::open(Label::Register).map_err(missing(Label::Register))?);
+        let register =
+            Register(store::spin::open(Label::Register).map_err(missing(Label::Register))?);
         register.probe().map_err(missing(Label::Register))?;
         // Days that are over need no counts any more.
-        let attempts = Attempts(store::spin::open(Label::Attempts).map_err(missing(Label::Attempts))?);
-        attempts
-            .forget_before(domain::TaipeiDay::of(web::now()))
-            .map_err(missing(Label::Attempts))
+        let attempts =
+            Attempts(store::spin::open(Label::Attempts).map_err(missing(Label::Attempts))?);
+        attempts.forget_before(domain::TaipeiDay::of(web::now())).map_err(missing(Label::Attempts))
     };
     match checks.await {
         Ok(()) => Ok(web::json(StatusCode::OK, &serde_json::json!({ "ready": true }))),

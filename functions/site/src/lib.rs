@@ -12,8 +12,7 @@ use web::{Problem, Reply};
 const ROOT: &str = "/site";
 /// The place in every page where a test installation says so.
 const ENVIRONMENT_MARK: &str = "<!-- environment -->";
-const TEST_BANNER: &str =
-    r#"<p class="test-banner" role="note">測試環境：本網站使用測試憑證與虛構資料，非正式服務。</p>"#;
+const TEST_BANNER: &str = r#"<p class="test-banner" role="note">測試環境：本網站使用測試憑證與虛構資料，非正式服務。</p>"#;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -48,10 +47,8 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     // The bridge's window needs its opener.
-    headers.insert(
-        "cross-origin-opener-policy",
-        HeaderValue::from_static("same-origin-allow-popups"),
-    );
+    headers
+        .insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin-allow-popups"));
     let policy = content_security_policy(&web::variable("bridge_url").await?);
     headers.insert(
         header::CONTENT_SECURITY_POLICY,

@@ -77,7 +77,13 @@ pub trait Signer {
     ///
     /// # Errors
     /// When it could not be signed.
-    fn sign(&self, origin: &str, purpose: Purpose, challenge: &str, document: Value) -> anyhow::Result<String>;
+    fn sign(
+        &self,
+        origin: &str,
+        purpose: Purpose,
+        challenge: &str,
+        document: Value,
+    ) -> anyhow::Result<String>;
 }
 
 /// A bridge, asked over HTTP as a page asks it.
@@ -104,7 +110,13 @@ impl BridgeSigner {
 }
 
 impl Signer for BridgeSigner {
-    fn sign(&self, origin: &str, purpose: Purpose, challenge: &str, document: Value) -> anyhow::Result<String> {
+    fn sign(
+        &self,
+        origin: &str,
+        purpose: Purpose,
+        challenge: &str,
+        document: Value,
+    ) -> anyhow::Result<String> {
         let cards = self.command(origin, "/v1/cards", &json!({}))?.expect(200)?;
         let cards: Cards = serde_json::from_value(cards)?;
         let card = cards.cards.into_iter().find(|card| card.kind == self.kind);
@@ -137,7 +149,8 @@ impl CardSigner {
         let file = self.cards.read(&self.name)?;
         let cards = self.cards.cards()?;
         let id = format!("demo:{}", self.name);
-        let card = cards.into_iter().find(|card| card.id == id).context("the card is not inserted")?;
+        let card =
+            cards.into_iter().find(|card| card.id == id).context("the card is not inserted")?;
         let draft = SignedDataDraft::new(
             content,
             card.certificate.clone(),
@@ -151,7 +164,13 @@ impl CardSigner {
 }
 
 impl Signer for CardSigner {
-    fn sign(&self, origin: &str, purpose: Purpose, challenge: &str, document: Value) -> anyhow::Result<String> {
+    fn sign(
+        &self,
+        origin: &str,
+        purpose: Purpose,
+        challenge: &str,
+        document: Value,
+    ) -> anyhow::Result<String> {
         let input = SigningInput::new(origin, purpose, challenge, document);
         let content = input.canonical().context("not canonical")?;
         Ok(BASE64_STANDARD.encode(self.sign_content(content)?))
@@ -194,7 +213,12 @@ impl Visitor {
     /// As [`Visitor::get`].
     pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
         let mut request = self.agent.get(format!("{}{path}", self.base));
-        for (name, value) in self.cookie.iter().map(|cookie| ("cookie", cookie.as_str())).chain(headers.iter().copied()) {
+        for (name, value) in self
+            .cookie
+            .iter()
+            .map(|cookie| ("cookie", cookie.as_str()))
+            .chain(headers.iter().copied())
+        {
             request = request.header(name, value);
         }
         read(request.call()?)
@@ -237,7 +261,12 @@ impl Visitor {
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn signed(&self, signer: &dyn Signer, purpose: Purpose, document: Value) -> anyhow::Result<Value> {
+    pub fn signed(
+        &self,
+        signer: &dyn Signer,
+        purpose: Purpose,
+        document: Value,
+    ) -> anyhow::Result<Value> {
         let challenge = self.challenge(purpose)?;
         let signed_data = signer.sign(&self.origin, purpose, &challenge, document)?;
         Ok(json!({ "signedData": signed_data }))

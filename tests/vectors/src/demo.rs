@@ -160,7 +160,14 @@ fn hex_key() -> anyhow::Result<String> {
 ///
 /// # Errors
 /// Those of the file system.
-pub fn write_card(dir: &Path, name: &str, number: &str, pin: &str, inserted: bool, issued: &Issued) -> anyhow::Result<()> {
+pub fn write_card(
+    dir: &Path,
+    name: &str,
+    number: &str,
+    pin: &str,
+    inserted: bool,
+    issued: &Issued,
+) -> anyhow::Result<()> {
     let card = CardFile {
         card_number: number.into(),
         pin: pin.into(),
@@ -204,7 +211,8 @@ impl Demo {
     /// When there is none.
     pub fn read(dir: &Path) -> anyhow::Result<Self> {
         let path = Self::path(dir);
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes =
+            std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(serde_json::from_slice(&bytes)?)
     }
 
@@ -216,7 +224,12 @@ impl Demo {
     ///
     /// # Errors
     /// When something cannot be generated or written.
-    pub fn create(dir: &Path, origin: &str, bridge_url: &str, now: Timestamp) -> anyhow::Result<(Self, TestPki)> {
+    pub fn create(
+        dir: &Path,
+        origin: &str,
+        bridge_url: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<(Self, TestPki)> {
         std::fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
         let pki = TestPki::generate(now)?;
@@ -225,11 +238,28 @@ impl Demo {
 
         let company = pki.company(Company::card(COMPANY.0, COMPANY.1))?;
         write_card(&dir, "company", "MT00000000000001", PIN, true, &company)?;
-        let system_company =
-            Company { generation: 0, number_in_subject: false, ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1) };
-        write_card(&dir, "company-2", "MG00000000000002", PIN, false, &pki.company(system_company)?)?;
+        let system_company = Company {
+            generation: 0,
+            number_in_subject: false,
+            ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1)
+        };
+        write_card(
+            &dir,
+            "company-2",
+            "MG00000000000002",
+            PIN,
+            false,
+            &pki.company(system_company)?,
+        )?;
         let secondary = Company { rank: Some("secondary"), ..Company::card(COMPANY.0, COMPANY.1) };
-        write_card(&dir, "company-secondary", "MT00000000000003", PIN, false, &pki.company(secondary)?)?;
+        write_card(
+            &dir,
+            "company-secondary",
+            "MT00000000000003",
+            PIN,
+            false,
+            &pki.company(secondary)?,
+        )?;
         let officer = pki.citizen("李審核", OFFICER_SERIAL, "1234")?;
         write_card(&dir, "officer", "TP00000000000001", PIN, true, &officer)?;
         let citizen = pki.citizen("陳測試", "0000000187654321", "5678")?;
@@ -298,7 +328,12 @@ impl Demo {
         Ok((demo, pki))
     }
 
-    fn write_databases(&self, dir: &Path, register_key: &str, now: Timestamp) -> anyhow::Result<()> {
+    fn write_databases(
+        &self,
+        dir: &Path,
+        register_key: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
         let data = dir.join("data");
         std::fs::create_dir_all(&data)?;
         let open = |label: Label| Native::open(&data.join(format!("{}.db", label.name())));
@@ -345,7 +380,9 @@ impl Demo {
         let (name, ubn) = SYSTEM_COMPANY;
         let mut company = Visitor::new(&demo.origin);
         company.sign_in_as_company(&signer, ubn)?;
-        let receipt = company.apply(&signer, form("api-application", name, ubn, HOST_ADDRESS))?.expect(201)?;
+        let receipt = company
+            .apply(&signer, form("api-application", name, ubn, HOST_ADDRESS))?
+            .expect(201)?;
         let mut officer = Visitor::new(&demo.origin);
         officer.sign_in_as_officer(&CardSigner::new(&cards, "officer"))?;
         let id = receipt["serialNumber"].as_str().context("no serial number")?;
@@ -358,7 +395,8 @@ impl Demo {
         let file = std::fs::read(&demo.system.certificate_file)?;
         let receipt = company.upload(&signer, ubn, &file)?.expect(201)?;
         let progress = company.get("/api/cases")?.expect(200)?;
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned).context("not a text");
+        let text =
+            |value: &serde_json::Value| value.as_str().map(str::to_owned).context("not a text");
         demo.system.iss_key = text(&receipt["issKey"])?;
         demo.system.ap_id = text(&progress["account"]["apId"])?;
         bridge.set_inserted("company-2", false)?;

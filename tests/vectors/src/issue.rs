@@ -7,7 +7,10 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
-use der::asn1::{Any, BitString, Ia5StringRef, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec, Utf8StringRef};
+use der::asn1::{
+    Any, BitString, Ia5StringRef, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec,
+    Utf8StringRef,
+};
 use der::{Decode, Encode, Sequence};
 use jiff::Timestamp;
 use pki::oid;
@@ -159,7 +162,10 @@ fn time(at: Timestamp) -> anyhow::Result<Time> {
     })
 }
 
-fn extension(value: &(impl Encode + der::oid::AssociatedOid), critical: bool) -> anyhow::Result<Extension> {
+fn extension(
+    value: &(impl Encode + der::oid::AssociatedOid),
+    critical: bool,
+) -> anyhow::Result<Extension> {
     raw_extension(oid_of(value), critical, value.to_der()?)
 }
 
@@ -167,7 +173,11 @@ fn oid_of<T: der::oid::AssociatedOid>(_: &T) -> ObjectIdentifier {
     T::OID
 }
 
-fn raw_extension(extn_id: ObjectIdentifier, critical: bool, der: Vec<u8>) -> anyhow::Result<Extension> {
+fn raw_extension(
+    extn_id: ObjectIdentifier,
+    critical: bool,
+    der: Vec<u8>,
+) -> anyhow::Result<Extension> {
     Ok(Extension { extn_id, critical, extn_value: OctetString::new(der)? })
 }
 
@@ -202,7 +212,8 @@ fn extensions(
     };
     extensions.push(extension(&CertificatePolicies(vec![policy]), false)?);
     if profile.ca {
-        extensions.push(extension(&BasicConstraints { ca: true, path_len_constraint: None }, true)?);
+        extensions
+            .push(extension(&BasicConstraints { ca: true, path_len_constraint: None }, true)?);
     }
     if !profile.attributes.is_empty() {
         let attributes = profile
@@ -217,7 +228,11 @@ fn extensions(
                 Ok(DirectoryAttribute { kind, values: SetOfVec::try_from(vec![value])? })
             })
             .collect::<anyhow::Result<Vec<_>>>()?;
-        extensions.push(raw_extension(oid::SUBJECT_DIRECTORY_ATTRIBUTES, false, attributes.to_der()?)?);
+        extensions.push(raw_extension(
+            oid::SUBJECT_DIRECTORY_ATTRIBUTES,
+            false,
+            attributes.to_der()?,
+        )?);
     }
     if let Some(url) = profile.crl {
         let point = GeneralName::UniformResourceIdentifier(Ia5StringRef::new(url)?.into());
@@ -247,7 +262,10 @@ fn assemble(
         serial_number: SerialNumber::new(&serial)?,
         signature: algorithm(oid::RSA_SHA_256),
         issuer: issuer.clone(),
-        validity: Validity { not_before: time(profile.not_before)?, not_after: time(profile.not_after)? },
+        validity: Validity {
+            not_before: time(profile.not_before)?,
+            not_after: time(profile.not_after)?,
+        },
         subject: name(profile.subject)?,
         subject_public_key_info: spki,
         issuer_unique_id: None,

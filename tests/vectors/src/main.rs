@@ -71,7 +71,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let ubn = demo.company.ubn.as_deref().unwrap_or_default();
             println!("  網址 address        {}", demo.origin);
             println!("  公司 company        {} {ubn}　PIN {}", demo.company.name, demo.company.pin);
-            println!("  審核 officer        {}　PIN {}　{}/review/", demo.officer.name, demo.officer.pin, demo.origin);
+            println!(
+                "  審核 officer        {}　PIN {}　{}/review/",
+                demo.officer.name, demo.officer.pin, demo.origin
+            );
             println!("  憑證 certificate    {}", demo.company_certificate_file.display());
             println!("  其他 everything     {}", Demo::path(dir).display());
         }

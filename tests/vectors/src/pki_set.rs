@@ -56,7 +56,14 @@ pub struct Company<'a> {
 impl<'a> Company<'a> {
     /// A primary card in the style of 2021.
     pub fn card(name: &'a str, ubn: &'a str) -> Self {
-        Self { name, ubn, rank: Some("primary"), number_in_subject: true, generation: 1, days: (-30, 1800) }
+        Self {
+            name,
+            ubn,
+            rank: Some("primary"),
+            number_in_subject: true,
+            generation: 1,
+            days: (-30, 1800),
+        }
     }
 
     /// A system's certificate, not on a card.
@@ -71,7 +78,8 @@ impl TestPki {
     /// # Errors
     /// When the library fails.
     pub fn generate(now: Timestamp) -> anyhow::Result<Self> {
-        let ca = |subject: &[Part<'_>], make: &dyn Fn(&Profile<'_>) -> anyhow::Result<Authority>| {
+        let ca = |subject: &[Part<'_>],
+                  make: &dyn Fn(&Profile<'_>) -> anyhow::Result<Authority>| {
             make(&Profile {
                 subject,
                 attributes: &[],

@@ -39,10 +39,12 @@ pub fn play(demo: &Demo, tell: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let session = officer.sign_in_as_officer(&officer_card)?;
     tell(&format!("審核人員以自然人憑證登入 → {}", session["who"]["name"]));
     let waiting = officer.get("/api/review/cases")?.expect(200)?;
-    let listed = waiting["cases"].as_array().into_iter().flatten().any(|case| case["serialNumber"] == id);
+    let listed =
+        waiting["cases"].as_array().into_iter().flatten().any(|case| case["serialNumber"] == id);
     ensure!(listed, "the case does not wait for review: {waiting}");
     let decision = serde_json::json!({ "decision": "approve", "result": "審核通過" });
-    let decided = officer.post(&format!("/api/review/cases/{id}/decision"), &decision)?.expect(200)?;
+    let decided =
+        officer.post(&format!("/api/review/cases/{id}/decision"), &decision)?.expect(200)?;
     ensure!(decided["stateWord"] == "核准", "decision: {decided}");
     tell("審核 → 核准");
 
@@ -53,7 +55,10 @@ pub fn play(demo: &Demo, tell: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let account = &progress["account"];
     ensure!(account["statusWord"] == "啟用" && progress["count"] == 2, "progress: {progress}");
     ensure!(account["issKey"] == receipt["issKey"], "the isskey differs");
-    tell(&format!("憑證上傳 → 上傳成功，apId {}，憑證序號 {}", account["apId"], account["certificateSerialNumber"]));
+    tell(&format!(
+        "憑證上傳 → 上傳成功，apId {}，憑證序號 {}",
+        account["apId"], account["certificateSerialNumber"]
+    ));
 
     let text = |value: &Value| value.as_str().map(str::to_owned).context("not a text");
     let caller = Caller {
@@ -83,7 +88,12 @@ pub fn answer_code(answer: &Answer) -> &str {
     answer.body["responseData"]["checkIdCardApply"].as_str().unwrap_or_default()
 }
 
-fn verify(demo: &Demo, visitor: &Visitor, caller: &Caller, tell: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
+fn verify(
+    demo: &Demo,
+    visitor: &Visitor,
+    caller: &Caller,
+    tell: &mut dyn FnMut(&str),
+) -> anyhow::Result<()> {
     let mut ask = |question: Question<'_>, expected: &str, what: &str| -> anyhow::Result<()> {
         let answer = visitor.verify(&caller.token(question, Timestamp::now())?)?;
         if answer.status != 200 || answer_code(&answer) != expected {
@@ -102,7 +112,12 @@ fn verify(demo: &Demo, visitor: &Visitor, caller: &Caller, tell: &mut dyn FnMut(
         }
     }
     let wrong = Question { apply_yyymmdd: "1000101", ..question(locked) };
-    for (expected, what) in [("2", "第一次錯誤"), ("3", "第二次錯誤"), ("4", "第三次錯誤"), ("5", "第四次錯誤，不再比對")] {
+    for (expected, what) in [
+        ("2", "第一次錯誤"),
+        ("3", "第二次錯誤"),
+        ("4", "第三次錯誤"),
+        ("5", "第四次錯誤，不再比對"),
+    ] {
         ask(wrong, expected, what)?;
     }
     ask(question(locked), "5", "正確資料，當日已鎖定")?;

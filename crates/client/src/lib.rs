@@ -1,0 +1,64 @@
+//! The browser's half of the form checks: `domain`, compiled to WebAssembly. What passes
+//! here passes on the server, since it is the same code; the server checks again.
+
+use domain::{AddressPolicy, ApplicationDraft, FieldError, FieldProblem, Ubn};
+use serde::Serialize;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// The outcome of a check, as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome<T> {
+    /// Every field is right; this is what will be signed.
+    Accepted(T),
+    /// What is wrong, in the order of the form.
+    Errors(Vec<FieldError>),
+}
+
+fn json<T: Serialize>(outcome: &Outcome<T>) -> String {
+    // Our own types always serialize.
+    serde_json::to_string(outcome).unwrap_or_default()
+}
+
+/// Checks an application form, given as the JSON of its fields. Returns
+/// `{"accepted": application}` or `{"errors": [{"pointer", "code"}]}`.
+///
+/// `test_environment` says whether this computer's own addresses may be registered.
+#[wasm_bindgen(js_name = checkApplication)]
+pub fn check_application(draft: &str, test_environment: bool) -> String {
+    let addresses =
+        if test_environment { AddressPolicy::PublicOrLoopback } else { AddressPolicy::Public };
+    let Ok(draft) = serde_json::from_str::<ApplicationDraft>(draft) else {
+        return json::<()>(&Outcome::Errors(vec![FieldError::at("", FieldProblem::Required)]));
+    };
+    match draft.parse(addresses) {
+        Ok(application) => json(&Outcome::Accepted(application)),
+        Err(errors) => json::<()>(&Outcome::Errors(errors)),
+    }
+}
+
+/// Checks a 統一編號. Returns `{"accepted": "12345675"}` or `{"errors": …}`.
+#[wasm_bindgen(js_name = checkUbn)]
+pub fn check_ubn(text: &str) -> String {
+    match text.parse::<Ubn>() {
+        Ok(ubn) => json(&Outcome::Accepted(ubn)),
+        Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at("ubn", problem)])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_what_pages_expect() {
+        assert_eq!(check_ubn("１２３４５６７５"), r#"{"accepted":"12345675"}"#);
+        assert_eq!(
+            check_ubn("12345678"),
+            r#"{"errors":[{"pointer":"/ubn","code":"ubn-checksum"}]}"#
+        );
+        let draft = serde_json::to_string(&ApplicationDraft::default()).unwrap();
+        assert!(check_application(&draft, true).starts_with(r#"{"errors":[{"pointer":"/kind""#));
+        assert!(check_application("{", true).contains("errors"));
+    }
+}

@@ -1,0 +1,145 @@
+// API介接服務申請: notice, sign-in, kind, form, confirmation, signature, receipt.
+
+import init, { checkApplication, checkUbn } from "/wasm/client.js";
+import { config, get, post, sign, signIn } from "/js/service.js";
+import { busy, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
+
+const checks = init();
+let ubn = "";
+let kind = "";
+let account = null;
+
+const form = element("application-form");
+const data = (target) => Object.fromEntries(new FormData(target));
+
+element("notice-read").addEventListener("click", () => show("sign-in"));
+for (const button of document.querySelectorAll("[data-back]")) {
+  button.addEventListener("click", () => show(button.dataset.back));
+}
+
+element("sign-in-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await checks;
+  const outcome = JSON.parse(checkUbn(data(event.target).ubn));
+  if (outcome.errors) return tellFields(outcome.errors, event.target);
+  await busy(event.submitter, "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
+    const { who } = await signIn({ as: "company", ubn: outcome.accepted });
+    ubn = who.ubn;
+    for (const place of document.querySelectorAll("[data-ubn]")) place.textContent = ubn;
+    if (!form.companyName.value) form.companyName.value = who.name;
+    await offerKinds();
+  }, event.target);
+});
+
+async function offerKinds() {
+  const { openCase, offered } = await get("/api/standing");
+  if (openCase || !offered.length) {
+    show("sign-in");
+    if (openCase) tell("[WARNING-02] 申請失敗", "尚有案件受理中！請至「API介接服務進度查詢」查看案件。");
+    else tell("目前沒有可申請的事項", "請洽內政部戶政司。");
+    return;
+  }
+  element("kind-select").replaceChildren(...offered.map(({ kind, word }) => new Option(word, kind)));
+  account = (await get("/api/cases")).account;
+  show("kind");
+}
+
+element("kind-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  kind = element("kind-select").value;
+  const upload = kind === "certificate-upload";
+  element("certificate-row").hidden = !upload;
+  for (const name of ["companyName", "hostAddress", "contactName", "landline", "mobile", "email"]) {
+    if (account && !form[name].value) form[name].value = account[name] ?? "";
+    // An upload changes nothing but the certificate.
+    form[name].readOnly = upload;
+    if (upload) form[name].value = account?.[name] ?? "";
+  }
+  if (account && kind !== "data-change") form.companyName.value = account.companyName;
+  show("form");
+});
+
+element("open-rules").addEventListener("click", () => element("rules").showModal());
+element("rules-read").addEventListener("click", () => {
+  element("rules").close();
+  element("agreed").disabled = false;
+});
+form.addEventListener("reset", () => setTimeout(() => show("form")));
+
+async function draft() {
+  const { landline, mobile, ...rest } = data(form);
+  const { terms } = await config();
+  return {
+    kind,
+    ubn,
+    companyName: rest.companyName,
+    hostAddress: rest.hostAddress,
+    contactName: rest.contactName,
+    landline,
+    mobile,
+    email: rest.email,
+    reason: rest.reason,
+    agreed: element("agreed").checked ? terms : null,
+  };
+}
+
+async function base64(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+/** What will be signed, or null when something is wrong (and was said). */
+async function prepared() {
+  await checks;
+  const fields = await draft();
+  if (kind !== "certificate-upload") {
+    const { environment } = await config();
+    const outcome = JSON.parse(checkApplication(JSON.stringify(fields), environment === "test"));
+    if (!outcome.errors) return { path: "/api/applications", purpose: "apply", document: outcome.accepted };
+    await tellFields(outcome.errors, form);
+    return null;
+  }
+  const file = element("certificateFile").files[0];
+  const reason = fields.reason.trim().normalize("NFC");
+  const errors = [];
+  if (!reason) errors.push({ pointer: "/reason", code: "required" });
+  if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
+  if (!fields.agreed) errors.push({ pointer: "/agreed", code: "not-agreed" });
+  if (errors.length) {
+    await tellFields(errors, form);
+    return null;
+  }
+  const document = { kind, ubn, reason, certificateFile: await base64(file), agreed: fields.agreed };
+  return { path: "/api/certificates", purpose: "upload-certificate", document };
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const ready = await prepared();
+  if (!ready || !(await confirmed())) return;
+  await busy(element("apply-button"), "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
+    const { path, purpose, document } = ready;
+    showReceipt(await post(path, await sign("company", purpose, document)));
+  }, form);
+});
+
+function showReceipt(receipt) {
+  const accepted = receipt.state === "accepted" ? "已受理" : receipt.stateWord;
+  sheet(element("receipt-sheet"), [
+    ["公司名稱", receipt.companyName],
+    ["營利事業統一編號", receipt.ubn],
+    ["聯絡電話", phones(receipt)],
+    ["電子信箱", receipt.email],
+    ["申請事由", receipt.kindWord],
+    ["申請日期", receipt.submittedAtRoc],
+    ["連線主機網路位址", receipt.hostAddress],
+    ["申請目的/原因", receipt.reason],
+    ["isskey", receipt.issKey, true],
+    ["申請結果", accepted],
+    ["S/N", receipt.serialNumber, true],
+  ]);
+  form.reset();
+  show("receipt");
+}
+
+element("print").addEventListener("click", () => window.print());

@@ -1,0 +1,132 @@
+// What every page does: show one section, say what is going on, say what went wrong.
+
+import { Trouble, fieldText } from "/js/service.js";
+
+export const element = (id) => document.getElementById(id);
+
+/** Shows one of the page's sections and moves the focus to its heading. */
+export function show(id) {
+  for (const section of document.querySelectorAll("main > section")) {
+    section.hidden = section.id !== id;
+  }
+  clearMessage();
+  const heading = element(id).querySelector("h1") ?? document.querySelector("h1");
+  heading.tabIndex = -1;
+  heading.focus({ preventScroll: true });
+  window.scrollTo(0, 0);
+}
+
+export function clearMessage() {
+  const message = element("message");
+  message.hidden = true;
+  message.replaceChildren();
+  message.classList.remove("good");
+  for (const error of document.querySelectorAll(".error")) error.textContent = "";
+  for (const input of document.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+}
+
+function make(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+/** A message at the top of the page, which takes the focus. */
+export function tell(title, advice, { good = false, items = [] } = {}) {
+  const message = element("message");
+  message.classList.toggle("good", good);
+  message.replaceChildren(make("h2", title));
+  if (advice) message.append(make("p", advice));
+  if (items.length) {
+    const list = document.createElement("ul");
+    list.append(...items);
+    message.append(list);
+  }
+  message.hidden = false;
+  message.focus();
+  message.scrollIntoView({ block: "start" });
+}
+
+/** Marks the fields that are wrong; returns links to them for the summary. */
+async function markFields(fields, form) {
+  const items = [];
+  for (const { pointer, code, message } of fields) {
+    const name = pointer.slice(1);
+    const text = message ?? (await fieldText(code));
+    const row = form?.querySelector(`[data-field="${CSS.escape(name)}"]`);
+    const input = row?.querySelector("input, select, textarea");
+    const label = row?.querySelector("label")?.textContent.replace(/[：:]\s*$/, "").trim() ?? name;
+    if (input) {
+      input.setAttribute("aria-invalid", "true");
+      const error = row.querySelector(".error");
+      if (error) error.textContent = text;
+    }
+    const link = make("a", `${label}：${text}`);
+    link.href = input ? `#${input.id}` : "#message";
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      input?.focus();
+    });
+    const item = document.createElement("li");
+    item.append(link);
+    items.push(item);
+  }
+  return items;
+}
+
+export async function tellTrouble(trouble, form) {
+  clearMessage();
+  if (!(trouble instanceof Trouble)) throw trouble;
+  const items = await markFields(trouble.fields, form);
+  tell(trouble.label + trouble.message, trouble.advice, { items });
+}
+
+export async function tellFields(fields, form) {
+  clearMessage();
+  tell("資料有誤，尚未送出", "請修正下列欄位：", { items: await markFields(fields, form) });
+}
+
+/** Does something slow once: says so, blocks the button, and tells what went wrong. */
+export async function busy(button, text, act, form) {
+  if (button.disabled) return;
+  const progress = element("progress");
+  button.disabled = true;
+  clearMessage();
+  progress.textContent = text;
+  progress.hidden = false;
+  try {
+    await act();
+  } catch (trouble) {
+    await tellTrouble(trouble, form);
+  } finally {
+    progress.hidden = true;
+    button.disabled = false;
+  }
+}
+
+/** Asks 確定／取消; resolves to whether it was 確定. */
+export function confirmed() {
+  const dialog = element("confirm");
+  return new Promise((resolve) => {
+    const answer = (yes) => () => dialog.close(yes ? "yes" : "no");
+    element("confirm-yes").onclick = answer(true);
+    element("confirm-no").onclick = answer(false);
+    dialog.onclose = () => resolve(dialog.returnValue === "yes");
+    dialog.returnValue = "no";
+    dialog.showModal();
+  });
+}
+
+/** Fills a sheet with rows of a name and a value; empty values are left out. */
+export function sheet(target, rows) {
+  target.replaceChildren();
+  for (const [name, value, mono] of rows) {
+    if (value === null || value === undefined || value === "") continue;
+    const text = make("dd", value);
+    if (mono) text.className = "mono";
+    target.append(make("dt", `${name}：`), text);
+  }
+}
+
+export const phones = ({ landline, mobile }) =>
+  [landline && `(市話) ${landline}`, mobile && `(手機) ${mobile}`].filter(Boolean).join(" ");

@@ -1,0 +1,86 @@
+// API介接服務進度查詢: account, cases, withdrawal within 24 hours.
+
+import init, { checkUbn } from "/wasm/client.js";
+import { get, post, signIn, signOut } from "/js/service.js";
+import { busy, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
+
+const checks = init();
+
+element("sign-in-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await checks;
+  const outcome = JSON.parse(checkUbn(new FormData(event.target).get("ubn")));
+  if (outcome.errors) return tellFields(outcome.errors, event.target);
+  await busy(event.submitter, "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
+    await signIn({ as: "company", ubn: outcome.accepted });
+    await load();
+  }, event.target);
+});
+
+async function load() {
+  const progress = await get("/api/cases");
+  const account = progress.account ?? {};
+  sheet(element("account-sheet"), [
+    ["公司名稱", account.companyName],
+    ["營利事業統一編號", account.ubn],
+    ["主機連線IP位址", account.hostAddress],
+    ["憑證序號", account.certificateSerialNumber, true],
+    ["有效起始日期", account.notBefore],
+    ["有效迄止日期", account.notAfter],
+    ["啟用狀態", account.statusWord],
+    ["isskey", account.issKey, true],
+    ["apId", account.apId, true],
+  ]);
+  element("count").textContent =
+    `查詢結果：計${progress.count}筆申請資料　查詢日期時間：${progress.queriedAt}`;
+  element("cases").replaceChildren(...progress.cases.map(caseView));
+  show("result");
+}
+
+function caseView(found) {
+  const box = document.createElement("article");
+  box.className = "case";
+  const rows = document.createElement("dl");
+  rows.className = "sheet";
+  sheet(rows, [
+    ["公司名稱", found.companyName],
+    ["營利事業統一編號", found.ubn],
+    ["聯絡電話", phones(found)],
+    ["電子信箱", found.email],
+    ["申請事項", found.kindWord],
+    ["申請日期", found.submittedAtRoc],
+    ["連線主機網路位址", found.hostAddress],
+    ["申請目的/原因", found.reason],
+    ["案件狀態", found.stateWord],
+    ["審核日期", found.decidedAtRoc],
+    ["審核結果", found.result],
+    ["S/N", found.serialNumber, true],
+  ]);
+  box.append(rows);
+  if (found.cancellableUntil) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "danger";
+    button.textContent = "取消申請";
+    button.addEventListener("click", async () => {
+      if (!(await confirmed())) return;
+      await busy(button, "正在取消…", async () => {
+        await post(`/api/cases/${found.serialNumber}/cancel`, {});
+        await load();
+        tell("取消成功", "", { good: true });
+      });
+    });
+    const buttons = document.createElement("div");
+    buttons.className = "buttons";
+    buttons.append(button);
+    box.append(buttons);
+  }
+  return box;
+}
+
+element("sign-out").addEventListener("click", async () => {
+  await signOut();
+  element("cases").replaceChildren();
+  element("account-sheet").replaceChildren();
+  show("sign-in");
+});

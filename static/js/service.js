@@ -1,0 +1,88 @@
+// The service and the bridge, as pages talk to them. Every failure is a Trouble:
+// a code, what happened, what to do next, and the fields that are wrong.
+
+export class Trouble extends Error {
+  constructor(title, advice, { code = "", fields = [], label = "" } = {}) {
+    super(title);
+    Object.assign(this, { advice, code, fields, label });
+  }
+}
+
+const texts = fetch("/text/zh-TW.json").then((response) => response.json());
+const settings = fetch("/api/config").then((response) => response.json());
+
+/** What the service says about itself. */
+export const config = () => settings;
+
+/** The words for a problem with a field. */
+export const fieldText = async (code) => (await texts).fields[code] ?? code;
+
+async function read(response) {
+  if (response.status === 204) return null;
+  const body = await response.json().catch(() => ({}));
+  if (response.ok) return body;
+  throw new Trouble(body.title ?? "系統發生錯誤", body.detail ?? "請稍後再試一次。", {
+    code: body.code,
+    fields: body.errors ?? [],
+    label: body.legacyCode ? `[${body.legacyCode}] ` : "",
+  });
+}
+
+async function send(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch {
+    throw new Trouble("無法連線至本服務", "請檢查網路連線後再試一次，資料仍保留在網頁上。");
+  }
+}
+
+const json = (method, body) => ({
+  method,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+export const get = async (path) => read(await send(path, {}));
+export const post = async (path, body) => read(await send(path, json("POST", body)));
+export const signOut = async () => read(await send("/api/session", { method: "DELETE" }));
+
+async function bridge(path, body) {
+  const { bridgeUrl } = await config();
+  const words = (await texts).bridge;
+  const trouble = (code, triesLeft) => {
+    const [title, advice] = words[code] ?? words.failed;
+    const left = triesLeft === undefined ? "" : `（剩餘次數：${triesLeft}）`;
+    return new Trouble(title + left, advice, { code: `bridge-${code}` });
+  };
+  let response;
+  try {
+    response = await fetch(bridgeUrl + path, json("POST", body));
+  } catch {
+    throw trouble("not-running");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw trouble(answer.code, answer.triesLeft);
+  return answer;
+}
+
+/**
+ * Signs a document with the card of this kind ("company" or "citizen"). The PIN is asked
+ * by the bridge's own window; nothing here ever sees it.
+ */
+export async function sign(kind, purpose, document) {
+  const { cards } = await bridge("/v1/cards", {});
+  const card = cards.find((card) => card.kind === kind);
+  if (!card) {
+    const [title, advice] = (await texts).bridge[cards.length ? "wrong-card" : "no-card"];
+    throw new Trouble(title, advice, { code: "bridge-no-card" });
+  }
+  const { challenge } = await post("/api/challenges", { purpose });
+  const { signedData } = await bridge("/v1/sign", { card: card.id, purpose, challenge, document });
+  return { signedData };
+}
+
+/** Signs in as a company or an officer. */
+export async function signIn(document) {
+  const kind = document.as === "company" ? "company" : "citizen";
+  return post("/api/session", await sign(kind, "sign-in", document));
+}

@@ -1,0 +1,133 @@
+//! Every endpoint against bad input: a problem document with a stable code, nothing
+//! stored, no trap.
+
+use http_tests::{TestApp, application};
+use pki::Purpose;
+use serde_json::{Value, json};
+use test_pki::client::{Answer, Visitor};
+
+/// Mutating endpoints, and who may call them.
+const POSTS: [(&str, &str); 6] = [
+    ("/api/challenges", "anyone"),
+    ("/api/session", "anyone"),
+    ("/api/applications", "company"),
+    ("/api/certificates", "company"),
+    ("/api/cases/00000000-0000-4000-8000-000000000000/cancel", "company"),
+    ("/api/review/cases/00000000-0000-4000-8000-000000000000/decision", "officer"),
+];
+
+const GETS: [&str; 7] = [
+    "/readyz",
+    "/api/config",
+    "/api/standing",
+    "/api/cases",
+    "/api/cases/00000000-0000-4000-8000-000000000000",
+    "/api/review/cases",
+    "/api/review/cases/00000000-0000-4000-8000-000000000000",
+];
+
+fn is_problem(answer: &Answer, what: &str) {
+    assert!((400..500).contains(&answer.status), "{what}: {} {}", answer.status, answer.text);
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{what}");
+    assert_eq!(answer.body["status"], answer.status, "{what}");
+    for member in ["type", "title", "detail", "instance", "code"] {
+        let text = answer.body[member].as_str().unwrap_or_default();
+        assert!(!text.is_empty(), "{what}: no {member} in {}", answer.text);
+    }
+}
+
+#[test]
+fn no_bad_request_is_answered_with_anything_but_a_problem() {
+    let app = TestApp::start();
+    let (company, _) = app.company();
+    let officer = app.officer();
+    let rows = "SELECT count(*) FROM cases";
+    for (path, who) in POSTS {
+        let visitor: &Visitor = match who {
+            "officer" => &officer,
+            _ => &company,
+        };
+        let wrong_method = visitor.get(path).unwrap();
+        if path != "/api/session" {
+            is_problem(&wrong_method, path);
+            assert_eq!(wrong_method.code(), "method-not-allowed", "{path}");
+            assert!(wrong_method.header("allow").is_some());
+        }
+        for (content_type, body, code) in [
+            ("text/plain", &b"{}"[..], "unsupported-media-type"),
+            ("application/json", b"{", "malformed-request"),
+            ("application/json", b"[]", "malformed-request"),
+            ("application/json", b"\xff\xfe", "malformed-request"),
+            ("application/json", br#"{"unknown":1}"#, "malformed-request"),
+            ("application/json", b"", "malformed-request"),
+        ] {
+            let answer = visitor.post_raw(path, content_type, body).unwrap();
+            is_problem(&answer, path);
+            assert_eq!(answer.code(), code, "{path}");
+        }
+        let nested = "[".repeat(100_000);
+        is_problem(&visitor.post_raw(path, "application/json", nested.as_bytes()).unwrap(), path);
+        let large = vec![b' '; 200 << 10];
+        let answer = visitor.post_raw(path, "application/json", &large).unwrap();
+        assert_eq!((answer.status, answer.code()), (413, "body-too-large"), "{path}");
+        // Beyond the host's own limit.
+        let huge = vec![b' '; 1 << 20];
+        if let Ok(answer) = visitor.post_raw(path, "application/json", &huge) {
+            assert_eq!((answer.status, answer.code()), (413, "body-too-large"), "{path}");
+        }
+    }
+    for path in GETS {
+        let answer = company.post(path, &json!({})).unwrap();
+        is_problem(&answer, path);
+    }
+    assert_eq!(app.count("default", rows), 0);
+    // Everything still works.
+    app.applies();
+    assert_eq!(app.count("default", rows), 1);
+}
+
+#[test]
+fn signed_acts_refuse_what_is_no_signature() {
+    let app = TestApp::start();
+    let (company, _) = app.company();
+    for path in ["/api/session", "/api/applications", "/api/certificates"] {
+        for (signed, code) in [
+            (json!("***"), "signature-malformed"),
+            (json!(""), "signature-malformed"),
+            (json!("MAA="), "signature-malformed"),
+            (json!(7), "malformed-request"),
+            (Value::Null, "malformed-request"),
+        ] {
+            let answer = company.post(path, &json!({ "signedData": signed })).unwrap();
+            is_problem(&answer, path);
+            assert_eq!(answer.code(), code, "{path} {signed}");
+        }
+    }
+}
+
+#[test]
+fn a_signature_for_one_purpose_is_worth_nothing_for_another() {
+    let app = TestApp::start();
+    let (company, card) = app.company();
+    let body = company.signed(&card, Purpose::Apply, application()).unwrap();
+    assert_eq!(company.post("/api/certificates", &body).unwrap().code(), "signed-for-other");
+    assert_eq!(company.post("/api/session", &body).unwrap().code(), "signed-for-other");
+    company.post("/api/applications", &body).unwrap().expect(201).unwrap();
+}
+
+#[test]
+fn pages_say_that_this_is_a_test_and_carry_a_strict_policy() {
+    let app = TestApp::start();
+    let visitor = app.visitor();
+    for path in ["/", "/apply/", "/query/", "/review/", "/nowhere"] {
+        let page = visitor.get(path).unwrap();
+        assert_eq!(page.status, if path == "/nowhere" { 404 } else { 200 });
+        assert!(page.text.contains("測試環境"), "{path}");
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe-inline"));
+        assert!(!page.text.contains("<script>") && !page.text.contains("style="), "{path}");
+    }
+    for path in ["/../Cargo.toml", "/%2e%2e/Cargo.toml", "/..%2fCargo.toml", "//etc/passwd"] {
+        assert_ne!(visitor.get(path).unwrap().status, 200, "{path}");
+    }
+}

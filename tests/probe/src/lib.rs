@@ -1,0 +1,80 @@
+//! Tries to reach things and says what happened. Each path is one attempt.
+
+use std::cell::Cell;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use spin_sdk::http::{FullBody, IntoResponse, Request};
+use spin_sdk::http_service;
+use spin_sdk::key_value::Store;
+use spin_sdk::sqlite::Connection;
+use spin_sdk::variables;
+
+thread_local! { static SERVED: Cell<u32> = const { Cell::new(0) }; }
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    http::Response::new(FullBody::new(Bytes::from(attempt(request).await)))
+}
+
+fn outcome<T, E: std::fmt::Debug>(result: Result<T, E>) -> String {
+    match result {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => format!("refused: {error:?}"),
+    }
+}
+
+async fn attempt(request: Request) -> String {
+    let path = request.uri().path().to_owned();
+    let parts: Vec<&str> = path.trim_matches('/').splitn(3, '/').skip(1).collect();
+    match parts[..] {
+        ["store", label] => outcome(Store::open(label).await),
+        ["database", label] => outcome(Connection::open(label).await),
+        ["attach", _] => match Connection::open_default().await {
+            Ok(connection) => {
+                let result = connection.execute("ATTACH 'x.db' AS x", []).await;
+                match result {
+                    Ok(rows) => outcome(rows.result().await),
+                    Err(error) => outcome::<(), _>(Err(error)),
+                }
+            }
+            Err(error) => outcome::<(), _>(Err(error)),
+        },
+        ["variable", name] => outcome(variables::get(name).await),
+        ["read", file] => outcome(std::fs::read(format!("/{file}"))),
+        ["write", file] => outcome(std::fs::write(format!("/{file}"), "x")),
+        ["call", address] => match spin_sdk::http::get(format!("http://{address}")).await {
+            Ok(response) => format!("ok {}", response.status()),
+            Err(error) => format!("refused: {error:?}"),
+        },
+        ["trap"] => panic!("as asked"),
+        ["loop"] => loop {
+            std::hint::black_box(0);
+        },
+        ["memory"] => {
+            let mut blocks = Vec::new();
+            loop {
+                blocks.push(vec![1_u8; 1 << 20]);
+                std::hint::black_box(&blocks);
+            }
+        }
+        ["served"] => SERVED.with(|served| {
+            served.set(served.get() + 1);
+            served.get().to_string()
+        }),
+        ["clock"] => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            now.unwrap_or_default().as_secs().to_string()
+        }
+        ["headers"] => request
+            .headers()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or("?")))
+            .collect(),
+        ["body"] => match request.into_body().collect().await {
+            Ok(body) => body.to_bytes().len().to_string(),
+            Err(error) => format!("refused: {error:?}"),
+        },
+        _ => "nothing".to_owned(),
+    }
+}
