@@ -25,7 +25,6 @@ impl ApId {
         let mut id = String::with_capacity(5);
         for _ in 0..5 {
             // The remainder is below 36.
-            #[expect(clippy::cast_possible_truncation, reason = "a remainder by 36")]
             id.push(char::from(AP_ID_ALPHABET[(number % 36) as usize]));
             number /= 36;
         }
@@ -126,6 +125,7 @@ impl SealingKey {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers of a test")]
 mod tests {
     use super::*;
 
@@ -134,7 +134,7 @@ mod tests {
         let id = ApId::from_random([0xab; 8]);
         assert_eq!(id.as_str().len(), 5);
         assert!(id.as_str().bytes().all(|byte| AP_ID_ALPHABET.contains(&byte)));
-        let key = IssKey::from_random(&std::array::from_fn(|index| index as u8 * 3)).unwrap();
+        let key = IssKey::from_random(&std::array::from_fn(|index| (index * 3) as u8)).unwrap();
         assert_eq!(key.reveal().len(), 32);
         assert!(IssKey::from_random(&[0xff; 64]).is_none());
         assert!(!format!("{key:?}").contains(key.reveal()));

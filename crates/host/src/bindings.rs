@@ -73,14 +73,14 @@ impl Spin {
         Ok(tokio::task::spawn_blocking(move || act(&store)).await?.map_err(key_value::Error::Other))
     }
 
-    fn streamed<T: Send, I: Send + Sync + 'static, E: Send + Sync + 'static>(
+    fn streamed<T: Send, I, E>(
         accessor: &Accessor<T, Self>,
         items: Vec<I>,
         outcome: Result<(), E>,
     ) -> wasmtime::Result<Streamed<I, E>>
     where
-        I: wasmtime::component::Lower + wasmtime::component::Lift + Unpin,
-        E: wasmtime::component::Lower + wasmtime::component::Lift,
+        I: wasmtime::component::Lower + wasmtime::component::Lift + Unpin + Send + Sync + 'static,
+        E: wasmtime::component::Lower + wasmtime::component::Lift + Send + Sync + 'static,
     {
         accessor.with(|mut access| {
             let stream = StreamReader::new(&mut access, items)?;

@@ -102,7 +102,7 @@ impl WasiHttpHooks for Outbound {
         }
         Box::new(async move {
             let (response, io) = default_send_request(request, options).await?;
-            let response = response.map(|body| http_body_util::BodyExt::boxed_unsync(body));
+            let response = response.map(http_body_util::BodyExt::boxed_unsync);
             Ok((response, Box::new(io) as IoDone))
         })
     }

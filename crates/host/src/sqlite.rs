@@ -177,8 +177,7 @@ impl Session {
 
     fn run(&self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
         let mut statement = self.connection()?.prepare_cached(sql).map_err(io_error)?;
-        let columns: Vec<String> =
-            statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let parameters = rusqlite::params_from_iter(parameters.into_iter().map(to_sql));
         let mut cursor = statement.query(parameters).map_err(io_error)?;
         let mut rows = Vec::new();

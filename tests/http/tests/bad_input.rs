@@ -56,7 +56,7 @@ fn no_bad_request_is_answered_with_anything_but_a_problem() {
         for (content_type, body, code) in [
             ("text/plain", &b"{}"[..], "unsupported-media-type"),
             ("application/json", b"{", "malformed-request"),
-            ("application/json", b"[]", "malformed-request"),
+            ("application/json", b"7", "malformed-request"),
             ("application/json", b"\xff\xfe", "malformed-request"),
             ("application/json", br#"{"unknown":1}"#, "malformed-request"),
             ("application/json", b"", "malformed-request"),
@@ -72,7 +72,8 @@ fn no_bad_request_is_answered_with_anything_but_a_problem() {
         assert_eq!((answer.status, answer.code()), (413, "body-too-large"), "{path}");
         // Beyond the host's own limit.
         let huge = vec![b' '; 1 << 20];
-        if let Ok(answer) = visitor.post_raw(path, "application/json", &huge) {
+        // The host answers and hangs up, so this takes a connection of its own.
+        if let Ok(answer) = app.visitor().post_raw(path, "application/json", &huge) {
             assert_eq!((answer.status, answer.code()), (413, "body-too-large"), "{path}");
         }
     }

@@ -146,7 +146,7 @@ fn every_acknowledged_write_is_synced_before_its_answer() {
     let (visitor, card) = app.company();
     let trace = app.dir.join("trace");
     let mut strace = Command::new("strace")
-        .args(["-f", "-qq", "-y", "-e", "trace=fdatasync,fsync,sendto,writev,write", "-o"])
+        .args(["-f", "-qq", "-yy", "-e", "trace=fdatasync,fsync,sendto,writev,write", "-o"])
         .arg(&trace)
         .args(["-p", &app.process().id().to_string()])
         .stderr(Stdio::null())

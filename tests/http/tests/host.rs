@@ -101,13 +101,13 @@ fn bodies_and_headers_have_limits() {
     for _ in 0..20 {
         let _ = stream.write_all(format!("64\r\n{}\r\n", "x".repeat(100)).as_bytes());
     }
-    let mut answer = [0; 4096];
-    let read = stream.read(&mut answer).unwrap_or(0);
-    let answer = String::from_utf8_lossy(&answer[..read]);
-    assert!(
-        answer.contains("refused") || answer.contains("413") || answer.contains("500"),
-        "{answer}"
-    );
+    // It is cut off, with or without a last word; the host goes on.
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let begun = Instant::now();
+    let mut end = Vec::new();
+    let _ = stream.read_to_end(&mut end);
+    assert!(begun.elapsed() < Duration::from_secs(8));
+    assert_eq!(visitor.post_raw("/bare/body", "text/plain", b"x").unwrap().text, "1");
     // Slow headers are cut off.
     let mut slow = std::net::TcpStream::connect(host.address).unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
