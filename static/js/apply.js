@@ -2,9 +2,9 @@
 
 import init, { checkApplication, checkUbn } from "/wasm/client.js";
 import { config, get, post, sign, signIn } from "/js/service.js";
-import { busy, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
+import { busy, clearMessage, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
 
-const checks = init();
+const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 let ubn = "";
 let kind = "";
 let account = null;
@@ -64,7 +64,7 @@ element("rules-read").addEventListener("click", () => {
   element("rules").close();
   element("agreed").disabled = false;
 });
-form.addEventListener("reset", () => setTimeout(() => show("form")));
+form.addEventListener("reset", clearMessage);
 
 async function draft() {
   const { landline, mobile, ...rest } = data(form);

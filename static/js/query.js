@@ -4,7 +4,7 @@ import init, { checkUbn } from "/wasm/client.js";
 import { get, post, signIn, signOut } from "/js/service.js";
 import { busy, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
 
-const checks = init();
+const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 
 element("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();

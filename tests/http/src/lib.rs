@@ -80,14 +80,17 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts the host with these arguments on a free port and waits until it serves.
+    /// Starts the host with these arguments, on a free port unless they name one, and
+    /// waits until it serves.
     ///
     /// # Errors
     /// With the host's last words when it does not start.
     pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
         let program = project().join("target/release/chayan-host");
+        let anywhere: &[&str] =
+            if arguments.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         let mut child = Command::new(&program)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(anywhere)
             .args(arguments)
             .stderr(Stdio::piped())
             .spawn()

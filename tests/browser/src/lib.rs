@@ -1,0 +1,273 @@
+//! A browser in front of an installation: Debian's Chromium, driven by chromedriver.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chayan_bridge::cards::demo::DemoCards;
+use chayan_bridge::{DemoAnswer, Options};
+use fantoccini::wd::WebDriverCompatibleCommand;
+use fantoccini::{Client, ClientBuilder, Locator};
+use http_tests::{Host, TestApp, project, scratch};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use test_pki::demo::Demo;
+
+/// How long a page may take to show something.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A demo installation, its bridge, and a browser.
+pub struct Desk {
+    /// The browser.
+    pub client: Client,
+    /// The installation.
+    pub demo: Demo,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// The cards in the readers.
+    pub cards: DemoCards,
+    bridge: Option<tokio::task::JoinHandle<()>>,
+    bridge_port: u16,
+    driver: Child,
+    _host: Host,
+    shots: PathBuf,
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+impl Desk {
+    /// Starts everything; screenshots go to a folder of this name.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn start(name: &str) -> anyhow::Result<Self> {
+        let (port, bridge_port, driver_port) = (free_port()?, free_port()?, free_port()?);
+        let dir = scratch(name);
+        let origin = format!("http://127.0.0.1:{port}");
+        let bridge_url = format!("http://127.0.0.1:{bridge_port}");
+        let (demo, _) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
+        let mut arguments = TestApp::host_arguments(&dir);
+        arguments.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
+        let host = Host::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
+
+        let driver = Command::new("chromedriver")
+            .arg(format!("--port={driver_port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("chromedriver (scripts/install test)")?;
+        let client = browser(driver_port, &dir).await?;
+        let shots = project().join("target/screenshots").join(name);
+        std::fs::create_dir_all(&shots)?;
+        let cards = DemoCards::new(dir.join("cards"));
+        let mut desk = Self {
+            client,
+            demo,
+            dir,
+            cards,
+            bridge: None,
+            bridge_port,
+            driver,
+            _host: host,
+            shots,
+        };
+        desk.start_bridge("123456").await?;
+        Ok(desk)
+    }
+
+    /// Starts the bridge, which answers the PIN window with this.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn start_bridge(&mut self, pin: &str) -> anyhow::Result<()> {
+        self.stop_bridge().await;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.bridge_port)).await?;
+        let options = Options {
+            allowed_origins: vec![self.demo.origin.clone()],
+            backend: Box::new(DemoCards::new(self.dir.join("cards"))),
+            prompt: Box::new(DemoAnswer(pin.to_owned().into())),
+        };
+        self.bridge = Some(tokio::spawn(async move {
+            let _ = chayan_bridge::serve(listener, options).await;
+        }));
+        Ok(())
+    }
+
+    /// Stops the bridge.
+    pub async fn stop_bridge(&mut self) {
+        if let Some(bridge) = self.bridge.take() {
+            bridge.abort();
+            let _ = bridge.await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Opens a page.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open(&self, path: &str) -> anyhow::Result<()> {
+        Ok(self.client.goto(&format!("{}{path}", self.demo.origin)).await?)
+    }
+
+    /// Waits until an element is shown, and returns its text.
+    ///
+    /// # Errors
+    /// When it does not appear in time.
+    pub async fn text(&self, css: &str) -> anyhow::Result<String> {
+        let begun = std::time::Instant::now();
+        loop {
+            if let Ok(element) = self.client.find(Locator::Css(css)).await
+                && element.is_displayed().await?
+            {
+                return Ok(element.text().await?);
+            }
+            if begun.elapsed() > PATIENCE {
+                let message = self.page_text().await.unwrap_or_default();
+                let console = self.console().await.unwrap_or_default();
+                anyhow::bail!("{css} does not appear; the page says: {message}\n{console}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Everything that the page shows.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn page_text(&self) -> anyhow::Result<String> {
+        Ok(self.client.find(Locator::Css("body")).await?.text().await?)
+    }
+
+    /// Clicks.
+    ///
+    /// # Errors
+    /// When there is nothing to click.
+    pub async fn click(&self, css: &str) -> anyhow::Result<()> {
+        self.text(css).await?;
+        Ok(self.client.find(Locator::Css(css)).await?.click().await?)
+    }
+
+    /// Types into a field, in place of what is there.
+    ///
+    /// # Errors
+    /// When there is no such field.
+    pub async fn fill(&self, css: &str, text: &str) -> anyhow::Result<()> {
+        self.text(css).await?;
+        let field = self.client.find(Locator::Css(css)).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// What the browser's console said since it was last asked.
+    ///
+    /// # Errors
+    /// When the browser is gone.
+    pub async fn console(&self) -> anyhow::Result<String> {
+        let command = Driver { path: "se/log", body: json!({ "type": "browser" }) };
+        Ok(self.client.issue_cmd(command).await?.to_string())
+    }
+
+    /// A command of Chrome's own protocol.
+    async fn devtools(&self, command: &str, parameters: Value) -> anyhow::Result<Value> {
+        let body = json!({ "cmd": command, "params": parameters });
+        let command = Driver { path: "goog/cdp/execute", body };
+        Ok(self.client.issue_cmd(command).await?)
+    }
+
+    /// Takes the whole page as a wide and as a narrow screen shows it, and as printed.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn shots(&self, name: &str) -> anyhow::Result<()> {
+        for (width, medium) in [(1280, ""), (390, ""), (794, "print")] {
+            self.devtools("Emulation.setEmulatedMedia", json!({ "media": medium })).await?;
+            let metrics = json!({
+                "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == 390,
+            });
+            self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+            // Nothing may be wider than the screen (WCAG 1.4.10).
+            let script = "return document.documentElement.scrollWidth - window.innerWidth";
+            let overflow = self.client.execute(script, vec![]).await?;
+            anyhow::ensure!(
+                overflow.as_i64().is_some_and(|pixels| pixels <= 0),
+                "{name} at {width}: {overflow} pixels too wide"
+            );
+            let shot = self
+                .devtools(
+                    "Page.captureScreenshot",
+                    json!({ "captureBeyondViewport": true, "format": "png" }),
+                )
+                .await?;
+            let png = BASE64_STANDARD.decode(shot["data"].as_str().context("no picture")?)?;
+            let kind = if medium.is_empty() { width.to_string() } else { medium.to_owned() };
+            std::fs::write(self.shots.join(format!("{name}-{kind}.png")), png)?;
+        }
+        self.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await?;
+        self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await?;
+        Ok(())
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
+
+async fn browser(port: u16, dir: &std::path::Path) -> anyhow::Result<Client> {
+    let profile = dir.join("profile");
+    let options = json!({
+        "args": [
+            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", "--window-size=1280,900",
+            format!("--user-data-dir={}", profile.display()),
+        ],
+    });
+    let capabilities = serde_json::Map::from_iter([
+        ("goog:chromeOptions".to_owned(), options),
+        ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
+    ]);
+    let mut last = None;
+    for _ in 0..100 {
+        let connected = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities.clone())
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await;
+        match connected {
+            Ok(client) => return Ok(client),
+            Err(error) => last = Some(error),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(last.context("no browser")?.into())
+}
+
+/// A command that chromedriver knows beyond the standard's.
+#[derive(Debug)]
+struct Driver {
+    path: &'static str,
+    body: Value,
+}
+
+impl WebDriverCompatibleCommand for Driver {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/{}", session.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.body.to_string()))
+    }
+}
