@@ -116,7 +116,9 @@ async function prepared() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const ready = await prepared();
-  if (!ready || !(await confirmed())) return;
+  if (!ready) return;
+  clearMessage();
+  if (!(await confirmed())) return;
   await busy(element("apply-button"), "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
     const { path, purpose, document } = ready;
     showReceipt(await post(path, await sign("company", purpose, document)));

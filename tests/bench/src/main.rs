@@ -1,0 +1,248 @@
+//! `chayan-bench`: one run, two servers, the same machine and data. Rounds alternate, so
+//! that whatever else the machine does meets both. Only the ratios travel to other machines.
+
+mod peer;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use domain::{DigestKey, IdCard};
+use http_tests::TestApp;
+use jiff::Timestamp;
+use store::native::Native;
+use store::{IdCardRow, Register, Transaction};
+use test_pki::token::{Caller, Question};
+
+/// Identity cards in the register.
+const CARDS: u32 = 10_000;
+/// One question in so many is wrong.
+const WRONG: usize = 10;
+/// Tokens made beforehand, for each round anew where they are wrong.
+const TOKENS: usize = 3_000;
+const CONNECTIONS: usize = 16;
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(4);
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("peer") => peer::serve(Path::new(&arguments[2])),
+        None => compare(),
+        Some(_) => anyhow::bail!("chayan-bench takes no arguments"),
+    }
+}
+
+/// A server under load.
+struct Server {
+    name: &'static str,
+    address: SocketAddr,
+    process: u32,
+    rounds: Vec<Round>,
+}
+
+/// What one round showed.
+struct Round {
+    requests: usize,
+    seconds: f64,
+    cpu_micros: f64,
+    latencies: Vec<Duration>,
+}
+
+struct Peer(Child);
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn compare() -> anyhow::Result<()> {
+    let app = TestApp::start();
+    let (_, _, caller) = app.approved();
+    fill_register(&app.dir)?;
+    let mut peer = Command::new(std::env::current_exe()?)
+        .args(["peer", &app.dir.display().to_string()])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut line = String::new();
+    BufReader::new(peer.stdout.take().context("no output")?).read_line(&mut line)?;
+    let peer = Peer(peer);
+    let mut servers = [
+        Server {
+            name: "component in chayan-host",
+            address: app.process().address,
+            process: app.process().id(),
+            rounds: Vec::new(),
+        },
+        Server {
+            name: "native axum + rusqlite + aws-lc",
+            address: line.trim().parse()?,
+            process: peer.0.id(),
+            rounds: Vec::new(),
+        },
+    ];
+    let mut person = 0;
+    // The first round warms up and is not counted.
+    for round in 0..=ROUNDS {
+        for server in &mut servers {
+            let requests = requests(&caller, &mut person)?;
+            let measured = load(server, &requests)?;
+            if round > 0 {
+                server.rounds.push(measured);
+            }
+        }
+    }
+    report(&servers);
+    Ok(())
+}
+
+/// A fictional number: a letter, 1, eight digits.
+fn person_id(number: u32) -> String {
+    format!("Z1{number:08}")
+}
+
+fn fill_register(dir: &Path) -> anyhow::Result<()> {
+    let key = std::fs::read_to_string(dir.join("register.key"))?;
+    let key = DigestKey::from_hex(key.trim()).context("the key")?;
+    let database = Native::open(&dir.join("data/register.db"))?;
+    let transaction = Transaction::begin(&database)?;
+    for number in 0..CARDS {
+        let card = IdCard::new(&person_id(number), "1", "0940105", "63000")?;
+        let row = IdCardRow { person: key.person(&card), card: key.card(&card), state: 0 };
+        Register(&transaction).put(&row)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// Requests of one round: mostly right, some wrong, each wrong one about another person.
+fn requests(caller: &Caller, person: &mut u32) -> anyhow::Result<Vec<Vec<u8>>> {
+    let now = Timestamp::now();
+    (0..TOKENS)
+        .map(|index| {
+            let wrong = index % WRONG == 0;
+            *person += 1;
+            let number = if wrong { 10_000_000 + *person } else { *person % CARDS };
+            let question = Question {
+                person_id: &person_id(number),
+                apply_code: "1",
+                apply_yyymmdd: "0940105",
+                issue_site_id: "63000",
+            };
+            let token = caller.token(question, now)?;
+            Ok(format!(
+                "GET /integration/rwv2c2 HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n"
+            )
+            .into_bytes())
+        })
+        .collect()
+}
+
+fn load(server: &Server, requests: &[Vec<u8>]) -> anyhow::Result<Round> {
+    let barrier = Barrier::new(CONNECTIONS);
+    let cpu = cpu_micros(server.process)?;
+    let begun = Instant::now();
+    let results: Vec<anyhow::Result<Vec<Duration>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..CONNECTIONS)
+            .map(|index| {
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    let mine: Vec<_> = requests.iter().skip(index).step_by(CONNECTIONS).collect();
+                    barrier.wait();
+                    connection(server.address, &mine)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    let cpu_micros = cpu_micros(server.process)? - cpu;
+    let mut latencies = Vec::new();
+    for result in results {
+        latencies.extend(result.with_context(|| server.name)?);
+    }
+    latencies.sort_unstable();
+    Ok(Round { requests: latencies.len(), seconds, cpu_micros, latencies })
+}
+
+/// Asks one question after another until the round is over.
+fn connection(address: SocketAddr, requests: &[&Vec<u8>]) -> anyhow::Result<Vec<Duration>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let mut latencies = Vec::new();
+    let mut buffer = [0; 4096];
+    let end = Instant::now() + ROUND;
+    for request in requests.iter().cycle() {
+        let begun = Instant::now();
+        if begun > end {
+            break;
+        }
+        stream.write_all(request)?;
+        let mut read = 0;
+        // Both servers answer with a body that ends in two braces.
+        while !buffer[..read].ends_with(b"}}") {
+            let more = stream.read(&mut buffer[read..])?;
+            anyhow::ensure!(more > 0, "the connection was closed");
+            read += more;
+        }
+        latencies.push(begun.elapsed());
+        let text = std::str::from_utf8(&buffer[..read])?;
+        let code = text.split("checkIdCardApply\":\"").nth(1).and_then(|rest| rest.chars().next());
+        anyhow::ensure!(code.is_some_and(|code| "12345".contains(code)), "{text}");
+    }
+    Ok(latencies)
+}
+
+/// CPU time of a process, user and system, in microseconds.
+fn cpu_micros(process: u32) -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
+    let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    // The kernel reports hundredths of a second.
+    Ok(ticks * 10_000.0)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn report(servers: &[Server; 2]) {
+    println!(
+        "verification call, {CARDS} cards, one in {WRONG} wrong, {CONNECTIONS} connections, median of {ROUNDS} rounds of {} s",
+        ROUND.as_secs()
+    );
+    println!("| server | requests/s | p50 ms | p99 ms | CPU µs/request |");
+    println!("|---|---|---|---|---|");
+    let mut figures = Vec::new();
+    for server in servers {
+        let figure = |of: &dyn Fn(&Round) -> f64| median(server.rounds.iter().map(of).collect());
+        let at = |round: &Round, part: f64| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "an index"
+            )]
+            let index = (round.latencies.len() as f64 * part) as usize;
+            round.latencies[index].as_secs_f64() * 1000.0
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+        let rate = figure(&|round| round.requests as f64 / round.seconds);
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+        let cpu = figure(&|round| round.cpu_micros / round.requests as f64);
+        let (p50, p99) = (figure(&|round| at(round, 0.5)), figure(&|round| at(round, 0.99)));
+        println!("| {} | {rate:.0} | {p50:.2} | {p99:.2} | {cpu:.0} |", server.name);
+        figures.push((rate, cpu));
+    }
+    println!(
+        "ratio to native: {:.2} of the requests/s, {:.2} of the work for the same CPU",
+        figures[0].0 / figures[1].0,
+        figures[1].1 / figures[0].1
+    );
+}
