@@ -96,6 +96,11 @@ fn a_session_ends_by_itself_and_by_signing_out() {
     app.restart_with(&["--now", &later]);
     company.base = app.visitor().base;
     assert_eq!(company.get("/api/session").unwrap().status, 401);
+    let (company, _) = app.company();
+    let answer = company.delete("/api/session").unwrap();
+    assert_eq!(answer.status, 204);
+    assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(company.get("/api/session").unwrap().status, 401, "the token itself is worthless");
 }
 
 #[test]

@@ -224,6 +224,18 @@ impl Visitor {
         read(request.call()?)
     }
 
+    /// DELETE.
+    ///
+    /// # Errors
+    /// As [`Visitor::get`].
+    pub fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        let mut request = self.agent.delete(format!("{}{path}", self.base));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        read(request.call()?)
+    }
+
     /// POST of JSON.
     ///
     /// # Errors

@@ -1,0 +1,120 @@
+//! `chayan`: import, officers, trust stores (E7).
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use aws_lc_rs::rsa::KeySize;
+use http_tests::{TestApp, project, scratch};
+use jiff::{SignedDuration, Timestamp};
+use pki::{Environment, TrustStore, TrustStoreError, TrustedCertificateFile};
+use test_pki::issue::{Authority, Part, Profile, certifying};
+use test_pki::story::answer_code;
+
+fn chayan(data: &Path, arguments: &[&str]) -> Output {
+    Command::new(project().join("target/release/chayan"))
+        .arg("--data")
+        .arg(data)
+        .args(arguments)
+        .output()
+        .expect("chayan (scripts/build)")
+}
+
+#[test]
+fn imported_cards_are_answered_and_a_bad_line_imports_nothing() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let (data, key) = (app.dir.join("data"), app.dir.join("register.key"));
+    let import = |csv: &str| {
+        let file = app.dir.join("cards.csv");
+        std::fs::write(&file, csv).unwrap();
+        let [file, key] = [&file, &key].map(|path| path.display().to_string());
+        chayan(&data, &["import-id-cards", &file, "--key-file", &key])
+    };
+    const HEAD: &str = "personId,applyCode,applyYyymmdd,issueSiteId,state\n";
+    let bad = import(&format!(
+        "{HEAD}C123456789,1,0940105,63000,valid\nC223456789,9,0940105,63000,valid\n"
+    ));
+    assert!(!bad.status.success());
+    let said = String::from_utf8_lossy(&bad.stderr);
+    assert!(said.contains("line 3") && !said.contains("C223456789"), "{said}");
+    let question = test_pki::token::Question {
+        person_id: "C123456789",
+        apply_code: "1",
+        apply_yyymmdd: "0940105",
+        issue_site_id: "63000",
+    };
+    let ask = || {
+        let answer = visitor.verify(&caller.token(question, Timestamp::now()).unwrap()).unwrap();
+        answer_code(&answer).to_owned()
+    };
+    assert_eq!(ask(), "2", "nothing of a bad file is kept");
+    let mut csv = HEAD.to_owned();
+    for number in 0..20_000 {
+        csv += &format!("D1{number:08},2,1000101,65000,valid\n");
+    }
+    csv += "C123456789,1,0940105,63000,valid\n";
+    let good = import(&csv);
+    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    assert!(String::from_utf8_lossy(&good.stdout).contains("20001 identity cards imported"));
+    assert_eq!(ask(), "1");
+}
+
+#[test]
+fn an_officer_who_is_named_can_sign_in() {
+    let app = TestApp::start();
+    let card = app.card("citizen");
+    let refused = app.visitor().sign_in(&card, serde_json::json!({"as": "officer"})).unwrap();
+    assert_eq!(refused.code(), "officer-unknown");
+    let data = app.dir.join("data");
+    let named =
+        chayan(&data, &["add-officer", "--subject-serial", "0000000187654321", "--name", "陳測試"]);
+    assert!(named.status.success());
+    app.visitor().sign_in_as_officer(&card).unwrap();
+    // Migrating again changes nothing.
+    assert!(String::from_utf8_lossy(&chayan(&data, &["migrate"]).stdout).contains("0 steps taken"));
+}
+
+#[test]
+fn test_and_production_certificates_never_share_a_store() {
+    let now = Timestamp::now();
+    let profile = Profile {
+        subject: &[Part::Utf8(
+            pki::oid::ORGANISATION_NAME,
+            "Government Root Certification Authority",
+        )],
+        attributes: &[],
+        usage: certifying(),
+        ca: true,
+        level: 3,
+        not_before: now - SignedDuration::from_hours(1),
+        not_after: now + SignedDuration::from_hours(1),
+        crl: None,
+    };
+    let unmarked = Authority::root(&profile, KeySize::Rsa2048).unwrap().certificate;
+    let mut store = http_tests::pki().trust_store();
+    assert!(TrustStore::from_file(&store).is_ok());
+    store.anchors.push(TrustedCertificateFile::new("GRCA", None, &unmarked));
+    let mixed = |environment| TrustStoreError::Mixed { name: "GRCA".into(), environment };
+    assert_eq!(TrustStore::from_file(&store).unwrap_err(), mixed(Environment::Test));
+    store.environment = Environment::Production;
+    assert!(matches!(
+        TrustStore::from_file(&store),
+        Err(TrustStoreError::Mixed { environment: Environment::Production, .. })
+    ));
+    let mut changed = http_tests::pki().trust_store();
+    changed.issuers[0].sha256.replace_range(..2, "zz");
+    assert!(matches!(TrustStore::from_file(&changed), Err(TrustStoreError::Digest { .. })));
+    let mut without_role = http_tests::pki().trust_store();
+    without_role.issuers[0].role = None;
+    assert!(matches!(TrustStore::from_file(&without_role), Err(TrustStoreError::Role { .. })));
+    // The command says the same.
+    let dir = scratch("trust");
+    let file = dir.join("store.json");
+    std::fs::write(&file, serde_json::to_string(&store).unwrap()).unwrap();
+    let file = file.display().to_string();
+    assert!(!chayan(&dir, &["show-trust", &file]).status.success());
+    std::fs::write(&file, serde_json::to_string(&http_tests::pki().trust_store()).unwrap())
+        .unwrap();
+    let shown = chayan(&dir, &["show-trust", &file]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout).matches("Moeaca").count(), 2);
+}
