@@ -1,6 +1,6 @@
 //! PKCS#11 on a real module: SoftHSM2, laid out like the national card (objects by CKA_ID
 //! SIGN and KEYX, the CA's certificate beside them).
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

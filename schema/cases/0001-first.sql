@@ -63,6 +63,8 @@ CREATE TABLE applications (
     notice_sha256   TEXT NOT NULL,
     rules_version   TEXT NOT NULL,
     rules_sha256    TEXT NOT NULL,
+    -- The name in the certificate that signed, beside the name that was typed.
+    signer_name     TEXT NOT NULL,
     challenge       TEXT NOT NULL UNIQUE,
     signed_data     BLOB NOT NULL,
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL)

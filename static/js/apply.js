@@ -2,7 +2,7 @@
 
 import init, { checkApplication, checkUbn } from "/wasm/client.js";
 import { config, get, post, sign, signIn } from "/js/service.js";
-import { busy, clearMessage, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
+import { busy, clearMessage, confirmed, element, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
 
 const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 let ubn = "";
@@ -24,6 +24,8 @@ element("sign-in-form").addEventListener("submit", async (event) => {
   if (outcome.errors) return tellFields(outcome.errors, event.target);
   await busy(event.submitter, "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
     const { who } = await signIn({ as: "company", ubn: outcome.accepted });
+    // Another company's data must not stay in the form.
+    if (ubn && ubn !== who.ubn) form.reset();
     ubn = who.ubn;
     for (const place of document.querySelectorAll("[data-ubn]")) place.textContent = ubn;
     if (!form.companyName.value) form.companyName.value = who.name;
@@ -115,7 +117,7 @@ async function prepared() {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const ready = await prepared();
+  const ready = await prepared().catch((trouble) => tellTrouble(trouble, form));
   if (!ready) return;
   clearMessage();
   if (!(await confirmed())) return;

@@ -76,7 +76,11 @@ async function markFields(fields, form) {
 
 export async function tellTrouble(trouble, form) {
   clearMessage();
-  if (!(trouble instanceof Trouble)) throw trouble;
+  if (!(trouble instanceof Trouble)) {
+    console.error(trouble);
+    tell("網頁發生錯誤", "請重新整理網頁後再試一次。");
+    return;
+  }
   const items = await markFields(trouble.fields, form);
   tell(trouble.label + trouble.message, trouble.advice, { items });
 }

@@ -28,6 +28,7 @@ function caseView(found) {
     ["申請事項", found.kindWord],
     ["申請日期", found.submittedAtRoc],
     ["公司名稱", found.companyName],
+    ["憑證公司名稱", found.signerName + (found.signerName === found.companyName ? "" : "　⚠ 與申請的公司名稱不同")],
     ["營利事業統一編號", found.ubn],
     ["聯絡人", found.contactName],
     ["聯絡電話", phones(found)],

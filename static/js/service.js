@@ -71,7 +71,9 @@ async function bridge(path, body) {
  */
 export async function sign(kind, purpose, document) {
   const { cards } = await bridge("/v1/cards", {});
-  const card = cards.find((card) => card.kind === kind);
+  const fitting = cards.filter((card) => card.kind === kind);
+  // Of several companies' cards, the one whose number was typed.
+  const card = fitting.find((card) => card.ubn && card.ubn === document.ubn) ?? fitting[0];
   if (!card) {
     const [title, advice] = (await texts).bridge[cards.length ? "wrong-card" : "no-card"];
     throw new Trouble(title, advice, { code: "bridge-no-card" });

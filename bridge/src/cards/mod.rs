@@ -98,7 +98,8 @@ impl PresentCard {
             reader: self.reader.clone(),
             card_number: self.number.clone(),
             kind,
-            holder: holder.map(|holder| printable(&holder.name)).unwrap_or_default(),
+            holder: holder.as_ref().map(|holder| printable(&holder.name)).unwrap_or_default(),
+            ubn: holder.and_then(|holder| holder.ubn),
             certificate: base64::prelude::BASE64_STANDARD.encode(self.certificate.der()),
         }
     }

@@ -65,11 +65,15 @@ struct Found {
 impl CardBackend for Pkcs11Cards {
     fn cards(&self) -> Result<Vec<PresentCard>, CardError> {
         self.with_module(|module| {
-            let mut cards = Vec::new();
-            for slot in module.get_slots_with_initialized_token().map_err(card_error)? {
-                cards.extend(present_card(module, slot)?);
+            let slots = module.get_slots_with_initialized_token().map_err(card_error)?;
+            // A faulty token in one reader does not hide the card in another.
+            let found: Vec<_> = slots.into_iter().map(|slot| present_card(module, slot)).collect();
+            if found.iter().all(Result::is_err)
+                && let Some(Err(error)) = found.first()
+            {
+                return Err(error.clone());
             }
-            Ok(cards)
+            Ok(found.into_iter().filter_map(Result::ok).flatten().collect())
         })
     }
 
@@ -84,7 +88,7 @@ impl CardBackend for Pkcs11Cards {
         self.with_module(|module| {
             for slot in module.get_slots_with_initialized_token().map_err(card_error)? {
                 // The card must still be the one that was listed.
-                let Some(found) = present_card(module, slot)? else { continue };
+                let Ok(Some(found)) = present_card(module, slot) else { continue };
                 if found.id != card.id || found.certificate != card.certificate {
                     continue;
                 }

@@ -127,6 +127,8 @@ pub struct Submission {
     pub case: Case,
     /// What was applied for.
     pub application: Application,
+    /// The name in the certificate that signed.
+    pub signer_name: String,
 }
 
 /// Accepts an application: every field, the card, and the company's standing.
@@ -146,7 +148,8 @@ pub fn submit(
     }
     context.admit(proof, application.ubn, application.kind)?;
     let case = context.case(application.ubn, application.kind, CaseState::Accepted);
-    Ok(Submission { case, application })
+    let signer_name = proof.credential().name.clone();
+    Ok(Submission { case, application, signer_name })
 }
 
 /// The receipt (figures 7, 12, 15, 18).
@@ -189,7 +192,7 @@ pub struct Receipt {
 impl Submission {
     /// The applicant's receipt.
     pub fn receipt(&self) -> Receipt {
-        let Self { case, application } = self;
+        let Self { case, application, .. } = self;
         Receipt {
             serial_number: case.id,
             kind: case.kind,

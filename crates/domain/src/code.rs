@@ -1,5 +1,5 @@
 //! The registry of problem codes: what goes wrong has one name and one HTTP status.
-//! Append-only; the words are in `static/text/zh-TW.toml`.
+//! Append-only; the words are in `static/text/zh-TW.json`.
 
 /// Anything that may surface as a problem.
 pub trait Coded {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
-/// One thing wrong with one field. The words are in `static/text/zh-TW.toml`.
+/// One thing wrong with one field. The words are in `static/text/zh-TW.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum FieldProblem {

@@ -98,11 +98,6 @@ impl IssueSite {
         };
         SITES.iter().find(|(site, _)| *site == code).map(|(site, _)| Self(site))
     }
-
-    /// Every site: code and the name printed on the card.
-    pub fn all() -> &'static [(&'static str, &'static str)] {
-        &SITES
-    }
 }
 
 /// A condition that is not allowed (rdCode RS3822). It costs no try.

@@ -6,7 +6,7 @@ use pki::{SigningInput, TrustStore, UploadError, UploadedCertificate, VerifiedSi
 use serde::{Deserialize, Serialize};
 
 use crate::application::{agreement, reason};
-use crate::field::{FieldError, FieldProblem};
+use crate::field::FieldError;
 use crate::{
     Agreement, ApplyError, Case, CaseKind, CaseState, Code, Coded, SubmissionContext, Ubn,
 };
@@ -38,6 +38,8 @@ pub struct CertificateUpload {
     pub agreed: Agreement,
     /// The certificate.
     pub certificate: UploadedCertificate,
+    /// The name in the certificate that signed.
+    pub signer_name: String,
 }
 
 /// Why an upload was refused.
@@ -93,17 +95,20 @@ pub fn accept_upload(
     let (Ok(reason), Ok(agreed)) = (reason, agreed) else {
         return Err(ApplyError::Fields(errors).into());
     };
-    if reason != draft.reason {
+    // What is kept and shown must be what was signed, to the letter.
+    let again = CertificateUploadDraft { reason: reason.clone(), ..draft.clone() };
+    if serde_json::to_value(&again).ok().as_ref() != Some(&input.document) {
         return Err(ApplyError::ContentDiffers.into());
     }
     context.admit(proof, draft.ubn, CaseKind::CertificateUpload)?;
-    let file = BASE64_STANDARD.decode(&draft.certificate_file).map_err(|_| {
-        ApplyError::Fields(vec![FieldError::at("certificateFile", FieldProblem::Required)])
-    })?;
+    let file = BASE64_STANDARD
+        .decode(&draft.certificate_file)
+        .map_err(|_| UploadError::NotACertificate)?;
     let certificate = trust.verify_uploaded(pki::read_certificate_file(&file)?, context.now)?;
     if certificate.credential().ubn.as_deref() != Some(draft.ubn.as_str()) {
         return Err(UploadRefused::ForeignUbn);
     }
     let case = context.case(draft.ubn, CaseKind::CertificateUpload, CaseState::Uploaded);
-    Ok(CertificateUpload { case, reason, agreed, certificate })
+    let signer_name = proof.credential().name.clone();
+    Ok(CertificateUpload { case, reason, agreed, certificate, signer_name })
 }

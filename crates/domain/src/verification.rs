@@ -119,6 +119,10 @@ pub fn admit(
     source: IpAddr,
     now: Timestamp,
 ) -> Result<Admission, TokenRefused> {
+    // A closed account looks like none, whatever else is wrong.
+    if matches!(caller.status, AccountStatus::Stopped | AccountStatus::Revoked) {
+        return Err(TokenRefused::Closed);
+    }
     check_claims(claims)?;
     let now_s = now.as_second();
     let lifetime = claims.exp.checked_sub(claims.iat);
@@ -134,10 +138,8 @@ pub fn admit(
     if source.to_canonical() != caller.host_address.to_canonical() {
         return Err(TokenRefused::Address);
     }
-    match caller.status {
-        AccountStatus::Active => (),
-        AccountStatus::Suspended => return Ok(Admission::Suspended),
-        AccountStatus::Stopped | AccountStatus::Revoked => return Err(TokenRefused::Closed),
+    if caller.status == AccountStatus::Suspended {
+        return Ok(Admission::Suspended);
     }
     let certificate = &caller.certificate;
     if now < certificate.not_before || now > certificate.not_after {
@@ -301,6 +303,10 @@ mod tests {
         let status = |status| outcome(&claims(), &Caller { status, ..caller() });
         assert!(matches!(status(AccountStatus::Suspended), Ok(Admission::Suspended)));
         assert_eq!(status(AccountStatus::Stopped).err(), Some(TokenRefused::Closed));
+        let closed = Caller { status: AccountStatus::Revoked, ..caller() };
+        let now = Timestamp::from_second(NOW).unwrap();
+        let from_elsewhere = admit(&claims(), &closed, [203, 0, 113, 8].into(), now);
+        assert_eq!(from_elsewhere.err(), Some(TokenRefused::Closed));
         let other = Claims { ap_id: "OTHER".into(), ..claims() };
         assert!(matches!(outcome(&other, &caller()), Ok(Admission::AccountMismatch)));
         let user = Claims { user_id: "a b".into(), ..claims() };

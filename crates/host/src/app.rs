@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
@@ -45,12 +46,16 @@ struct LoadedComponent {
     /// Keeps requests from outnumbering the pooled instances: wasmtime's handler
     /// has no backpressure of its own. First come, first served.
     turns: Semaphore,
+    /// How long a request waits for its turn.
+    deadline: Duration,
 }
 
 /// Why a component gave no answer.
 pub(crate) enum Failure {
     /// It ran past its deadline.
     Deadline,
+    /// Too many requests were before it.
+    Busy,
     /// It trapped, or the host could not run it; already logged.
     Component,
 }
@@ -119,16 +124,17 @@ impl App {
                         app: app.clone(),
                     });
                     let turns = Semaphore::new(options.in_flight as usize);
-                    (name, LoadedComponent { handler, turns })
+                    (name, LoadedComponent { handler, turns, deadline: options.limits.deadline })
                 })
                 .collect();
             Self { name: application.name, version: application.version, routes, components }
         }))
     }
 
-    /// Whether a public route leads from this path.
-    pub(crate) fn routes_to(&self, path: &str) -> bool {
-        self.routes.best_match(path).is_some()
+    /// Public routes where the application says whether it can serve.
+    pub(crate) fn readiness_routes(&self) -> impl Iterator<Item = String> {
+        let routes = self.routes.iter().map(|(route, _)| route.to_string());
+        routes.filter(|route| route.ends_with("/readyz"))
     }
 
     /// Hands a request to the component behind its path. `None`: no route.
@@ -165,8 +171,9 @@ impl App {
         request: Request<WasiBody>,
     ) -> Result<Response<WasiBody>, Failure> {
         let loaded = &self.components[component];
+        let turn = tokio::time::timeout(loaded.deadline, loaded.turns.acquire()).await;
         // The semaphore is never closed.
-        let _turn = loaded.turns.acquire().await.map_err(|_| Failure::Component)?;
+        let _turn = turn.map_err(|_| Failure::Busy)?.map_err(|_| Failure::Component)?;
         Self::dispatch(loaded, component, request).await
     }
 
@@ -202,7 +209,7 @@ impl App {
         strip_spin_headers(headers);
         set_spin_headers(headers, &uri, ([0, 0, 0, 0], 0).into(), "/...");
         self.call(component, request).await.map_err(|failure| match failure {
-            Failure::Deadline => HttpError::HttpResponseTimeout,
+            Failure::Deadline | Failure::Busy => HttpError::HttpResponseTimeout,
             Failure::Component => HttpError::InternalError(None),
         })
     }

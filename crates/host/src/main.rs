@@ -31,9 +31,6 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::clock::Clock;
 
-/// Where an application says whether it can serve; asked before the host listens.
-const READY_PATH: &str = "/readyz";
-
 /// Run a Spin application on an embedded wasmtime.
 #[derive(Parser)]
 #[command(version)]
@@ -71,6 +68,9 @@ struct Arguments {
     /// Seconds that a client may take to send its headers.
     #[arg(long, default_value_t = 10)]
     header_timeout: u64,
+    /// Seconds that a client may take to send its body.
+    #[arg(long, default_value_t = 10)]
+    body_timeout: u64,
     /// Largest request body, in bytes.
     #[arg(long, default_value_t = 256 << 10)]
     max_body: u64,
@@ -163,28 +163,30 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         trusted_proxies: arguments.trusted_proxies,
         max_body: arguments.max_body,
         header_timeout: Duration::from_secs(arguments.header_timeout),
+        body_timeout: Duration::from_secs(arguments.body_timeout),
         max_connections: arguments.max_connections,
     };
     server::serve(app, listener, options, signalled()).await;
     Ok(())
 }
 
-/// Asks the application itself whether it can serve (for example: whether its
-/// configuration is whole), and does not start when it says no.
+/// Asks the application itself, at every public route that ends in `/readyz`, whether it
+/// can serve (for example: whether its configuration is whole), and does not start when
+/// it says no.
 async fn ask_whether_ready(app: &Arc<App>) -> anyhow::Result<()> {
-    if !app.routes_to(READY_PATH) {
-        return Ok(());
-    }
-    let body = Empty::new().map_err(wasmtime_wasi_http::Error::from).boxed_unsync();
-    let request = http::Request::get(format!("http://localhost{READY_PATH}")).body(body)?;
-    match app.handle(([127, 0, 0, 1], 0).into(), request).await {
-        Some(Ok(response)) if response.status().is_success() => Ok(()),
-        Some(Ok(response)) => {
-            let body = response.into_body().collect().await?.to_bytes();
-            bail!("the application is not ready: {}", String::from_utf8_lossy(&body))
+    for route in app.readiness_routes() {
+        let body = Empty::new().map_err(wasmtime_wasi_http::Error::from).boxed_unsync();
+        let request = http::Request::get(format!("http://localhost{route}")).body(body)?;
+        match app.handle(([127, 0, 0, 1], 0).into(), request).await {
+            Some(Ok(response)) if response.status().is_success() => (),
+            Some(Ok(response)) => {
+                let body = response.into_body().collect().await?.to_bytes();
+                bail!("the application is not ready: {}", String::from_utf8_lossy(&body))
+            }
+            _ => bail!("the application gave no answer to {route}"),
         }
-        _ => bail!("the application gave no answer to {READY_PATH}"),
     }
+    Ok(())
 }
 
 async fn signalled() {

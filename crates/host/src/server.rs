@@ -32,6 +32,7 @@ pub(crate) struct Options {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) max_body: u64,
     pub(crate) header_timeout: Duration,
+    pub(crate) body_timeout: Duration,
     pub(crate) max_connections: usize,
 }
 
@@ -126,7 +127,9 @@ async fn respond(
     peer: SocketAddr,
     request: Request<Incoming>,
 ) -> Response<WasiBody> {
-    let client = client_address(peer, request.headers(), &options.trusted_proxies);
+    let Some(client) = client_address(peer, request.headers(), &options.trusted_proxies) else {
+        return problem(StatusCode::BAD_REQUEST, "bad-request", "代理伺服器未提供來源位址");
+    };
     let (mut parts, body) = request.into_parts();
     let behind_proxy = trusted(peer.ip(), &options.trusted_proxies);
     match absolute_uri(&parts.uri, &parts.headers, options.tls.is_some(), behind_proxy) {
@@ -143,18 +146,18 @@ async fn respond(
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE] {
         parts.headers.remove(name);
     }
-    let limit = usize::try_from(options.max_body).unwrap_or(usize::MAX);
-    let body = Limited::new(body, limit)
-        .map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                HttpError::HttpRequestBodySize(None)
-            } else {
-                HttpError::ConnectionTerminated
-            }
-        })
-        .boxed_unsync();
+    let body = match whole_body(body, options).await {
+        Ok(body) => Full::new(body).map_err(HttpError::from).boxed_unsync(),
+        Err(refusal) => return refusal,
+    };
     match app.handle(client, Request::from_parts(parts, body)).await {
         Some(Ok(response)) => response,
+        Some(Err(Failure::Busy)) => {
+            let mut busy =
+                problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "系統忙碌中，請稍後再試");
+            busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            busy
+        }
         Some(Err(Failure::Deadline)) => {
             problem(StatusCode::GATEWAY_TIMEOUT, "deadline-exceeded", "處理逾時，請稍後再試")
         }
@@ -164,6 +167,21 @@ async fn respond(
             "系統發生錯誤，請稍後再試",
         ),
         None => problem(StatusCode::NOT_FOUND, "no-such-route", "查無此網址"),
+    }
+}
+
+/// The body, read before the request takes a turn: a slow client holds a connection, and
+/// nothing that others wait for.
+async fn whole_body(body: Incoming, options: &Options) -> Result<Bytes, Response<WasiBody>> {
+    let limit = usize::try_from(options.max_body).unwrap_or(usize::MAX);
+    let read = Limited::new(body, limit).collect();
+    match tokio::time::timeout(options.body_timeout, read).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制"))
+        }
+        Ok(Err(_)) => Err(problem(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確")),
+        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "內容傳送逾時")),
     }
 }
 
@@ -188,24 +206,25 @@ fn trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
 
 /// The address that the request comes from: the peer's, unless the peer is a trusted
 /// proxy. Then the nearest address in `X-Forwarded-For` that is not a trusted proxy,
-/// read from the right, since everything left of it is the client's own claim.
-fn client_address(peer: SocketAddr, headers: &HeaderMap, proxies: &[IpNet]) -> SocketAddr {
-    let mut address = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    if !trusted(address.ip(), proxies) {
-        return address;
+/// read from the right, since everything left of it is the client's own claim. `None`:
+/// a trusted proxy named no client; its own address must not stand for one.
+fn client_address(peer: SocketAddr, headers: &HeaderMap, proxies: &[IpNet]) -> Option<SocketAddr> {
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    if !trusted(peer.ip(), proxies) {
+        return Some(peer);
     }
     let mut hops = Vec::new();
     for value in headers.get_all("x-forwarded-for") {
-        hops.extend(value.to_str().unwrap_or("").split(',').map(str::trim));
+        hops.extend(value.to_str().ok()?.split(',').map(str::trim));
     }
     for hop in hops.into_iter().rev() {
-        let Ok(hop) = hop.parse::<IpAddr>() else { break };
-        address = SocketAddr::new(hop.to_canonical(), 0);
-        if !trusted(address.ip(), proxies) {
-            break;
+        let with_port = hop.parse::<SocketAddr>().map(|address| address.ip());
+        let address = hop.parse::<IpAddr>().or(with_port).ok()?.to_canonical();
+        if !trusted(address, proxies) {
+            return Some(SocketAddr::new(address, 0));
         }
     }
-    address
+    None
 }
 
 /// The request's URI with scheme and authority, as components expect it. `None`:
@@ -246,28 +265,33 @@ mod tests {
 
     const PEER: &str = "198.51.100.1:4000";
 
+    fn client(headers: &HeaderMap, proxies: &[IpNet]) -> Option<String> {
+        let client = client_address(PEER.parse().unwrap(), headers, proxies);
+        client.map(|address| address.ip().to_string())
+    }
+
     #[test]
     fn a_forwarded_address_counts_only_from_a_trusted_proxy() {
         let claimed = headers(&[("x-forwarded-for", "203.0.113.9")]);
-        let peer: SocketAddr = PEER.parse().unwrap();
-        assert_eq!(client_address(peer, &claimed, &[]), peer);
+        assert_eq!(client(&claimed, &[]).as_deref(), Some("198.51.100.1"));
         let proxies = ["198.51.100.0/24".parse().unwrap()];
-        assert_eq!(client_address(peer, &claimed, &proxies).ip().to_string(), "203.0.113.9");
+        assert_eq!(client(&claimed, &proxies).as_deref(), Some("203.0.113.9"));
     }
 
     #[test]
     fn what_the_client_claims_before_the_proxy_is_ignored() {
         let proxies = ["198.51.100.0/24".parse().unwrap()];
-        let peer: SocketAddr = PEER.parse().unwrap();
         for (claim, expected) in [
-            ("10.0.0.1, 203.0.113.9", "203.0.113.9"),
-            ("10.0.0.1, 203.0.113.9, 198.51.100.2", "203.0.113.9"),
-            ("nonsense, 198.51.100.2", "198.51.100.2"),
-            ("", "198.51.100.1"),
+            ("10.0.0.1, 203.0.113.9", Some("203.0.113.9")),
+            ("10.0.0.1, 203.0.113.9:4711, 198.51.100.2", Some("203.0.113.9")),
+            ("nonsense, 198.51.100.2", None),
+            ("198.51.100.2", None),
+            ("", None),
         ] {
             let claimed = headers(&[("x-forwarded-for", claim)]);
-            assert_eq!(client_address(peer, &claimed, &proxies).ip().to_string(), expected);
+            assert_eq!(client(&claimed, &proxies).as_deref(), expected, "{claim}");
         }
+        assert_eq!(client(&HeaderMap::new(), &proxies), None);
     }
 
     #[test]

@@ -36,6 +36,14 @@ enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Take an officer off the list; the sessions end at once.
+    RemoveOfficer {
+        /// Serial number of the certificate's subject.
+        #[arg(long)]
+        subject_serial: String,
+    },
+    /// Forget counts of wrong answers that are older than two days.
+    ForgetAttempts,
     /// Import identity cards from CSV (personId, applyCode, applyYyymmdd, issueSiteId, state).
     ImportIdCards {
         /// The file.
@@ -86,6 +94,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let cases = Cases(open(data, Label::Cases)?);
             let officer = cases.add_officer(subject_serial, name, jiff::Timestamp::now())?;
             println!("officer {}: {}", officer.id, officer.name);
+        }
+        Command::RemoveOfficer { subject_serial } => {
+            let cases = Cases(open(data, Label::Cases)?);
+            cases.remove_officer(subject_serial, jiff::Timestamp::now())?;
+            println!("removed");
+        }
+        Command::ForgetAttempts => {
+            let kept = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48);
+            let attempts = store::Attempts(open(data, Label::Attempts)?);
+            attempts.forget_before(domain::TaipeiDay::of(kept))?;
         }
         Command::ImportIdCards { file, key_file } => {
             let key = std::fs::read_to_string(key_file)

@@ -119,16 +119,19 @@ impl Certificate {
     }
 
     /// Whether the certificate asserts an accepted assurance level: 2.16.886.101.0.3.N
-    /// with N at least 3, or N = 0 where tests are allowed, or any policy.
+    /// with N 3 or 4, or N = 0 where tests are allowed; a CA may also assert any policy.
     ///
     /// # Errors
     /// [`PkiError::Policy`].
     pub(crate) fn check_policy(&self, tests_allowed: bool) -> Result<(), PkiError> {
+        let ca = self
+            .extension::<BasicConstraints>("basic constraints")?
+            .is_some_and(|constraints| constraints.ca);
         let policies = self.extension::<CertificatePolicies>("policies")?;
         let accepted = policies.is_some_and(|policies| {
             policies.0.iter().any(|policy| {
                 let identifier = policy.policy_identifier;
-                identifier == oid::ANY_POLICY
+                ca && identifier == oid::ANY_POLICY
                     || match (identifier.parent(), identifier.arcs().last()) {
                         (Some(oid::ASSURANCE), Some(0)) => tests_allowed,
                         (Some(oid::ASSURANCE), Some(level)) => (3..=4).contains(&level),

@@ -56,6 +56,9 @@ pub struct Card {
     pub kind: CardKind,
     /// Name in the signing certificate.
     pub holder: String,
+    /// 統一編號 in the signing certificate, for companies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ubn: Option<String>,
     /// The signing certificate, DER in Base64.
     pub certificate: String,
 }

@@ -49,7 +49,8 @@ impl<D: Database> Attempts<D> {
         Ok((count < domain::MAX_WRONG_ANSWERS).then_some(count))
     }
 
-    /// Forgets days that are over.
+    /// Forgets the days before this one. Leave a day or two: answers may still be under
+    /// way for the last one, and a clock that jumped ahead may step back.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -33,6 +33,8 @@ pub struct CaseRow {
     pub email: String,
     /// 使用目的/原因.
     pub reason: String,
+    /// The name in the certificate that signed.
+    pub signer_name: String,
 }
 
 impl CaseRow {
@@ -79,35 +81,34 @@ const INSERT_CASE: &str =
     "INSERT INTO cases (id, ubn, kind, state, submitted_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 const INSERT_APPLICATION: &str = "INSERT INTO applications
     (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
-     notice_version, notice_sha256, rules_version, rules_sha256, challenge, signed_data)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 /// The data on file stand on the receipt of an upload (figure 12).
 const INSERT_UPLOAD: &str = "INSERT INTO applications
     (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
-     notice_version, notice_sha256, rules_version, rules_sha256, challenge, signed_data)
+     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data)
     SELECT ?1, company_name, host_address, contact_name, landline, mobile, email, ?2,
-           ?3, ?4, ?5, ?6, ?7, ?8 FROM accounts WHERE ubn = ?9
+           ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM accounts WHERE ubn = ?10
     RETURNING case_id";
 const INSERT_EVENT: &str =
     "INSERT INTO case_events (case_id, at, actor, event) VALUES (?1, ?2, ?3, ?4)";
 const OF_COMPANY: &str = "SELECT id, ubn, kind, state, submitted_at, decided_at, result,
-    company_name, host_address, contact_name, landline, mobile, email, reason
+    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name
     FROM cases JOIN applications ON case_id = id
     WHERE ubn = ?1
     ORDER BY submitted_at DESC, (SELECT min(case_events.id) FROM case_events WHERE case_id = cases.id) DESC";
 const BY_ID: &str = "SELECT cases.id, ubn, kind, state, submitted_at, decided_at, result,
-    company_name, host_address, contact_name, landline, mobile, email, reason
+    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name
     FROM cases JOIN applications ON case_id = cases.id
     WHERE cases.id = ?1";
 const UNDER_REVIEW: &str = "SELECT cases.id, ubn, kind, state, submitted_at, decided_at, result,
-    company_name, host_address, contact_name, landline, mobile, email, reason
+    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name
     FROM cases JOIN applications ON case_id = cases.id
     WHERE state = 'accepted' ORDER BY submitted_at LIMIT 200";
 const CANCEL: &str = "UPDATE cases SET state = 'cancelled'
     WHERE id = ?1 AND ubn = ?2 AND state = 'accepted' RETURNING id";
 const DECIDE: &str = "UPDATE cases SET state = ?2, decided_at = ?3, decided_by = ?4, result = ?5
     WHERE id = ?1 AND state = 'accepted' RETURNING id";
-const SIGNED_DATA: &str = "SELECT signed_data FROM applications WHERE case_id = ?1";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -121,7 +122,6 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UNDER_REVIEW,
     CANCEL,
     DECIDE,
-    SIGNED_DATA,
 ];
 
 impl<D: Database> Cases<D> {
@@ -148,7 +148,7 @@ impl<D: Database> Cases<D> {
         submission: &Submission,
         evidence: Evidence<'_>,
     ) -> Result<(), StoreError> {
-        let Submission { case, application } = submission;
+        let Submission { case, application, .. } = submission;
         self.consume(case, evidence)?;
         self.insert_case(case)?;
         let Agreement { notice, rules } = application.agreed.clone();
@@ -167,6 +167,7 @@ impl<D: Database> Cases<D> {
                 notice.sha256.into(),
                 rules.version.into(),
                 rules.sha256.into(),
+                submission.signer_name.as_str().into(),
                 evidence.challenge.into(),
                 evidence.signed_data.into(),
             ],
@@ -196,6 +197,7 @@ impl<D: Database> Cases<D> {
                 notice.sha256.into(),
                 rules.version.into(),
                 rules.sha256.into(),
+                upload.signer_name.as_str().into(),
                 evidence.challenge.into(),
                 evidence.signed_data.into(),
                 case.ubn.as_str().into(),
@@ -310,16 +312,6 @@ impl<D: Database> Cases<D> {
         let event = if decided.state == CaseState::Approved { "approved" } else { "rejected" };
         self.record(decided, &Actor::Officer(officer), event, now)
     }
-
-    /// The signed message of a case, byte for byte as received.
-    ///
-    /// # Errors
-    /// [`StoreError::CaseNotFound`].
-    pub fn signed_data(&self, id: CaseId) -> Result<Vec<u8>, StoreError> {
-        let rows = self.0.execute(SIGNED_DATA, &[id.to_string().into()])?;
-        let row = rows.first().ok_or(StoreError::CaseNotFound)?;
-        row.blob(0).map(<[u8]>::to_vec)
-    }
 }
 
 fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
@@ -340,5 +332,6 @@ fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
         mobile: row.optional_text(11)?,
         email: row.text(12)?.to_owned(),
         reason: row.text(13)?.to_owned(),
+        signer_name: row.text(14)?.to_owned(),
     })
 }

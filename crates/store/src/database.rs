@@ -51,7 +51,7 @@ impl From<jiff::Timestamp> for Value {
     }
 }
 
-/// A row of a result; `table` names it in errors.
+/// A row of a result.
 #[derive(Clone, Debug)]
 pub struct Row(pub Vec<Value>);
 
@@ -130,6 +130,9 @@ pub trait Database {
     /// # Errors
     /// [`StoreError::Unique`] when a uniqueness rule refuses, [`StoreError::Driver`] otherwise.
     fn execute(&self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    /// Gives the connection up for good: a transaction on it could not be ended.
+    fn abandon(&self) {}
 }
 
 impl<D: Database> Database for &D {
@@ -185,7 +188,9 @@ impl<D: Database> Drop for Transaction<'_, D> {
     fn drop(&mut self) {
         if self.open {
             // Should even this fail, closing the connection rolls back.
-            let _ = self.database.execute("ROLLBACK", &[]);
+            if self.database.execute("ROLLBACK", &[]).is_err() {
+                self.database.abandon();
+            }
         }
     }
 }

@@ -20,8 +20,11 @@ const ADD: &str = "INSERT INTO officers (subject_serial, name, added_at) VALUES 
     ON CONFLICT (subject_serial) DO UPDATE SET name = excluded.name, removed_at = NULL
     RETURNING id, name";
 
+const REMOVE: &str = "UPDATE officers SET removed_at = ?2
+    WHERE subject_serial = ?1 AND removed_at IS NULL RETURNING id";
+
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, ADD];
+pub(crate) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, ADD, REMOVE];
 
 impl<D: Database> Cases<D> {
     /// The officer with this citizen certificate subject.
@@ -51,6 +54,14 @@ impl<D: Database> Cases<D> {
         now: Timestamp,
     ) -> Result<Officer, StoreError> {
         officer(&one(self.0.execute(ADD, &[subject_serial.into(), name.into(), now.into()])?)?)
+    }
+
+    /// Takes a person off the list.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the person is not on it.
+    pub fn remove_officer(&self, subject_serial: &str, now: Timestamp) -> Result<(), StoreError> {
+        one(self.0.execute(REMOVE, &[subject_serial.into(), now.into()])?).map(drop)
     }
 }
 

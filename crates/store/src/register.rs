@@ -18,10 +18,9 @@ pub struct IdCardRow {
 const FIND: &str = "SELECT card, state FROM id_cards WHERE person = ?1";
 const PUT: &str = "INSERT INTO id_cards (person, card, state) VALUES (?1, ?2, ?3)
     ON CONFLICT (person) DO UPDATE SET card = excluded.card, state = excluded.state";
-const PROBE: &str = "SELECT count(*) FROM (SELECT 1 FROM id_cards LIMIT 1)";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, PUT, PROBE];
+pub(crate) const STATEMENTS: &[&str] = &[FIND, PUT];
 
 impl<D: Database> Register<D> {
     /// Compares a card with the register, in constant time.
@@ -55,13 +54,5 @@ impl<D: Database> Register<D> {
     pub fn put(&self, row: &IdCardRow) -> Result<(), StoreError> {
         let IdCardRow { person, card, state } = row;
         self.0.execute(PUT, &[person.0[..].into(), card.0[..].into(), (*state).into()]).map(drop)
-    }
-
-    /// Whether the register can be read.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn probe(&self) -> Result<(), StoreError> {
-        self.0.execute(PROBE, &[]).map(drop)
     }
 }

@@ -61,6 +61,24 @@ impl Label {
     }
 }
 
+/// The last step that a database has taken.
+const LAST_STEP: &str = "SELECT name FROM schema_steps ORDER BY name DESC LIMIT 1";
+
+/// Whether a database has taken every step; otherwise, what to do.
+///
+/// # Errors
+/// A sentence for the operator.
+pub fn check(database: &impl crate::Database, label: Label) -> Result<(), String> {
+    let last = label.steps().last().map(|step| step.name);
+    let taken = database.execute(LAST_STEP, &[]).ok();
+    let taken = taken.as_ref().and_then(|rows| rows.first()).and_then(|row| row.text(0).ok());
+    if taken == last {
+        Ok(())
+    } else {
+        Err(format!("the database {:?} is not current (run `chayan migrate`)", label.name()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +103,7 @@ mod tests {
             whole.execute_batch(label.current()).unwrap();
             let stepped = crate::native::memory(label);
             assert_eq!(describe(&stepped.connection), describe(&whole), "{label:?}");
+            check(&stepped, label).unwrap();
             // Running the steps again changes nothing.
             crate::native::migrate(&stepped.connection, label).unwrap();
             assert_eq!(describe(&stepped.connection), describe(&whole), "{label:?}");

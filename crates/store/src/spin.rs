@@ -4,7 +4,7 @@
 //! and given back when dropped. The calls are the synchronous ones, so nothing else runs
 //! in the instance between two statements of a transaction.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use spin_sdk::sqlite::wit::sqlite as wit;
@@ -20,6 +20,7 @@ thread_local! {
 pub struct Pooled {
     label: Label,
     connection: Option<wit::Connection>,
+    abandoned: Cell<bool>,
 }
 
 /// Opens a database that the manifest grants.
@@ -29,10 +30,10 @@ pub struct Pooled {
 pub fn open(label: Label) -> Result<Pooled, StoreError> {
     let idle = POOL.with_borrow_mut(|pool| pool.get_mut(label.name()).and_then(Vec::pop));
     if let Some(connection) = idle {
-        return Ok(Pooled { label, connection: Some(connection) });
+        return Ok(Pooled { label, connection: Some(connection), abandoned: Cell::new(false) });
     }
     let connection = wit::Connection::open(label.name()).map_err(driver)?;
-    let pooled = Pooled { label, connection: Some(connection) };
+    let pooled = Pooled { label, connection: Some(connection), abandoned: Cell::new(false) };
     // Spin sets no pragmas; where this host has set them already, this changes nothing.
     pooled.execute("PRAGMA foreign_keys = ON", &[])?;
     pooled.execute("PRAGMA synchronous = FULL", &[])?;
@@ -41,7 +42,9 @@ pub fn open(label: Label) -> Result<Pooled, StoreError> {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(connection) = self.connection.take()
+            && !self.abandoned.get()
+        {
             POOL.with_borrow_mut(|pool| {
                 pool.entry(self.label.name()).or_default().push(connection);
             });
@@ -60,6 +63,10 @@ impl Database for Pooled {
             .into_iter()
             .map(|row| row.values.into_iter().map(from_wit).collect::<Result<_, _>>().map(Row))
             .collect()
+    }
+
+    fn abandon(&self) {
+        self.abandoned.set(true);
     }
 }
 

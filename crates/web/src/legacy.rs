@@ -2,7 +2,7 @@
 //! members. This is the only place that knows them.
 
 use domain::{Admission, Answer, ConditionError};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use crate::request::{Reply, json};
@@ -74,5 +74,15 @@ pub fn refused(status: StatusCode, message: &'static str) -> Reply {
         response_data: ResponseData::default(),
         message: Some(message),
     };
-    json(status, &envelope)
+    let mut reply = json(status, &envelope);
+    let hint = match status {
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET")),
+        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "5")),
+        _ => None,
+    };
+    if let Some((name, value)) = hint {
+        reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    reply
 }

@@ -11,7 +11,7 @@ mod text;
 pub use config::{addresses, digest_key, origin, trust, variable};
 pub use problem::Problem;
 pub use request::{
-    Reply, SignedRequest, client_address, empty, json, method_not_allowed, now, random, respond,
-    segments, signed_request,
+    Reply, SignedRequest, client_address, empty, json, method_not_allowed, now, random, readiness,
+    respond, segments, signed_request,
 };
 pub use session::{Session, Who, clear_cookie, require_company, require_officer};

@@ -55,7 +55,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Path segments after `/api`.
+/// The segments of the path.
 pub fn segments(request: &Request) -> Vec<String> {
     request.uri().path().trim_matches('/').split('/').map(str::to_owned).collect()
 }
@@ -63,6 +63,18 @@ pub fn segments(request: &Request) -> Vec<String> {
 /// The answer to a wrong method.
 pub fn method_not_allowed(allowed: &'static str) -> Problem {
     Problem::allow(allowed)
+}
+
+/// The answer to "are you ready?"; what is missing names configuration only.
+pub fn readiness(outcome: Result<(), Problem>) -> Reply {
+    match outcome {
+        Ok(()) => json(StatusCode::OK, &serde_json::json!({ "ready": true })),
+        Err(problem) => {
+            let cause = problem.cause().unwrap_or("unknown");
+            let body = serde_json::json!({ "ready": false, "cause": cause });
+            json(StatusCode::SERVICE_UNAVAILABLE, &body)
+        }
+    }
 }
 
 /// A JSON answer.

@@ -73,7 +73,11 @@ impl Session {
         let Some(token) = token(headers) else { return Ok(None) };
         let found = store().await?.get(key(token)).await.map_err(Problem::internal)?;
         let session = found.and_then(|value| serde_json::from_slice::<Self>(&value).ok());
-        Ok(session.filter(|session| session.expires_at > now.as_second()))
+        if session.as_ref().is_some_and(|session| session.expires_at <= now.as_second()) {
+            Self::end(headers).await?;
+            return Ok(None);
+        }
+        Ok(session)
     }
 
     /// Ends the session of a request.

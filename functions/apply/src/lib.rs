@@ -19,12 +19,21 @@ async fn handle(request: Request) -> impl IntoResponse {
 async fn route(request: Request) -> Result<Reply, Problem> {
     let path = web::segments(&request);
     match (path.last().map(String::as_str), request.method()) {
+        (Some("readyz"), &Method::GET) => {
+            let checks = async { web::digest_key().await.and(sealing_key().await).map(drop) };
+            Ok(web::readiness(checks.await))
+        }
         (Some("standing"), &Method::GET) => standing(&request).await,
         (Some("applications"), &Method::POST) => apply(request).await,
         (Some("certificates"), &Method::POST) => upload(request).await,
-        (Some("standing"), _) => Err(web::method_not_allowed("GET")),
+        (Some("standing" | "readyz"), _) => Err(web::method_not_allowed("GET")),
         _ => Err(web::method_not_allowed("POST")),
     }
+}
+
+async fn sealing_key() -> Result<SealingKey, Problem> {
+    SealingKey::from_hex(&web::variable("seal_key").await?)
+        .ok_or_else(|| Problem::not_ready("seal_key is not 64 hexadecimal digits"))
 }
 
 #[derive(Serialize)]
@@ -105,8 +114,7 @@ async fn apply(request: Request) -> Result<Reply, Problem> {
 
 async fn upload(request: Request) -> Result<Reply, Problem> {
     let digest_key = web::digest_key().await?;
-    let sealing_key = SealingKey::from_hex(&web::variable("seal_key").await?)
-        .ok_or_else(|| Problem::not_ready("seal_key is not 64 hexadecimal digits"))?;
+    let sealing_key = sealing_key().await?;
     let signed = Signed::read(request, Purpose::UploadCertificate).await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;

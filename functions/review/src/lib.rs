@@ -56,6 +56,8 @@ struct CaseView {
     #[serde(flatten)]
     receipt: domain::Receipt,
     contact_name: String,
+    /// The name in the certificate, for comparison with the one that was typed.
+    signer_name: String,
     result: Option<String>,
 }
 
@@ -64,6 +66,7 @@ impl From<&CaseRow> for CaseView {
         Self {
             receipt: row.receipt(),
             contact_name: row.contact_name.clone(),
+            signer_name: row.signer_name.clone(),
             result: row.result.clone(),
         }
     }

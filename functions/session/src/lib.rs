@@ -8,8 +8,8 @@ use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
+use store::Cases;
 use store::schema::Label;
-use store::{Attempts, Cases, Register};
 use web::{Problem, Reply, Session, SignedRequest, Who};
 
 #[http_service]
@@ -34,41 +34,16 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     }
 }
 
-/// Whether everything is there that an answer needs: configuration and databases.
+/// Whether everything is there that sign-in and the pages need.
 async fn ready() -> Result<Reply, Problem> {
-    let answer = |problem: Problem| {
-        let cause = problem.cause().unwrap_or("unknown").to_owned();
-        web::json(
-            StatusCode::SERVICE_UNAVAILABLE,
-            &serde_json::json!({ "ready": false, "cause": cause }),
-        )
-    };
     let checks = async {
         web::trust().await?;
         web::origin().await?;
         web::variable("bridge_url").await?;
-        let missing = |label: Label| {
-            move |error: store::StoreError| {
-                Problem::not_ready(format!(
-                    "database {:?}: {error} (run `chayan migrate`)",
-                    label.name()
-                ))
-            }
-        };
-        let cases = Cases(store::spin::open(Label::Cases).map_err(missing(Label::Cases))?);
-        cases.officer_by_id(0).map_err(missing(Label::Cases))?;
-        let register =
-            Register(store::spin::open(Label::Register).map_err(missing(Label::Register))?);
-        register.probe().map_err(missing(Label::Register))?;
-        // Days that are over need no counts any more.
-        let attempts =
-            Attempts(store::spin::open(Label::Attempts).map_err(missing(Label::Attempts))?);
-        attempts.forget_before(domain::TaipeiDay::of(web::now())).map_err(missing(Label::Attempts))
+        store::schema::check(&store::spin::open(Label::Cases)?, Label::Cases)
+            .map_err(Problem::not_ready)
     };
-    match checks.await {
-        Ok(()) => Ok(web::json(StatusCode::OK, &serde_json::json!({ "ready": true }))),
-        Err(problem) => Ok(answer(problem)),
-    }
+    Ok(web::readiness(checks.await))
 }
 
 #[derive(Serialize)]
@@ -129,6 +104,7 @@ async fn challenge(request: Request) -> Result<Reply, Problem> {
 
 async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
+    let headers = request.headers().clone();
     let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
     let now = web::now();
     let proof = web::trust().await?.verify(&signed_data, now)?;
@@ -143,6 +119,7 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
         }
     };
     cases.consume_challenge(&input.challenge, Purpose::SignIn, &origin, None, now)?;
+    Session::end(&headers).await?;
     let (session, cookie) = Session::start(who, now).await?;
     let mut reply = web::json(StatusCode::CREATED, &session);
     reply.headers_mut().insert(header::SET_COOKIE, cookie);

@@ -46,7 +46,7 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // The bridge's window needs its opener.
+    // A window that a bridge opens by popup needs its opener.
     headers
         .insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin-allow-popups"));
     let policy = content_security_policy(&web::variable("bridge_url").await?);

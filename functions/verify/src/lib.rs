@@ -1,6 +1,8 @@
 //! The verification call (A18, A19): `GET /integration/rwv2c2` with a signed token.
 
-use domain::{Admission, Answer, Claims, IdCard, IssKey, RecordFinding, TaipeiDay, TokenRefused};
+use domain::{
+    Admission, Answer, Claims, DigestKey, IdCard, IssKey, RecordFinding, TaipeiDay, TokenRefused,
+};
 use http::{HeaderMap, Method, StatusCode, header};
 use pki::jwt::Unverified;
 use spin_sdk::http::{IntoResponse, Request};
@@ -24,6 +26,9 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 async fn route(request: &Request) -> Result<Reply, Problem> {
+    if request.uri().path() == "/integration/readyz" {
+        return Ok(web::readiness(ready().await));
+    }
     if request.uri().path().trim_end_matches('/') != PATH {
         return Ok(legacy::refused(StatusCode::NOT_FOUND, "no such address"));
     }
@@ -32,7 +37,7 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     }
     let now = web::now();
     let Ok(source) = web::client_address(request.headers()) else {
-        return Ok(legacy::refused(StatusCode::BAD_REQUEST, "source address claimed twice"));
+        return Ok(legacy::refused(StatusCode::BAD_REQUEST, "the source address is not clear"));
     };
     let Some(token) = bearer(request.headers()) else {
         return Ok(legacy::refused(StatusCode::UNAUTHORIZED, "bearer token missing"));
@@ -62,11 +67,25 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     }
 }
 
+/// Whether everything is there that an answer needs.
+async fn ready() -> Result<(), Problem> {
+    web::digest_key().await?;
+    register_key().await?;
+    for label in Label::ALL {
+        store::schema::check(&store::spin::open(label)?, label).map_err(Problem::not_ready)?;
+    }
+    Ok(())
+}
+
+async fn register_key() -> Result<DigestKey, Problem> {
+    let text = web::variable("register_key").await?;
+    DigestKey::from_hex(&text)
+        .ok_or_else(|| Problem::not_ready("register_key is not 64 hexadecimal digits"))
+}
+
 /// Compares a card and counts a wrong answer, durably, before anything is said.
 async fn look_up(card: &IdCard, day: TaipeiDay) -> Result<Answer, Problem> {
-    let text = web::variable("register_key").await?;
-    let key = domain::DigestKey::from_hex(&text)
-        .ok_or_else(|| Problem::not_ready("register_key is not 64 hexadecimal digits"))?;
+    let key = register_key().await?;
     let person = key.person(card);
     let finding = Register(store::spin::open(Label::Register)?).compare(person, key.card(card))?;
     let attempts = Attempts(store::spin::open(Label::Attempts)?);

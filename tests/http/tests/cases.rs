@@ -86,6 +86,7 @@ fn review_is_for_officers_on_the_list() {
     let officer = app.officer();
     let waiting = officer.get("/api/review/cases").unwrap().expect(200).unwrap();
     assert_eq!(waiting["cases"][0]["serialNumber"], id.as_str());
+    assert_eq!(waiting["cases"][0]["signerName"], test_pki::demo::COMPANY.0);
     let path = format!("/api/review/cases/{id}/decision");
     let empty = officer.post(&path, &json!({"decision": "approve", "result": " "})).unwrap();
     assert_eq!(empty.body["errors"][0]["pointer"], "/result");

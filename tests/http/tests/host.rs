@@ -89,7 +89,8 @@ fn a_component_that_fails_does_not_take_the_host_down() {
 
 #[test]
 fn bodies_and_headers_have_limits() {
-    let (host, visitor) = probe_with(&["--max-body", "1000", "--header-timeout", "1"]);
+    let (host, visitor) =
+        probe_with(&["--max-body", "1000", "--header-timeout", "1", "--body-timeout", "1"]);
     assert_eq!(visitor.post_raw("/bare/body", "text/plain", &[b'x'; 1000]).unwrap().text, "1000");
     let large = visitor.post_raw("/bare/body", "text/plain", &[b'x'; 1001]).unwrap();
     assert_eq!((large.status, large.code()), (413, "body-too-large"));
@@ -108,6 +109,24 @@ fn bodies_and_headers_have_limits() {
     let _ = stream.read_to_end(&mut end);
     assert!(begun.elapsed() < Duration::from_secs(8));
     assert_eq!(visitor.post_raw("/bare/body", "text/plain", b"x").unwrap().text, "1");
+    // Slow bodies hold nobody up: they take no turn before they are there.
+    let slow: Vec<_> = (0..80)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(host.address).unwrap();
+            let head = "POST /bare/body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    assert_eq!(visitor.get("/bare/variable/given").unwrap().status, 200);
+    assert!(begun.elapsed() < Duration::from_millis(900));
+    for mut stream in slow {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
     // Slow headers are cut off.
     let mut slow = std::net::TcpStream::connect(host.address).unwrap();
     slow.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

@@ -70,6 +70,11 @@ fn an_officer_who_is_named_can_sign_in() {
         chayan(&data, &["add-officer", "--subject-serial", "0000000187654321", "--name", "陳測試"]);
     assert!(named.status.success());
     app.visitor().sign_in_as_officer(&card).unwrap();
+    let removed = chayan(&data, &["remove-officer", "--subject-serial", "0000000187654321"]);
+    assert!(removed.status.success());
+    let gone = app.visitor().sign_in(&card, serde_json::json!({"as": "officer"})).unwrap();
+    assert_eq!(gone.code(), "officer-unknown");
+    assert!(chayan(&data, &["forget-attempts"]).status.success());
     // Migrating again changes nothing.
     assert!(String::from_utf8_lossy(&chayan(&data, &["migrate"]).stdout).contains("0 steps taken"));
 }
