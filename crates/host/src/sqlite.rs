@@ -312,7 +312,7 @@ mod tests {
         }
         let rows = run(&first, "SELECT n FROM t ORDER BY id").await.unwrap().rows;
         let order: Vec<String> = rows.iter().map(|row| format!("{:?}", row.values[0])).collect();
-        let expected: Vec<String> = (0..20).map(|n| format!("Integer({n})")).collect();
+        let expected: Vec<String> = (0..20).map(|n| format!("Value::Integer({n})")).collect();
         assert_eq!(order, expected);
     }
 }
