@@ -167,7 +167,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         max_connections: arguments.max_connections,
     };
     server::serve(app, listener, options, signalled()).await;
-    Ok(())
+    // Instances that are still idle would only complain that the runtime is gone.
+    std::process::exit(0)
 }
 
 /// Asks the application itself, at every public route that ends in `/readyz`, whether it
