@@ -64,10 +64,13 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
     serial_number, not_before, not_after
     FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
     WHERE accounts.ubn = ?1";
-const CALLER: &str =
+/// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
+/// statement anew for each call (a test looks).
+pub(crate) const CALLER: &str =
     "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
-    FROM accounts JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
-    WHERE iss_key_digest = ?1";
+    FROM accounts CROSS JOIN certificates
+        ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
+    WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1)";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
 /// A stopped account begins anew: another apId, no isskey.

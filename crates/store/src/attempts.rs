@@ -9,11 +9,11 @@ use domain::{PersonDigest, TaipeiDay};
 use crate::{Attempts, Database, Row, StoreError, Value};
 
 /// Durable before the answer leaves. No row: three were given before.
-const COUNT: &str = "INSERT INTO wrong_answers (person, day, wrong) VALUES (?1, ?2, 1)
+pub(crate) const COUNT: &str = "INSERT INTO wrong_answers (person, day, wrong) VALUES (?1, ?2, 1)
     ON CONFLICT (person, day) DO UPDATE SET wrong = wrong + 1 WHERE wrong < 3
     RETURNING wrong";
 /// Takes the writers' turn. Without a row nothing is changed and nothing has to be synced.
-const SO_FAR: &str =
+pub(crate) const SO_FAR: &str =
     "UPDATE wrong_answers SET wrong = wrong WHERE person = ?1 AND day = ?2 RETURNING wrong";
 const FORGET: &str = "DELETE FROM wrong_answers WHERE day < ?1";
 

@@ -15,7 +15,7 @@ pub struct IdCardRow {
     pub state: i64,
 }
 
-const FIND: &str = "SELECT card, state FROM id_cards WHERE person = ?1";
+pub(crate) const FIND: &str = "SELECT card, state FROM id_cards WHERE person = ?1";
 const PUT: &str = "INSERT INTO id_cards (person, card, state) VALUES (?1, ?2, ?3)
     ON CONFLICT (person) DO UPDATE SET card = excluded.card, state = excluded.state";
 

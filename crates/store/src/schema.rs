@@ -118,4 +118,32 @@ mod tests {
             database.connection.prepare(statement).unwrap();
         }
     }
+
+    /// A statement whose plan depends on a parameter is planned anew for each call, which
+    /// costs more than running it.
+    #[test]
+    fn statements_of_a_verification_call_are_planned_once() {
+        for (label, sql) in [
+            (Label::Cases, crate::accounts::CALLER),
+            (Label::Register, crate::register::FIND),
+            (Label::Attempts, crate::attempts::COUNT),
+            (Label::Attempts, crate::attempts::SO_FAR),
+        ] {
+            let database = crate::native::memory(label);
+            let mut statement = database.connection.prepare(sql).unwrap();
+            for call in 0..4_u8 {
+                {
+                    let key = rusqlite::types::Value::Blob(vec![call; 16]);
+                    let day = rusqlite::types::Value::Integer(7);
+                    let parameters = [key, day].into_iter().take(statement.parameter_count());
+                    let parameters = rusqlite::params_from_iter(parameters);
+                    let mut rows = statement.query(parameters).unwrap();
+                    while rows.next().unwrap().is_some() {}
+                }
+                statement.clear_bindings();
+            }
+            let planned = statement.get_status(rusqlite::StatementStatus::RePrepare);
+            assert_eq!(planned, 0, "{sql}");
+        }
+    }
 }
