@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -22,8 +23,12 @@ use test_pki::token::{Caller, Question};
 const CARDS: u32 = 10_000;
 /// One question in so many is wrong.
 const WRONG: usize = 10;
-/// Tokens made beforehand, for each round anew where they are wrong.
-const TOKENS: usize = 3_000;
+/// The same wrong question is asked so often: each time counts and is synced.
+const TIMES: usize = domain::MAX_WRONG_ANSWERS as usize;
+/// Right questions of a round, asked again and again.
+const RIGHT: usize = 2_000;
+/// Wrong questions of the first round; later ones need what the server has shown.
+const FIRST_WRONG: usize = 4_000;
 const CONNECTIONS: usize = 16;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
@@ -42,6 +47,8 @@ struct Server {
     name: &'static str,
     address: SocketAddr,
     process: u32,
+    /// Wrong questions that a round needs.
+    wrong: usize,
     rounds: Vec<Round>,
 }
 
@@ -78,12 +85,14 @@ fn compare() -> anyhow::Result<()> {
             name: "component in chayan-host",
             address: app.process().address,
             process: app.process().id(),
+            wrong: FIRST_WRONG,
             rounds: Vec::new(),
         },
         Server {
             name: "native axum + rusqlite + aws-lc",
             address: line.trim().parse()?,
             process: peer.0.id(),
+            wrong: FIRST_WRONG,
             rounds: Vec::new(),
         },
     ];
@@ -91,8 +100,9 @@ fn compare() -> anyhow::Result<()> {
     // The first round warms up and is not counted.
     for round in 0..=ROUNDS {
         for server in &mut servers {
-            let requests = requests(&caller, &mut person)?;
-            let measured = load(server, &requests)?;
+            let questions = Questions::new(&caller, server.wrong, &mut person)?;
+            let measured = load(server, &questions)?;
+            server.wrong = measured.requests * 3 / 2 / WRONG / TIMES + CONNECTIONS;
             if round > 0 {
                 server.rounds.push(measured);
             }
@@ -120,30 +130,63 @@ fn fill_register(dir: &Path) -> anyhow::Result<()> {
     Ok(transaction.commit()?)
 }
 
-/// Requests of one round: mostly right, some wrong, each wrong one about another person.
-fn requests(caller: &Caller, person: &mut u32) -> anyhow::Result<Vec<Vec<u8>>> {
-    let now = Timestamp::now();
-    (0..TOKENS)
-        .map(|index| {
-            let wrong = index % WRONG == 0;
-            *person += 1;
-            let number = if wrong { 10_000_000 + *person } else { *person % CARDS };
-            let question = Question {
-                person_id: &person_id(number),
-                apply_code: "1",
-                apply_yyymmdd: "0940105",
-                issue_site_id: "63000",
-            };
-            let token = caller.token(question, now)?;
-            Ok(format!(
-                "GET /integration/rwv2c2 HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n"
-            )
-            .into_bytes())
-        })
-        .collect()
+/// Requests of one round.
+struct Questions {
+    right: Vec<Vec<u8>>,
+    /// Each about another person.
+    wrong: Vec<Vec<u8>>,
+    /// How often a wrong one was asked.
+    asked: AtomicUsize,
 }
 
-fn load(server: &Server, requests: &[Vec<u8>]) -> anyhow::Result<Round> {
+impl Questions {
+    fn new(caller: &Caller, wrong: usize, person: &mut u32) -> anyhow::Result<Self> {
+        let now = Timestamp::now();
+        let right = (0..RIGHT).map(|index| {
+            let card = u32::try_from(index)? * 4 % CARDS;
+            request(caller, card, now)
+        });
+        let wrong = (0..wrong).map(|_| {
+            *person += 1;
+            request(caller, 10_000_000 + *person, now)
+        });
+        Ok(Self {
+            right: right.collect::<Result<_, _>>()?,
+            wrong: wrong.collect::<Result<_, _>>()?,
+            asked: AtomicUsize::new(0),
+        })
+    }
+
+    /// What one connection asks, one after another; ends when nobody has a wrong question
+    /// left.
+    fn of(&self, connection: usize) -> impl Iterator<Item = &[u8]> {
+        let mut right = self.right.iter().cycle().skip(connection * RIGHT / CONNECTIONS);
+        (0..).map_while(move |index| {
+            if index % WRONG == 0 {
+                self.wrong.get(self.asked.fetch_add(1, Ordering::Relaxed) / TIMES)
+            } else {
+                right.next()
+            }
+            .map(Vec::as_slice)
+        })
+    }
+}
+
+fn request(caller: &Caller, number: u32, now: Timestamp) -> anyhow::Result<Vec<u8>> {
+    let question = Question {
+        person_id: &person_id(number),
+        apply_code: "1",
+        apply_yyymmdd: "0940105",
+        issue_site_id: "63000",
+    };
+    let token = caller.token(question, now)?;
+    Ok(format!(
+        "GET /integration/rwv2c2 HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\n\r\n"
+    )
+    .into_bytes())
+}
+
+fn load(server: &Server, questions: &Questions) -> anyhow::Result<Round> {
     let barrier = Barrier::new(CONNECTIONS);
     let cpu = cpu_micros(server.process)?;
     let begun = Instant::now();
@@ -152,9 +195,8 @@ fn load(server: &Server, requests: &[Vec<u8>]) -> anyhow::Result<Round> {
             .map(|index| {
                 let barrier = &barrier;
                 scope.spawn(move || {
-                    let mine: Vec<_> = requests.iter().skip(index).step_by(CONNECTIONS).collect();
                     barrier.wait();
-                    connection(server.address, &mine)
+                    connection(server.address, questions.of(index))
                 })
             })
             .collect();
@@ -171,17 +213,21 @@ fn load(server: &Server, requests: &[Vec<u8>]) -> anyhow::Result<Round> {
 }
 
 /// Asks one question after another until the round is over.
-fn connection(address: SocketAddr, requests: &[&Vec<u8>]) -> anyhow::Result<Vec<Duration>> {
+fn connection<'a>(
+    address: SocketAddr,
+    mut requests: impl Iterator<Item = &'a [u8]>,
+) -> anyhow::Result<Vec<Duration>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let mut latencies = Vec::new();
     let mut buffer = [0; 4096];
     let end = Instant::now() + ROUND;
-    for request in requests.iter().cycle() {
+    loop {
         let begun = Instant::now();
         if begun > end {
             break;
         }
+        let request = requests.next().context("too few wrong questions were made")?;
         stream.write_all(request)?;
         let mut read = 0;
         // Both servers answer with a body that ends in two braces.
