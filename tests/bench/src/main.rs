@@ -3,11 +3,10 @@
 
 mod peer;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,12 @@ use jiff::Timestamp;
 use store::native::Native;
 use store::{IdCardRow, Register, Transaction};
 use test_pki::token::{Caller, Question};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// For the peer: what a well-written server would choose.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Identity cards in the register.
 const CARDS: u32 = 10_000;
@@ -30,6 +35,7 @@ const RIGHT: usize = 2_000;
 /// Wrong questions of the first round; later ones need what the server has shown.
 const FIRST_WRONG: usize = 4_000;
 const CONNECTIONS: usize = 16;
+const CLIENT_THREADS: usize = 2;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 
@@ -187,20 +193,15 @@ fn request(caller: &Caller, number: u32, now: Timestamp) -> anyhow::Result<Vec<u
 }
 
 fn load(server: &Server, questions: &Questions) -> anyhow::Result<Round> {
-    let barrier = Barrier::new(CONNECTIONS);
     let cpu = cpu_micros(server.process)?;
     let begun = Instant::now();
+    // Two threads with half of the connections each: a thread for each connection would
+    // cost the server a wake-up for each answer.
     let results: Vec<anyhow::Result<Vec<Duration>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..CONNECTIONS)
-            .map(|index| {
-                let barrier = &barrier;
-                scope.spawn(move || {
-                    barrier.wait();
-                    connection(server.address, questions.of(index))
-                })
-            })
+        let threads: Vec<_> = (0..CLIENT_THREADS)
+            .map(|thread| scope.spawn(move || client(server.address, questions, thread)))
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     let seconds = begun.elapsed().as_secs_f64();
     let cpu_micros = cpu_micros(server.process)? - cpu;
@@ -212,12 +213,24 @@ fn load(server: &Server, questions: &Questions) -> anyhow::Result<Round> {
     Ok(Round { requests: latencies.len(), seconds, cpu_micros, latencies })
 }
 
+/// One client thread: every connection whose number it has.
+fn client(
+    address: SocketAddr,
+    questions: &Questions,
+    thread: usize,
+) -> Vec<anyhow::Result<Vec<Duration>>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let connections = (thread..CONNECTIONS).step_by(CLIENT_THREADS);
+    let all = connections.map(|index| connection(address, questions.of(index)));
+    runtime.block_on(futures_util::future::join_all(all))
+}
+
 /// Asks one question after another until the round is over.
-fn connection<'a>(
+async fn connection<'a>(
     address: SocketAddr,
     mut requests: impl Iterator<Item = &'a [u8]>,
 ) -> anyhow::Result<Vec<Duration>> {
-    let mut stream = TcpStream::connect(address)?;
+    let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut latencies = Vec::new();
     let mut buffer = [0; 4096];
@@ -228,11 +241,11 @@ fn connection<'a>(
             break;
         }
         let request = requests.next().context("too few wrong questions were made")?;
-        stream.write_all(request)?;
+        stream.write_all(request).await?;
         let mut read = 0;
         // Both servers answer with a body that ends in two braces.
         while !buffer[..read].ends_with(b"}}") {
-            let more = stream.read(&mut buffer[read..])?;
+            let more = stream.read(&mut buffer[read..]).await?;
             anyhow::ensure!(more > 0, "the connection was closed");
             read += more;
         }
