@@ -10,7 +10,7 @@ use chayan_bridge::cards::{CardBackend, CardError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::object::{Attribute, CertificateType, KeyType, ObjectClass};
 use cryptoki::session::UserType;
-use pki::{SignedDataDraft, TrustStore};
+use pki::SignedDataDraft;
 use test_pki::pki_set::{Company, Issued, TestPki};
 
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -45,8 +45,7 @@ fn the_signing_key_is_found_by_usage_and_id_and_signs() {
     .unwrap();
     let signature = cards.sign(card, &PIN.into(), &draft.to_be_signed().unwrap()).unwrap();
     let message = draft.finish(&signature).unwrap();
-    let trust = TrustStore::from_file(&pki.trust_store()).unwrap();
-    let proof = trust.verify(&message, jiff::Timestamp::now()).unwrap();
+    let proof = pki.verify(&message).unwrap();
     assert_eq!(proof.content(), b"content");
     let mut other = card.clone();
     other.id = "pkcs11:other:00".into();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use chayan_bridge::cards::demo::{CardFile, DemoCards, write};
 use chayan_bridge::{DemoAnswer, Options, PinPrompt, Pinentry};
-use pki::{Purpose, SigningInput, TrustStore};
+use pki::{Purpose, SigningInput};
 use serde_json::{Value, json};
 use test_pki::demo::write_card;
 use test_pki::pki_set::{Company, TestPki};
@@ -19,7 +19,7 @@ const PIN: &str = "123456";
 struct Bridge {
     port: u16,
     dir: PathBuf,
-    trust: TrustStore,
+    pki: TestPki,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -34,7 +34,6 @@ impl Bridge {
         write_card(&dir, "company", "MT00000000000001", PIN, true, &company).unwrap();
         let citizen = pki.citizen("陳測試", "0000000187654321", "5678").unwrap();
         write_card(&dir, "citizen", "TP00000000000001", PIN, false, &citizen).unwrap();
-        let trust = TrustStore::from_file(&pki.trust_store()).unwrap();
         let prompt = prompt(&dir);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -42,7 +41,7 @@ impl Bridge {
         let backend = Box::new(DemoCards::new(dir.join("cards")));
         let allowed_origins = vec![ORIGIN.to_owned()];
         runtime.spawn(chayan_bridge::serve(listener, Options { allowed_origins, backend, prompt }));
-        Self { port, dir, trust, _runtime: runtime }
+        Self { port, dir, pki, _runtime: runtime }
     }
 
     fn with_answer(name: &str, pin: &'static str) -> Self {
@@ -184,7 +183,7 @@ fn what_is_signed_names_origin_purpose_and_challenge() {
     use base64::Engine;
     let message =
         base64::prelude::BASE64_STANDARD.decode(body["signedData"].as_str().unwrap()).unwrap();
-    let proof = bridge.trust.verify(&message, jiff::Timestamp::now()).unwrap();
+    let proof = bridge.pki.verify(&message).unwrap();
     let input = SigningInput::from_canonical(proof.content()).unwrap();
     assert_eq!(
         (input.origin.as_str(), input.purpose, input.challenge.as_str()),

@@ -69,6 +69,8 @@ CREATE TABLE applications (
     signer_name     TEXT NOT NULL,
     challenge       TEXT NOT NULL UNIQUE,
     signed_data     BLOB NOT NULL,
+    -- What the acceptance of the signature was based on, JSON.
+    judgement       TEXT NOT NULL CHECK (json_valid(judgement)),
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
@@ -126,6 +128,8 @@ CREATE TABLE certificates (
     -- RFC 8017 RSAPublicKey, DER.
     public_key    BLOB NOT NULL,
     certificate   BLOB NOT NULL,
+    -- What its acceptance was based on, JSON.
+    judgement     TEXT NOT NULL CHECK (json_valid(judgement)),
     uploaded_at   INTEGER NOT NULL,
     replaced_at   INTEGER,
     CHECK (not_after > not_before)

@@ -85,6 +85,12 @@ codes! {
     CertificateNotYetValid = "certificate-not-yet-valid", 403;
     /// The certificate must not sign, or not here.
     CertificateNotForSigning = "certificate-not-for-signing", 403;
+    /// The certificate is suspended (停用); it may be resumed.
+    CertificateOnHold = "certificate-on-hold", 403;
+    /// The certificate is revoked (廢止).
+    CertificateRevoked = "certificate-revoked", 403;
+    /// No current list tells whether the certificate is revoked.
+    RevocationUnknown = "revocation-unknown", 503;
     /// The wrong kind of card.
     WrongCard = "wrong-card", 403;
     /// A secondary card (附卡) where the primary is needed.
@@ -123,6 +129,14 @@ codes! {
     UploadNotValid = "upload-not-valid", 422;
     /// The key is not RSA of 2048 to 4096 bits.
     UploadWeakKey = "upload-weak-key", 422;
+    /// The key can be computed from public data.
+    UploadKnownWeakKey = "upload-known-weak-key", 422;
+    /// The certificate ends within thirty days.
+    UploadShortLived = "upload-short-lived", 422;
+    /// The system's certificate is suspended.
+    UploadOnHold = "upload-on-hold", 422;
+    /// The system's certificate is revoked.
+    UploadRevoked = "upload-revoked", 422;
     /// Another company uses the certificate.
     UploadBoundElsewhere = "upload-bound-elsewhere", 409;
 }
@@ -154,14 +168,19 @@ impl Coded for Code {
 #[cfg(feature = "server")]
 impl Coded for pki::PkiError {
     fn code(&self) -> Code {
+        use pki::PathError;
         match self {
             Self::BadSignature | Self::DigestMismatch => Code::SignatureInvalid,
+            Self::KeyUsage
+            | Self::Path(PathError::Policy)
+            | Self::WeakKey { .. }
+            | Self::Subject(_) => Code::CertificateNotForSigning,
             Self::UnknownIssuer | Self::Path(_) => Code::SignerNotTrusted,
+            Self::OnHold { .. } => Code::CertificateOnHold,
+            Self::Revoked { .. } => Code::CertificateRevoked,
+            Self::RevocationUnknown { .. } => Code::RevocationUnknown,
             Self::NotYetValid { .. } => Code::CertificateNotYetValid,
             Self::Expired { .. } => Code::CertificateExpired,
-            Self::KeyUsage | Self::Policy | Self::WeakKey { .. } | Self::Subject(_) => {
-                Code::CertificateNotForSigning
-            }
             _ => Code::SignatureMalformed,
         }
     }
@@ -176,6 +195,8 @@ impl Coded for pki::UploadError {
             Self::Pfx => Code::PfxUploaded,
             Self::SeveralCertificates => Code::SeveralCertificates,
             Self::CardCertificate => Code::CardCertificate,
+            Self::KnownWeakKey(_) => Code::UploadKnownWeakKey,
+            Self::ShortLived { .. } => Code::UploadShortLived,
             Self::Pki(PkiError::NotYetValid { .. } | PkiError::Expired { .. }) => {
                 Code::UploadNotValid
             }
@@ -183,6 +204,9 @@ impl Coded for pki::UploadError {
             Self::Pki(PkiError::Malformed { .. } | PkiError::TooLarge { .. }) => {
                 Code::NotACertificate
             }
+            Self::Pki(PkiError::OnHold { .. }) => Code::UploadOnHold,
+            Self::Pki(PkiError::Revoked { .. }) => Code::UploadRevoked,
+            Self::Pki(PkiError::RevocationUnknown { .. }) => Code::RevocationUnknown,
             Self::Pki(_) => Code::UploadNotTrusted,
             _ => Code::NotACertificate,
         }

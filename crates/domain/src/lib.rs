@@ -51,7 +51,7 @@ pub use upload::{CertificateUpload, CertificateUploadDraft, UploadRefused, accep
 #[cfg(feature = "server")]
 pub use verification::{
     Admission, Answer, Caller, CallerCertificate, Claims, MAX_WRONG_ANSWERS, RecordFinding,
-    TokenRefused, admit, judge,
+    TokenRefused, admit, is_registered_address, judge,
 };
 
 /// Longest life of a challenge, in seconds.

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use pki::revocation::RevocationSource;
 use pki::{SigningInput, TrustStore, UploadError, UploadedCertificate, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +83,7 @@ pub fn accept_upload(
     input: &SigningInput,
     context: &SubmissionContext,
     trust: &TrustStore,
+    revocation: &impl RevocationSource,
 ) -> Result<CertificateUpload, UploadRefused> {
     let draft = CertificateUploadDraft::deserialize(&input.document)
         .ok()
@@ -104,7 +106,8 @@ pub fn accept_upload(
     let file = BASE64_STANDARD
         .decode(&draft.certificate_file)
         .map_err(|_| UploadError::NotACertificate)?;
-    let certificate = trust.verify_uploaded(pki::read_certificate_file(&file)?, context.now)?;
+    let certificate =
+        trust.verify_uploaded(pki::read_certificate_file(&file)?, revocation, context.now)?;
     if certificate.credential().ubn.as_deref() != Some(draft.ubn.as_str()) {
         return Err(UploadRefused::ForeignUbn);
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use pki::RsaPublicKey;
+use pki::jwt::{TimeError, TokenTimes};
 use serde::Deserialize;
 
 use crate::{AccountStatus, ConditionError, IdCard, Ubn};
@@ -12,10 +13,6 @@ use crate::{AccountStatus, ConditionError, IdCard, Ubn};
 /// until the next day, for everyone (rule 6).
 pub const MAX_WRONG_ANSWERS: u8 = 3;
 
-/// Longest life of a token, in seconds; known clients use 300 to 600.
-const MAX_LIFETIME: i64 = 600;
-/// How far a caller's clock may be off, in seconds.
-const SKEW: i64 = 60;
 const SUBJECT: &str = "綠色便民專案";
 const JOB_ID: &str = "V2C201";
 const OP_TYPE: &str = "RW";
@@ -38,6 +35,8 @@ pub struct Claims {
     op_type: String,
     iat: i64,
     exp: i64,
+    #[serde(default)]
+    nbf: Option<i64>,
     /// The token's own number.
     pub jti: String,
     /// JSON text with the four conditions.
@@ -76,15 +75,9 @@ pub enum TokenRefused {
     /// sub, jobId, opType, jti or userId are not as agreed.
     #[error("a claim is not as agreed: {0}")]
     Claim(&'static str),
-    /// iat lies in the future.
-    #[error("the token is not valid yet")]
-    NotYetValid,
-    /// exp has passed.
-    #[error("the token has expired")]
-    Expired,
-    /// The token lives longer than allowed, or ends before it begins.
-    #[error("the token's life is not allowed")]
-    Lifetime,
+    /// iat, nbf and exp do not fit this instant.
+    #[error(transparent)]
+    Time(#[from] TimeError),
     /// The certificate is not valid now.
     #[error("the uploaded certificate is not valid now")]
     Certificate,
@@ -124,18 +117,9 @@ pub fn admit(
         return Err(TokenRefused::Closed);
     }
     check_claims(claims)?;
-    let now_s = now.as_second();
-    let lifetime = claims.exp.checked_sub(claims.iat);
-    if !lifetime.is_some_and(|lifetime| (1..=MAX_LIFETIME).contains(&lifetime)) {
-        return Err(TokenRefused::Lifetime);
-    }
-    if claims.iat > now_s + SKEW {
-        return Err(TokenRefused::NotYetValid);
-    }
-    if claims.exp < now_s - SKEW {
-        return Err(TokenRefused::Expired);
-    }
-    if source.to_canonical() != caller.host_address.to_canonical() {
+    let Claims { iat, exp, nbf, .. } = *claims;
+    TokenTimes { iat, exp, nbf }.check(now)?;
+    if !is_registered_address(source, caller.host_address) {
         return Err(TokenRefused::Address);
     }
     if caller.status == AccountStatus::Suspended {
@@ -152,6 +136,12 @@ pub fn admit(
         Ok(card) => Admission::Lookup(card),
         Err(error) => Admission::Condition(error),
     })
+}
+
+/// Whether a call comes from the registered address; an IPv4 address may be written as
+/// an IPv6 one.
+pub fn is_registered_address(source: IpAddr, registered: IpAddr) -> bool {
+    source.to_canonical() == registered.to_canonical()
 }
 
 fn check_claims(claims: &Claims) -> Result<(), TokenRefused> {
@@ -277,18 +267,21 @@ mod tests {
 
     #[test]
     fn times_are_judged_with_a_minute_of_tolerance() {
-        let at = |iat, exp| {
-            outcome(&Claims { iat: NOW + iat, exp: NOW + exp, ..claims() }, &caller()).err()
+        let at = |iat, exp, nbf| {
+            let (iat, exp) = (NOW + iat, NOW + exp);
+            outcome(&Claims { iat, exp, nbf, ..claims() }, &caller()).err()
         };
-        assert_eq!(at(-300, 300), None);
-        assert_eq!(at(60, 300), None);
-        assert_eq!(at(61, 300), Some(TokenRefused::NotYetValid));
-        assert_eq!(at(-300, -60), None);
-        assert_eq!(at(-300, -61), Some(TokenRefused::Expired));
-        assert_eq!(at(-301, 300), Some(TokenRefused::Lifetime));
-        assert_eq!(at(10, 10), Some(TokenRefused::Lifetime));
+        assert_eq!(at(-300, 300, None), None);
+        assert_eq!(at(60, 300, None), None);
+        assert_eq!(at(61, 300, None), Some(TimeError::NotYetValid.into()));
+        assert_eq!(at(0, 300, Some(NOW + 60)), None);
+        assert_eq!(at(0, 300, Some(NOW + 61)), Some(TimeError::NotYetValid.into()));
+        assert_eq!(at(-300, -60, None), None);
+        assert_eq!(at(-300, -61, None), Some(TimeError::Expired.into()));
+        assert_eq!(at(-301, 300, None), Some(TimeError::Lifetime.into()));
+        assert_eq!(at(10, 10, None), Some(TimeError::Lifetime.into()));
         let extreme = Claims { iat: i64::MIN, exp: i64::MAX, ..claims() };
-        assert_eq!(outcome(&extreme, &caller()).err(), Some(TokenRefused::Lifetime));
+        assert_eq!(outcome(&extreme, &caller()).err(), Some(TimeError::Lifetime.into()));
     }
 
     #[test]

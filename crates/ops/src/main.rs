@@ -2,6 +2,7 @@
 //! officers, import identity cards, look at a trust store.
 
 mod import;
+mod revocation;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use store::schema::Label;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Folder of the databases (`default.db`, `register.db`, `attempts.db`).
+    /// Folder of the databases (`default.db`, `register.db`, `attempts.db`, `revocation.db`).
     #[arg(long, global = true, default_value = ".chayan/data")]
     data: PathBuf,
     #[command(subcommand)]
@@ -52,6 +53,25 @@ enum Command {
         #[arg(long)]
         key_file: PathBuf,
     },
+    /// Take revocation lists from files; older ones are left aside.
+    ImportCrl {
+        /// The trust store whose CAs signed the lists.
+        #[arg(long)]
+        trust: PathBuf,
+        /// The lists, DER or PEM.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Show which revocation lists count, and until when.
+    ShowCrls,
+    /// Judge every case of a corpus by the service's own functions; one JSON line for each.
+    Corpus {
+        /// cms-attacks.json, jwt-attacks.json, limbo-core.json or pkits-manifest.json.
+        file: PathBuf,
+        /// Folder with `certs` and `crls`, for PKITS.
+        #[arg(long)]
+        certificates: Option<PathBuf>,
+    },
     /// Check a trust store and show what it believes.
     ShowTrust {
         /// The file.
@@ -77,6 +97,12 @@ fn path(data: &Path, label: Label) -> PathBuf {
 fn open(data: &Path, label: Label) -> anyhow::Result<Native> {
     let path = path(data, label);
     Native::open(&path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+fn read_trust(file: &Path) -> anyhow::Result<pki::TrustStore> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(pki::TrustStore::from_json(&text)?)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command")]
@@ -113,10 +139,30 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let imported = import::id_cards(&open(data, Label::Register)?, file, &key)?;
             println!("{imported} identity cards imported");
         }
-        Command::ShowTrust { file } => {
+        Command::ImportCrl { trust, files } => {
+            let trust = read_trust(trust)?;
+            let database = open(data, Label::Revocation)?;
+            for file in files {
+                let taken = revocation::import(&database, file, &trust, jiff::Timestamp::now())
+                    .with_context(|| file.display().to_string())?;
+                println!("{}: {taken}", file.display());
+            }
+        }
+        Command::ShowCrls => {
+            for (issuer, head) in store::Revocation(open(data, Label::Revocation)?).heads()? {
+                let number = head.number.trim_start_matches('0');
+                println!("{issuer}\tnumber {number}\t{} to {}", head.this_update, head.next_update);
+            }
+        }
+        Command::Corpus { file, certificates } => {
             let text = std::fs::read_to_string(file)
                 .with_context(|| format!("cannot read {}", file.display()))?;
-            let trust = pki::TrustStore::from_json(&text)?;
+            for judged in corpus::judge(&text, certificates.as_deref())? {
+                println!("{}", serde_json::to_string(&judged)?);
+            }
+        }
+        Command::ShowTrust { file } => {
+            let trust = read_trust(file)?;
             println!("environment: {:?}", trust.environment());
             for issuer in trust.issuers() {
                 let certificate = &issuer.certificate;

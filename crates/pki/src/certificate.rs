@@ -1,13 +1,16 @@
 //! A parsed certificate that keeps its bytes.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use der::{Decode, Encode};
+use der::{Decode, Encode, Header, Reader, SliceReader};
 use jiff::Timestamp;
 use ring::digest;
-use x509_cert::ext::pkix::{BasicConstraints, CertificatePolicies, KeyUsage};
+use x509_cert::ext::pkix::KeyUsages;
+use x509_cert::ext::pkix::name::GeneralName;
 
-use crate::{PkiError, oid};
+use crate::extensions::Extensions;
+use crate::{PkiError, RsaPublicKey, signature};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +43,7 @@ impl fmt::Debug for Fingerprint {
 pub struct Certificate {
     der: Vec<u8>,
     parsed: x509_cert::Certificate,
+    extensions: Extensions,
 }
 
 impl Certificate {
@@ -53,7 +57,9 @@ impl Certificate {
         if parsed.to_der().map_err(malformed)? != der {
             return Err(PkiError::Malformed { what: "certificate" });
         }
-        Ok(Self { der: der.to_vec(), parsed })
+        let extensions =
+            Extensions::read(parsed.tbs_certificate.extensions.as_deref().unwrap_or_default())?;
+        Ok(Self { der: der.to_vec(), parsed, extensions })
     }
 
     /// The certificate's bytes.
@@ -64,6 +70,45 @@ impl Certificate {
     /// The parsed structure.
     pub(crate) fn x509(&self) -> &x509_cert::TbsCertificate {
         &self.parsed.tbs_certificate
+    }
+
+    /// What the extensions say.
+    pub(crate) fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Whether keyUsage allows this; `None` without the extension.
+    pub(crate) fn has_usage(&self, usage: KeyUsages) -> Option<bool> {
+        self.extensions.key_usage.as_ref().map(|found| found.value.0.contains(usage))
+    }
+
+    /// The bytes of TBSCertificate.
+    fn signed_bytes(&self) -> Result<&[u8], PkiError> {
+        let read = || -> der::Result<&[u8]> {
+            let mut reader = SliceReader::new(&self.der)?;
+            Header::decode(&mut reader)?;
+            reader.tlv_bytes()
+        };
+        read().map_err(|_| PkiError::Malformed { what: "certificate" })
+    }
+
+    /// Whether `issuer`'s key signed this certificate (RFC 5280, section 6.1.3, step a 1).
+    ///
+    /// # Errors
+    /// [`PkiError::BadSignature`], [`PkiError::Algorithm`], [`PkiError::WeakKey`],
+    /// [`PkiError::Malformed`].
+    pub fn check_signed_by(&self, issuer: &Self) -> Result<(), PkiError> {
+        // Section 4.1.1.2: named twice, and the same.
+        if self.parsed.signature_algorithm != self.x509().signature {
+            return Err(PkiError::Malformed { what: "signature algorithm" });
+        }
+        let signature = self.parsed.signature.as_bytes();
+        signature::verify(
+            &issuer.x509().subject_public_key_info,
+            &self.parsed.signature_algorithm,
+            self.signed_bytes()?,
+            signature.ok_or(PkiError::BadSignature)?,
+        )
     }
 
     /// SHA-256 of the bytes.
@@ -77,6 +122,44 @@ impl Certificate {
         let bytes = self.x509().serial_number.as_bytes();
         let digits = hex::encode_upper(bytes.strip_prefix(&[0]).unwrap_or(bytes));
         format!("{digits:0>32}")
+    }
+
+    /// The serial number's bytes, as encoded.
+    pub fn serial_bytes(&self) -> &[u8] {
+        self.x509().serial_number.as_bytes()
+    }
+
+    /// The subject's RSA key.
+    ///
+    /// # Errors
+    /// As [`RsaPublicKey::from_spki`].
+    pub fn rsa_key(&self) -> Result<RsaPublicKey, PkiError> {
+        RsaPublicKey::from_spki(&self.x509().subject_public_key_info)
+    }
+
+    /// Whether the alternative names contain this DNS name or address (RFC 9525); for
+    /// corpora about TLS servers. The service itself judges nobody by such a name.
+    pub fn is_for_name(&self, kind: &str, value: &str) -> bool {
+        let names = self.extensions.alternative_names.iter().flat_map(|names| &names.value.0);
+        let address = value.parse::<IpAddr>().ok().map(|address| match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        });
+        names.into_iter().any(|name| match name {
+            GeneralName::DnsName(found) if kind == "DNS" => {
+                let (found, value) =
+                    (found.as_str().to_ascii_lowercase(), value.to_ascii_lowercase());
+                match found.strip_prefix("*.") {
+                    Some(domain) => value.split_once('.').is_some_and(|(_, rest)| rest == domain),
+                    None => found == value,
+                }
+            }
+            GeneralName::IpAddress(found) if kind == "IP" => {
+                address.as_deref() == Some(found.as_bytes())
+            }
+            GeneralName::Rfc822Name(found) if kind == "RFC822" => found.as_str() == value,
+            _ => false,
+        })
     }
 
     /// First instant of validity.
@@ -94,6 +177,8 @@ impl Certificate {
     /// # Errors
     /// [`PkiError::NotYetValid`] or [`PkiError::Expired`].
     pub fn check_validity(&self, now: Timestamp) -> Result<(), PkiError> {
+        // Certificates know whole seconds: the last one is over when the next begins.
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
         if now < self.not_before() {
             return Err(PkiError::NotYetValid { not_before: self.not_before(), at: now });
         }
@@ -109,51 +194,12 @@ impl Certificate {
     /// # Errors
     /// [`PkiError::KeyUsage`].
     pub fn check_may_sign(&self) -> Result<(), PkiError> {
-        let usage = self.extension::<KeyUsage>("key usage")?;
-        let constraints = self.extension::<BasicConstraints>("basic constraints")?;
-        let signs = usage.is_some_and(|usage| usage.digital_signature());
-        if !signs || constraints.is_some_and(|constraints| constraints.ca) {
-            return Err(PkiError::KeyUsage);
-        }
-        Ok(())
-    }
-
-    /// Whether the certificate asserts an accepted assurance level: 2.16.886.101.0.3.N
-    /// with N 3 or 4, or N = 0 where tests are allowed; a CA may also assert any policy.
-    ///
-    /// # Errors
-    /// [`PkiError::Policy`].
-    pub(crate) fn check_policy(&self, tests_allowed: bool) -> Result<(), PkiError> {
-        let ca = self
-            .extension::<BasicConstraints>("basic constraints")?
-            .is_some_and(|constraints| constraints.ca);
-        let policies = self.extension::<CertificatePolicies>("policies")?;
-        let accepted = policies.is_some_and(|policies| {
-            policies.0.iter().any(|policy| {
-                let identifier = policy.policy_identifier;
-                ca && identifier == oid::ANY_POLICY
-                    || match (identifier.parent(), identifier.arcs().last()) {
-                        (Some(oid::ASSURANCE), Some(0)) => tests_allowed,
-                        (Some(oid::ASSURANCE), Some(level)) => (3..=4).contains(&level),
-                        _ => false,
-                    }
-            })
-        });
-        if accepted { Ok(()) } else { Err(PkiError::Policy) }
-    }
-
-    fn extension<'a, T: Decode<'a> + der::oid::AssociatedOid>(
-        &'a self,
-        what: &'static str,
-    ) -> Result<Option<T>, PkiError> {
-        self.x509()
-            .get::<T>()
-            .map(|found| found.map(|(_critical, value)| value))
-            .map_err(|_| PkiError::Malformed { what })
+        let signs = self.has_usage(KeyUsages::DigitalSignature) == Some(true);
+        if signs && !self.extensions.is_ca() { Ok(()) } else { Err(PkiError::KeyUsage) }
     }
 }
 
-fn timestamp(time: x509_cert::time::Time) -> Timestamp {
+pub(crate) fn timestamp(time: x509_cert::time::Time) -> Timestamp {
     let seconds = i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX);
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

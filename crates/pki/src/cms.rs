@@ -9,30 +9,69 @@ use cms::signed_data::{
 use der::asn1::{
     Any, ObjectIdentifier, OctetString, OctetStringRef, SetOfVec, UtcTime, Utf8StringRef,
 };
-use der::{Decode, Encode};
+use der::{Decode, Encode, Header, Reader, SliceReader};
 use jiff::Timestamp;
 use ring::digest;
-use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use x509_cert::attr::Attribute;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use crate::{Certificate, Credential, PkiError, RsaPublicKey, TrustStore, credential, oid};
+use crate::revocation::RevocationSource;
+use crate::{
+    Certificate, Credential, Judgement, PkiError, TrustStore, TrustedPath, credential, oid,
+    signature,
+};
 
 /// Largest message: an application is a few kilobytes.
 const MAX_SIZE: usize = 128 << 10;
+/// The tag of `certificates [0] IMPLICIT`.
+const CERTIFICATES: u8 = 0xa0;
 /// Certificates that a message may carry.
 const MAX_CERTIFICATES: usize = 8;
 
-/// A signature that was judged: content, signer and path are what they claim.
+/// Signed attributes that a message may carry.
+const MAX_ATTRIBUTES: usize = 16;
+
+/// A signature that fits its content, by a certificate with a trusted path. Whether a
+/// certificate of the path is revoked is not judged yet: [`UnconfirmedSignature::confirm`].
+#[derive(Clone, Debug)]
+pub struct UnconfirmedSignature {
+    content: Vec<u8>,
+    credential: Credential,
+    card_number: Option<String>,
+    nonce: Option<Vec<u8>>,
+    path: TrustedPath,
+}
+
+impl UnconfirmedSignature {
+    /// The path, for asking responders about it.
+    pub fn path(&self) -> &TrustedPath {
+        &self.path
+    }
+
+    /// Judges every certificate of the path by what is known of revocations.
+    ///
+    /// # Errors
+    /// [`PkiError::OnHold`], [`PkiError::Revoked`], [`PkiError::RevocationUnknown`].
+    pub fn confirm(self, source: &impl RevocationSource) -> Result<VerifiedSignature, PkiError> {
+        let Self { content, credential, card_number, nonce, path } = self;
+        let judgement = path.confirm(source)?;
+        let certificate = path.certificate;
+        Ok(VerifiedSignature { content, certificate, credential, card_number, nonce, judgement })
+    }
+}
+
+/// A signature that was judged: content, signer, path and revocation are what they claim.
 ///
-/// Only [`TrustStore::verify`] makes one.
+/// Only [`UnconfirmedSignature::confirm`] makes one.
 #[derive(Clone, Debug)]
 pub struct VerifiedSignature {
     content: Vec<u8>,
     certificate: Certificate,
     credential: Credential,
     card_number: Option<String>,
+    nonce: Option<Vec<u8>>,
+    judgement: Judgement,
 }
 
 impl VerifiedSignature {
@@ -55,6 +94,17 @@ impl VerifiedSignature {
     pub fn card_number(&self) -> Option<&str> {
         self.card_number.as_deref()
     }
+
+    /// The nonce, when the signed attributes carry one. Our own flows put the challenge
+    /// into the content; some reader components put it here.
+    pub fn nonce(&self) -> Option<&[u8]> {
+        self.nonce.as_deref()
+    }
+
+    /// What the acceptance was based on.
+    pub fn judgement(&self) -> &Judgement {
+        &self.judgement
+    }
 }
 
 impl TrustStore {
@@ -64,19 +114,63 @@ impl TrustStore {
     ///
     /// # Errors
     /// [`PkiError`], one variant for each cause.
-    pub fn verify(&self, message: &[u8], now: Timestamp) -> Result<VerifiedSignature, PkiError> {
+    pub fn verify(&self, message: &[u8], now: Timestamp) -> Result<UnconfirmedSignature, PkiError> {
         let signed_data = parse(message)?;
-        let content = attached_content(&signed_data)?;
+        let content = attached_content(&signed_data)?.ok_or(PkiError::NotSignedData)?;
+        self.verify_signed(&signed_data, content, now)
+    }
+
+    /// The same for a message over `content`, which the message need not carry itself; if
+    /// it does, byte for byte.
+    ///
+    /// # Errors
+    /// [`PkiError`]; [`PkiError::DigestMismatch`] for any other content.
+    pub fn verify_content(
+        &self,
+        message: &[u8],
+        content: &[u8],
+        now: Timestamp,
+    ) -> Result<UnconfirmedSignature, PkiError> {
+        let signed_data = parse(message)?;
+        match attached_content(&signed_data)? {
+            Some(attached) if attached != content => Err(PkiError::DigestMismatch),
+            _ => self.verify_signed(&signed_data, content.to_vec(), now),
+        }
+    }
+
+    fn verify_signed(
+        &self,
+        signed_data: &SignedData,
+        content: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<UnconfirmedSignature, PkiError> {
         let [signer] = signed_data.signer_infos.0.as_slice() else {
             return Err(PkiError::SignerCount(signed_data.signer_infos.0.len()));
         };
-        let certificate = signer_certificate(&signed_data, signer)?;
-        let card_number = check_signer(&content, signer, &certificate)?;
-        let issuer = self.judge_path(&certificate, now)?;
-        certificate.check_may_sign()?;
-        let credential = Credential::read(&certificate, issuer.role)?;
-        Ok(VerifiedSignature { content, certificate, credential, card_number })
+        check_versions(signed_data, signer)?;
+        let certificate = signer_certificate(signed_data, signer)?;
+        let attributes = SignedClaims::check(&content, signer, &certificate)?;
+        let path = self.judge_path(certificate, Some(oid::EMAIL_PROTECTION), now)?;
+        path.certificate.check_may_sign()?;
+        let credential = Credential::read(&path.certificate, path.role)?;
+        let SignedClaims { card_number, nonce } = attributes;
+        Ok(UnconfirmedSignature { content, credential, card_number, nonce, path })
     }
+}
+
+/// RFC 5652, sections 5.1 and 5.3: a signer named by issuer and serial number has version
+/// 1, one named by key identifier version 3; the digest is announced.
+fn check_versions(signed_data: &SignedData, signer: &SignerInfo) -> Result<(), PkiError> {
+    let expected = match signer.sid {
+        SignerIdentifier::IssuerAndSerialNumber(_) => CmsVersion::V1,
+        SignerIdentifier::SubjectKeyIdentifier(_) => CmsVersion::V3,
+    };
+    let announced =
+        signed_data.digest_algorithms.iter().any(|digest| digest.oid == signer.digest_alg.oid);
+    if signer.version != expected || !announced {
+        return Err(PkiError::Malformed { what: "signer" });
+    }
+    Ok(())
 }
 
 fn parse(message: &[u8]) -> Result<SignedData, PkiError> {
@@ -90,26 +184,60 @@ fn parse(message: &[u8]) -> Result<SignedData, PkiError> {
     }
     let signed_data: SignedData = outer.content.decode_as().map_err(malformed)?;
     // The parser sorts SETs; only a message that was DER to begin with comes out the same.
+    // The bag of certificates may be in any order, as known reader components write it.
     let again = ContentInfo {
         content_type: oid::ID_SIGNED_DATA,
         content: Any::encode_from(&signed_data).map_err(malformed)?,
     };
-    if again.to_der().map_err(malformed)? != message {
+    let again = again.to_der().map_err(malformed)?;
+    if parts(&again).map_err(malformed)? != parts(message).map_err(malformed)? {
         return Err(PkiError::Malformed { what: "CMS message" });
     }
     Ok(signed_data)
 }
 
-fn attached_content(signed_data: &SignedData) -> Result<Vec<u8>, PkiError> {
+/// The encoded fields of SignedData, the certificates among them sorted.
+fn parts(message: &[u8]) -> der::Result<Vec<Vec<&[u8]>>> {
+    let mut reader = SliceReader::new(message)?;
+    Header::decode(&mut reader)?;
+    ObjectIdentifier::decode(&mut reader)?;
+    // [0] EXPLICIT and the SEQUENCE in it.
+    Header::decode(&mut reader)?;
+    Header::decode(&mut reader)?;
+    let mut parts = Vec::new();
+    while !reader.is_finished() {
+        let field = reader.tlv_bytes()?;
+        parts.push(if field.first() == Some(&CERTIFICATES) {
+            let mut inner = SliceReader::new(field)?;
+            Header::decode(&mut inner)?;
+            let mut bag = Vec::new();
+            while !inner.is_finished() {
+                bag.push(inner.tlv_bytes()?);
+            }
+            bag.sort_unstable();
+            bag
+        } else {
+            vec![field]
+        });
+    }
+    Ok(parts)
+}
+
+/// The content, when the message carries it.
+fn attached_content(signed_data: &SignedData) -> Result<Option<Vec<u8>>, PkiError> {
     let encapsulated = &signed_data.encap_content_info;
-    match &encapsulated.econtent {
-        Some(content) if encapsulated.econtent_type == oid::ID_DATA => {
+    if encapsulated.econtent_type != oid::ID_DATA {
+        return Err(PkiError::NotSignedData);
+    }
+    encapsulated
+        .econtent
+        .as_ref()
+        .map(|content| {
             let octets: OctetStringRef<'_> =
                 content.decode_as().map_err(|_| PkiError::NotSignedData)?;
             Ok(octets.as_bytes().to_vec())
-        }
-        _ => Err(PkiError::NotSignedData),
-    }
+        })
+        .transpose()
 }
 
 fn signer_certificate(
@@ -147,39 +275,55 @@ fn signer_certificate(
     Certificate::from_der(&der)
 }
 
-/// Checks digest, signed attributes and signature (RFC 5652, sections 5.4 to 5.6);
-/// returns the card number when it is among the attributes.
-fn check_signer(
-    content: &[u8],
-    signer: &SignerInfo,
-    certificate: &Certificate,
-) -> Result<Option<String>, PkiError> {
-    let attributes = signer.signed_attrs.as_ref().ok_or(PkiError::SignedAttribute("all"))?;
-    let content_type: ObjectIdentifier = required(attributes, oid::CONTENT_TYPE, "contentType")?
-        .decode_as()
-        .map_err(|_| PkiError::SignedAttribute("contentType"))?;
-    if content_type != oid::ID_DATA {
-        return Err(PkiError::SignedAttribute("contentType"));
+/// What the signed attributes say beside the digest.
+struct SignedClaims {
+    card_number: Option<String>,
+    nonce: Option<Vec<u8>>,
+}
+
+impl SignedClaims {
+    /// Checks digest, signed attributes and signature (RFC 5652, sections 5.4 to 5.6).
+    fn check(
+        content: &[u8],
+        signer: &SignerInfo,
+        certificate: &Certificate,
+    ) -> Result<Self, PkiError> {
+        let attributes = signer.signed_attrs.as_ref().ok_or(PkiError::SignedAttribute("all"))?;
+        if attributes.len() > MAX_ATTRIBUTES {
+            return Err(PkiError::TooLarge { size: attributes.len(), limit: MAX_ATTRIBUTES });
+        }
+        let content_type: ObjectIdentifier =
+            required(attributes, oid::CONTENT_TYPE, "contentType")?
+                .decode_as()
+                .map_err(|_| PkiError::SignedAttribute("contentType"))?;
+        if content_type != oid::ID_DATA {
+            return Err(PkiError::SignedAttribute("contentType"));
+        }
+        let stated: OctetString = required(attributes, oid::MESSAGE_DIGEST, "messageDigest")?
+            .decode_as()
+            .map_err(|_| PkiError::SignedAttribute("messageDigest"))?;
+        let algorithm = signature::digest_algorithm(&signer.digest_alg)?;
+        if digest::digest(algorithm, content).as_ref() != stated.as_bytes() {
+            return Err(PkiError::DigestMismatch);
+        }
+        let card_number = optional(attributes, oid::CARD_NUMBER, "cardNumber")?
+            .map(credential::text)
+            .transpose()?;
+        let nonce = optional(attributes, oid::NONCE, "nonce")?
+            .map(|value| value.decode_as::<OctetString>().map(OctetString::into_bytes))
+            .transpose()
+            .map_err(|_| PkiError::SignedAttribute("nonce"))?;
+        // RFC 5652, section 5.4: signed is the attributes' DER as an explicit SET OF.
+        let signed = attributes.to_der().map_err(|_| PkiError::SignedAttribute("all"))?;
+        signature::verify_with_digest(
+            &certificate.x509().subject_public_key_info,
+            &signer.signature_algorithm,
+            signer.digest_alg.oid,
+            &signed,
+            signer.signature.as_bytes(),
+        )?;
+        Ok(Self { card_number, nonce })
     }
-    let stated: OctetString = required(attributes, oid::MESSAGE_DIGEST, "messageDigest")?
-        .decode_as()
-        .map_err(|_| PkiError::SignedAttribute("messageDigest"))?;
-    let digest_algorithm = digest_algorithm(&signer.digest_alg)?;
-    if digest::digest(digest_algorithm, content).as_ref() != stated.as_bytes() {
-        return Err(PkiError::DigestMismatch);
-    }
-    let card_number =
-        optional(attributes, oid::CARD_NUMBER, "cardNumber")?.map(credential::text).transpose()?;
-    // RFC 5652, section 5.4: signed is the attributes' DER as an explicit SET OF.
-    let signed = attributes.to_der().map_err(|_| PkiError::SignedAttribute("all"))?;
-    verify_raw(
-        certificate,
-        &signer.digest_alg,
-        &signer.signature_algorithm,
-        &signed,
-        signer.signature.as_bytes(),
-    )?;
-    Ok(card_number)
 }
 
 fn optional<'a>(
@@ -201,76 +345,6 @@ fn required<'a>(
     name: &'static str,
 ) -> Result<&'a Any, PkiError> {
     optional(attributes, kind, name)?.ok_or(PkiError::SignedAttribute(name))
-}
-
-fn digest_algorithm(
-    algorithm: &AlgorithmIdentifierOwned,
-) -> Result<&'static digest::Algorithm, PkiError> {
-    check_null_parameters(algorithm)?;
-    match algorithm.oid {
-        oid::SHA_256 => Ok(&digest::SHA256),
-        oid::SHA_384 => Ok(&digest::SHA384),
-        oid::SHA_512 => Ok(&digest::SHA512),
-        other => Err(PkiError::Algorithm(other.to_string())),
-    }
-}
-
-/// Parameters of digests and of RSA signatures are absent or NULL (RFC 5754, RFC 3370).
-fn check_null_parameters(algorithm: &AlgorithmIdentifierOwned) -> Result<(), PkiError> {
-    match &algorithm.parameters {
-        None => Ok(()),
-        Some(parameters) if parameters.is_null() => Ok(()),
-        Some(_) => Err(PkiError::Algorithm(algorithm.oid.to_string())),
-    }
-}
-
-fn verify_raw(
-    certificate: &Certificate,
-    digest: &AlgorithmIdentifierOwned,
-    algorithm: &AlgorithmIdentifierOwned,
-    message: &[u8],
-    signature: &[u8],
-) -> Result<(), PkiError> {
-    check_null_parameters(algorithm)?;
-    let spki = &certificate.x509().subject_public_key_info;
-    let unaccepted = || PkiError::Algorithm(algorithm.oid.to_string());
-    if spki.algorithm.oid == oid::RSA_ENCRYPTION {
-        let key = RsaPublicKey::from_spki(spki)?;
-        let verifier: &'static dyn VerificationAlgorithm = match (algorithm.oid, digest.oid) {
-            (oid::RSA_ENCRYPTION | oid::RSA_SHA_256, oid::SHA_256) => {
-                &signature::RSA_PKCS1_2048_8192_SHA256
-            }
-            (oid::RSA_ENCRYPTION | oid::RSA_SHA_384, oid::SHA_384) => {
-                &signature::RSA_PKCS1_2048_8192_SHA384
-            }
-            (oid::RSA_ENCRYPTION | oid::RSA_SHA_512, oid::SHA_512) => {
-                &signature::RSA_PKCS1_2048_8192_SHA512
-            }
-            _ => return Err(unaccepted()),
-        };
-        return UnparsedPublicKey::new(verifier, key.pkcs1())
-            .verify(message, signature)
-            .map_err(|_| PkiError::BadSignature);
-    }
-    let curve = spki
-        .algorithm
-        .parameters
-        .as_ref()
-        .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok());
-    let verifier: &'static dyn VerificationAlgorithm =
-        match (spki.algorithm.oid, curve, algorithm.oid, digest.oid) {
-            (oid::EC_PUBLIC_KEY, Some(oid::P_256), oid::ECDSA_SHA_256, oid::SHA_256) => {
-                &signature::ECDSA_P256_SHA256_ASN1
-            }
-            (oid::EC_PUBLIC_KEY, Some(oid::P_384), oid::ECDSA_SHA_384, oid::SHA_384) => {
-                &signature::ECDSA_P384_SHA384_ASN1
-            }
-            _ => return Err(unaccepted()),
-        };
-    let point = spki.subject_public_key.as_bytes();
-    UnparsedPublicKey::new(verifier, point.ok_or(PkiError::Malformed { what: "public key" })?)
-        .verify(message, signature)
-        .map_err(|_| PkiError::BadSignature)
 }
 
 /// A SignedData message that lacks only the card's signature (RSA with SHA-256).

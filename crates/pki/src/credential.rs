@@ -103,7 +103,7 @@ impl Credential {
         Ok(Self {
             issuer,
             subject_type: attribute_oid(&attributes, oid::SUBJECT_TYPE)?.map(SubjectType::from),
-            name: name.ok_or(PkiError::Subject("name"))?,
+            name: name.filter(|name| is_shown_as_is(name)).ok_or(PkiError::Subject("name"))?,
             ubn,
             subject_serial,
             national_id_tail: text(oid::NATIONAL_ID_TAIL)?,
@@ -111,6 +111,19 @@ impl Credential {
             rank,
         })
     }
+}
+
+/// Whether a name looks as it is: no controls, and none of the characters that are
+/// invisible or turn the direction of what follows.
+fn is_shown_as_is(name: &str) -> bool {
+    !name.chars().any(|character| {
+        character.is_control()
+            || matches!(
+                character,
+                '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+                    | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            )
+    })
 }
 
 /// What a certificate says of its holder before anybody judged it: for showing to the
@@ -143,19 +156,10 @@ impl Certificate {
 }
 
 fn directory_attributes(certificate: &Certificate) -> Result<Vec<Attribute>, PkiError> {
-    let malformed = || PkiError::Malformed { what: "subject directory attributes" };
-    let mut found = certificate
-        .x509()
-        .extensions
-        .iter()
-        .flatten()
-        .filter(|extension| extension.extn_id == oid::SUBJECT_DIRECTORY_ATTRIBUTES);
-    match (found.next(), found.next()) {
-        (None, _) => Ok(Vec::new()),
-        (Some(extension), None) => {
-            Vec::<Attribute>::from_der(extension.extn_value.as_bytes()).map_err(|_| malformed())
-        }
-        _ => Err(malformed()),
+    match &certificate.extensions().directory_attributes {
+        None => Ok(Vec::new()),
+        Some(der) => Vec::<Attribute>::from_der(der)
+            .map_err(|_| PkiError::Malformed { what: "subject directory attributes" }),
     }
 }
 

@@ -3,6 +3,8 @@
 
 use jiff::Timestamp;
 
+use crate::PathError;
+
 /// A refusal. Nothing in it is secret, but names and numbers from certificates may
 /// occur: log the variant's name, not its text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +56,7 @@ pub enum PkiError {
     UnknownIssuer,
     /// The path was found, but breaks a rule.
     #[error("the certificate path is not valid: {0}")]
-    Path(String),
+    Path(#[from] PathError),
     /// Before notBefore.
     #[error("not valid before {not_before}, judged at {at}")]
     NotYetValid {
@@ -74,9 +76,26 @@ pub enum PkiError {
     /// keyUsage does not allow digital signatures, or the certificate is a CA's.
     #[error("the certificate is not for signing")]
     KeyUsage,
-    /// A certificate of the path lacks an accepted assurance level.
-    #[error("the certificate policy is not accepted")]
-    Policy,
+    /// The certificate is suspended (停用, certificateHold): it may be resumed.
+    #[error("the certificate is on hold since {since}")]
+    OnHold {
+        /// revocationDate of the entry.
+        since: Timestamp,
+    },
+    /// The certificate is revoked, or listed without a reason, which may be either.
+    #[error("the certificate is revoked since {at}")]
+    Revoked {
+        /// revocationDate of the entry.
+        at: Timestamp,
+        /// reasonCode (RFC 5280, section 5.3.1).
+        reason: Option<u8>,
+    },
+    /// Nothing current says whether a certificate of the path is revoked.
+    #[error("it cannot be told whether the certificate is revoked")]
+    RevocationUnknown {
+        /// nextUpdate of the newest list that covers it.
+        newest: Option<Timestamp>,
+    },
     /// Subject or subject directory attributes are missing or contradict each other.
     #[error("the certificate's {0} is missing or contradictory")]
     Subject(&'static str),

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -54,6 +55,58 @@ pub enum TokenError {
     /// The signature does not verify.
     #[error("the signature does not verify")]
     Signature,
+}
+
+/// Longest life of a token, in seconds; known clients use 300 to 600.
+const MAX_LIFETIME: i64 = 600;
+/// How far a caller's clock may be off, in seconds.
+const SKEW: i64 = 60;
+
+/// The times of a token, in whole seconds since 1970. RFC 7519 allows fractions; no known
+/// client sends them, and only whole numbers compare the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenTimes {
+    /// Issued at.
+    pub iat: i64,
+    /// Expires at.
+    pub exp: i64,
+    /// Not before, where given.
+    pub nbf: Option<i64>,
+}
+
+/// Why a token does not count at this instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TimeError {
+    /// iat or nbf lies in the future.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// exp has passed.
+    #[error("the token has expired")]
+    Expired,
+    /// The token lives longer than allowed, or ends before it begins.
+    #[error("the token's life is not allowed")]
+    Lifetime,
+}
+
+impl TokenTimes {
+    /// Judges the times at `now`, with a minute of tolerance on either side.
+    ///
+    /// # Errors
+    /// [`TimeError`].
+    pub fn check(&self, now: Timestamp) -> Result<(), TimeError> {
+        let now = now.as_second();
+        let lifetime = self.exp.checked_sub(self.iat);
+        if !lifetime.is_some_and(|lifetime| (1..=MAX_LIFETIME).contains(&lifetime)) {
+            return Err(TimeError::Lifetime);
+        }
+        if self.iat > now + SKEW || self.nbf.is_some_and(|nbf| nbf > now + SKEW) {
+            return Err(TimeError::NotYetValid);
+        }
+        if self.exp < now - SKEW {
+            return Err(TimeError::Expired);
+        }
+        Ok(())
+    }
 }
 
 impl<C: DeserializeOwned> Unverified<C> {

@@ -11,19 +11,27 @@ mod certificate;
 mod cms;
 mod credential;
 mod error;
+mod extensions;
+mod judgement;
 pub mod jwt;
+mod name;
 pub mod oid;
 mod path;
+pub mod revocation;
 mod rsa_key;
+mod signature;
 mod signing_input;
 mod trust;
 mod uploaded;
 
 pub use certificate::{Certificate, Fingerprint};
-pub use cms::{SignedDataDraft, VerifiedSignature};
+pub use cms::{SignedDataDraft, UnconfirmedSignature, VerifiedSignature};
 pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
+pub use der::asn1::ObjectIdentifier;
 pub use error::PkiError;
-pub use rsa_key::RsaPublicKey;
+pub use judgement::{Judgement, TRUST_POLICY, TrustedPath};
+pub use path::{PathError, PathRequest, check_path, find_path};
+pub use rsa_key::{KnownWeakness, RsaPublicKey};
 pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};
 pub use trust::{
     Environment, Issuer, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile,

@@ -2,6 +2,7 @@
 
 use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
+use num_bigint::BigUint;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
@@ -13,6 +14,27 @@ struct Pkcs1PublicKey<'a> {
     modulus: UintRef<'a>,
     public_exponent: UintRef<'a>,
 }
+
+/// Why the private key can be computed from the public one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownWeakness {
+    /// Made by a faulty library of Infineon (ROCA, CVE-2017-15361).
+    Roca,
+    /// A prime factor is small.
+    SmallFactor,
+    /// The prime factors are close to each other (Fermat; CVE-2022-26320).
+    CloseFactors,
+}
+
+/// Factors up to this number are looked for.
+const SMALL: u32 = 1 << 14;
+/// Steps of Fermat's method.
+const FERMAT_STEPS: u32 = 100;
+/// Primes by which keys of the faulty library are told (M. Nemec et al., 2017, section 3.2).
+const ROCA_PRIMES: [u64; 38] = [
+    3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
+    101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+];
 
 /// An RSA key of 2048 to 4096 bits with an odd exponent from 65537 to 2^32.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +85,19 @@ impl RsaPublicKey {
         &self.pkcs1
     }
 
+    /// Whether the private key can be computed from this one by a known method.
+    pub fn known_weakness(&self) -> Option<KnownWeakness> {
+        let key = Pkcs1PublicKey::from_der(&self.pkcs1).ok()?;
+        let modulus = key.modulus.as_bytes();
+        if is_roca(modulus) {
+            return Some(KnownWeakness::Roca);
+        }
+        if (3..SMALL).step_by(2).any(|factor| remainder(modulus, u64::from(factor)) == 0) {
+            return Some(KnownWeakness::SmallFactor);
+        }
+        has_close_factors(modulus).then_some(KnownWeakness::CloseFactors)
+    }
+
     /// Verifies an RSASSA-PKCS1-v1_5 signature with SHA-256 (RFC 8017, section 8.2.2).
     ///
     /// # Errors
@@ -71,5 +106,106 @@ impl RsaPublicKey {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.pkcs1)
             .verify(message, signature)
             .map_err(|_| PkiError::BadSignature)
+    }
+}
+
+/// The number modulo a small one.
+fn remainder(number: &[u8], divisor: u64) -> u64 {
+    number.iter().fold(0, |rest, byte| (rest << 8 | u64::from(*byte)) % divisor)
+}
+
+/// Modulo each of the primes, such a key is a power of 65537.
+fn is_roca(modulus: &[u8]) -> bool {
+    ROCA_PRIMES.iter().all(|prime| {
+        let generator = 65_537 % prime;
+        let rest = remainder(modulus, *prime);
+        let mut power = 1;
+        (0..*prime).any(|_| {
+            power = power * generator % prime;
+            power == rest
+        })
+    })
+}
+
+/// Fermat's method: n = a² − b² with a small b.
+fn has_close_factors(modulus: &[u8]) -> bool {
+    let n = BigUint::from_bytes_be(modulus);
+    let mut a = n.sqrt();
+    if &a * &a < n {
+        a += 1_u32;
+    }
+    (0..FERMAT_STEPS).any(|_| {
+        let square = &a * &a - &n;
+        let root = square.sqrt();
+        a += 1_u32;
+        &root * &root == square
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(modulus: &BigUint) -> RsaPublicKey {
+        let modulus = modulus.to_bytes_be();
+        let exponent = [1, 0, 1];
+        let key = Pkcs1PublicKey {
+            modulus: UintRef::new(&modulus).unwrap(),
+            public_exponent: UintRef::new(&exponent).unwrap(),
+        };
+        RsaPublicKey::from_pkcs1(&key.to_der().unwrap()).unwrap()
+    }
+
+    /// 2 to the power of a number, minus another.
+    fn below(power: u32, minus: u32) -> BigUint {
+        BigUint::from(2_u32).pow(power) - minus
+    }
+
+    #[test]
+    fn known_weaknesses_are_found() {
+        // Two neighbours of 2^1024 without small factors.
+        let close = below(1024, 105) * (below(1024, 0) + 643_u32);
+        assert_eq!(key(&close).known_weakness(), Some(KnownWeakness::CloseFactors));
+        // A product of primes of very different size.
+        let small = below(2203, 1) * 16_381_u32;
+        assert_eq!(key(&small).known_weakness(), Some(KnownWeakness::SmallFactor));
+        // A Mersenne prime times another: nothing to find.
+        let sound = below(1279, 1) * below(2203, 1);
+        assert_eq!(key(&sound).known_weakness(), None);
+        // The library's keys are powers of 65537 modulo the product of many primes.
+        let product: BigUint = ROCA_PRIMES.iter().map(|prime| BigUint::from(*prime)).product();
+        let power = BigUint::from(65_537_u32).modpow(&BigUint::from(1_234_567_u32), &product);
+        let lift = below(2100, 0) / &product;
+        let mut roca = &power + &product * &lift;
+        if roca.clone() % 2_u32 == BigUint::ZERO {
+            roca += &product;
+        }
+        assert_eq!(key(&roca).known_weakness(), Some(KnownWeakness::Roca));
+    }
+
+    #[test]
+    fn size_and_exponent_are_bounded() {
+        let with = |bits: u32, exponent: &[u8]| {
+            let modulus = below(bits, 1).to_bytes_be();
+            let key = Pkcs1PublicKey {
+                modulus: UintRef::new(&modulus).unwrap(),
+                public_exponent: UintRef::new(exponent).unwrap(),
+            };
+            RsaPublicKey::from_pkcs1(&key.to_der().unwrap()).is_ok()
+        };
+        assert!(with(2048, &[1, 0, 1]) && with(4096, &[1, 0, 1]));
+        assert!(!with(2047, &[1, 0, 1]) && !with(4097, &[1, 0, 1]));
+        assert!(with(2048, &[0xff, 0xff, 0xff, 0xff]));
+        assert!(!with(2048, &[1, 0, 0, 0, 1]));
+        for weak in [&[3][..], &[1], &[0], &[1, 0, 0], &[0xff, 0xff], &[1, 0, 2]] {
+            assert!(!with(2048, weak), "{weak:?}");
+        }
+        let even = below(2048, 2).to_bytes_be();
+        let exponent = [1, 0, 1];
+        let even = Pkcs1PublicKey {
+            modulus: UintRef::new(&even).unwrap(),
+            public_exponent: UintRef::new(&exponent).unwrap(),
+        };
+        assert!(RsaPublicKey::from_pkcs1(&even.to_der().unwrap()).is_err());
     }
 }

@@ -6,11 +6,11 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use der::asn1::ObjectIdentifier;
 use jiff::Timestamp;
-use rustls_pki_types::{CertificateDer, TrustAnchor};
 use serde::{Deserialize, Serialize};
 
-use crate::{Certificate, Fingerprint, PkiError};
+use crate::{Certificate, Fingerprint, PathRequest, PkiError, TrustedPath, check_path, oid};
 
 /// SHA-256 of production certificates as published (GRCA second and third generation,
 /// MOICA third generation). They have no place in a test store.
@@ -121,6 +121,12 @@ pub enum TrustStoreError {
         /// The entry's name.
         name: String,
     },
+    /// An issuing CA that none of the anchors signed.
+    #[error("no anchor signed the issuing CA {sha256}")]
+    Unanchored {
+        /// SHA-256 of its certificate.
+        sha256: String,
+    },
     /// No anchor or no issuing CA.
     #[error("the trust store is empty")]
     Empty,
@@ -133,13 +139,16 @@ pub struct Issuer {
     pub role: IssuerRole,
     /// Its certificate.
     pub certificate: Certificate,
+    /// The anchor whose key signed it: verified when the store is read.
+    pub anchor: Certificate,
 }
 
 /// A checked trust store.
 #[derive(Clone, Debug)]
 pub struct TrustStore {
     environment: Environment,
-    anchors: Vec<Certificate>,
+    /// Policies of which one must hold for a path; empty for any.
+    policies: Vec<ObjectIdentifier>,
     issuers: Vec<Issuer>,
 }
 
@@ -174,13 +183,45 @@ impl TrustStore {
             .map(|entry| {
                 let role =
                     entry.role.ok_or_else(|| TrustStoreError::Role { name: entry.name.clone() })?;
-                Ok(Issuer { role, certificate: certificate(entry, environment)? })
+                Ok((role, certificate(entry, environment)?))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let levels: &[u32] = match environment {
+            Environment::Production => &[3, 4],
+            Environment::Test => &[0, 3, 4],
+        };
+        let policies = levels.iter().filter_map(|level| oid::ASSURANCE.push_arc(*level).ok());
+        Self::new(environment, policies.collect(), &anchors, issuers)
+    }
+
+    /// A store of certificates that were chosen elsewhere, with the policies of which one
+    /// must hold for a path; none asked for: any.
+    ///
+    /// # Errors
+    /// [`TrustStoreError::Empty`], [`TrustStoreError::Unanchored`].
+    pub fn new(
+        environment: Environment,
+        policies: Vec<ObjectIdentifier>,
+        anchors: &[Certificate],
+        issuers: Vec<(IssuerRole, Certificate)>,
+    ) -> Result<Self, TrustStoreError> {
         if anchors.is_empty() || issuers.is_empty() {
             return Err(TrustStoreError::Empty);
         }
-        Ok(Self { environment, anchors, issuers })
+        let issuers = issuers
+            .into_iter()
+            .map(|(role, certificate)| {
+                let signed = |anchor: &&Certificate| {
+                    anchor.may_have_issued(&certificate)
+                        && certificate.check_signed_by(anchor).is_ok()
+                };
+                let anchor = anchors.iter().find(signed).cloned().ok_or_else(|| {
+                    TrustStoreError::Unanchored { sha256: certificate.fingerprint().to_string() }
+                })?;
+                Ok(Issuer { role, certificate, anchor })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { environment, policies, issuers })
     }
 
     /// What the store is for.
@@ -193,18 +234,46 @@ impl TrustStore {
         &self.issuers
     }
 
-    /// Anchors that are valid at `now`, as the path validator wants them.
-    pub(crate) fn anchors_at(&self, now: Timestamp) -> Result<Vec<TrustAnchor<'static>>, PkiError> {
-        self.anchors
+    /// Every certificate that may sign lists: issuing CAs and their anchors, each once.
+    pub fn authorities(&self) -> impl Iterator<Item = &Certificate> {
+        let anchors = self.issuers.iter().enumerate().filter_map(|(index, issuer)| {
+            let first = self.issuers.iter().position(|other| other.anchor == issuer.anchor);
+            (first == Some(index)).then_some(&issuer.anchor)
+        });
+        self.issuers.iter().map(|issuer| &issuer.certificate).chain(anchors)
+    }
+
+    /// Finds the issuing CA whose key signed `certificate`, and judges the path from its
+    /// anchor at `now`. Generations of a CA share a name: each that may be the issuer by
+    /// name and key identifier is tried. An extended key usage, where there is one, must
+    /// allow `purpose`.
+    pub(crate) fn judge_path(
+        &self,
+        certificate: Certificate,
+        purpose: Option<ObjectIdentifier>,
+        now: Timestamp,
+    ) -> Result<TrustedPath, PkiError> {
+        certificate.check_validity(now)?;
+        let issuer = self
+            .issuers
             .iter()
-            .filter(|anchor| anchor.check_validity(now).is_ok())
-            .map(|anchor| {
-                let der = CertificateDer::from(anchor.der());
-                webpki::anchor_from_trusted_cert(&der)
-                    .map(|anchor| anchor.to_owned())
-                    .map_err(|_| PkiError::Malformed { what: "anchor" })
-            })
-            .collect()
+            .filter(|issuer| issuer.certificate.may_have_issued(&certificate))
+            .find(|issuer| certificate.check_signed_by(&issuer.certificate).is_ok())
+            .ok_or(PkiError::UnknownIssuer)?;
+        let request = PathRequest {
+            policies: &self.policies,
+            explicit_policy: !self.policies.is_empty(),
+            purpose,
+            ..PathRequest::at(now)
+        };
+        check_path(&[&issuer.anchor, &issuer.certificate, &certificate], &request)?;
+        Ok(TrustedPath {
+            role: issuer.role,
+            certificate,
+            issuer: issuer.certificate.clone(),
+            anchor: issuer.anchor.clone(),
+            at: now,
+        })
     }
 }
 

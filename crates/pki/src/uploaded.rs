@@ -4,10 +4,17 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use der::{Decode, Reader, SliceReader, Tag};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::{Certificate, Credential, IssuerRole, PkiError, RsaPublicKey, TrustStore};
+use crate::revocation::RevocationSource;
+use crate::{
+    Certificate, Credential, IssuerRole, Judgement, KnownWeakness, PkiError, RsaPublicKey,
+    TrustStore,
+};
 
+/// How long a certificate must still be valid when it is registered. System certificates
+/// live for half a year; one that ends within a month would stop calls soon.
+const MIN_REMAINING: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Largest file.
 const MAX_SIZE: usize = 64 << 10;
 
@@ -30,6 +37,15 @@ pub enum UploadError {
     /// The certificate belongs to an IC card.
     #[error("the certificate is an IC card's")]
     CardCertificate,
+    /// The key can be computed from public data.
+    #[error("the key is known to be weak: {0:?}")]
+    KnownWeakKey(KnownWeakness),
+    /// The certificate ends too soon to be worth registering.
+    #[error("the certificate ends at {not_after}")]
+    ShortLived {
+        /// Last instant of validity.
+        not_after: Timestamp,
+    },
     /// The certificate cannot be trusted.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -41,6 +57,7 @@ pub struct UploadedCertificate {
     certificate: Certificate,
     credential: Credential,
     key: RsaPublicKey,
+    judgement: Judgement,
 }
 
 impl UploadedCertificate {
@@ -52,6 +69,11 @@ impl UploadedCertificate {
     /// Whom it speaks for.
     pub fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// What the acceptance was based on.
+    pub fn judgement(&self) -> &Judgement {
+        &self.judgement
     }
 
     /// The key that verifies the system's tokens.
@@ -69,20 +91,28 @@ impl TrustStore {
     pub fn verify_uploaded(
         &self,
         certificate: Certificate,
+        source: &impl RevocationSource,
         now: Timestamp,
     ) -> Result<UploadedCertificate, UploadError> {
-        let issuer = self.judge_path(&certificate, now)?;
-        let role = issuer.role;
-        certificate.check_may_sign()?;
-        if !matches!(role, IssuerRole::Moeaca | IssuerRole::Xca) {
+        let path = self.judge_path(certificate, None, now)?;
+        path.certificate.check_may_sign()?;
+        if !matches!(path.role, IssuerRole::Moeaca | IssuerRole::Xca) {
             return Err(PkiError::UnknownIssuer.into());
         }
-        let credential = Credential::read(&certificate, role)?;
+        let credential = Credential::read(&path.certificate, path.role)?;
         if credential.rank.is_some() {
             return Err(UploadError::CardCertificate);
         }
-        let key = RsaPublicKey::from_spki(&certificate.x509().subject_public_key_info)?;
-        Ok(UploadedCertificate { certificate, credential, key })
+        let key = RsaPublicKey::from_spki(&path.certificate.x509().subject_public_key_info)?;
+        if let Some(weakness) = key.known_weakness() {
+            return Err(UploadError::KnownWeakKey(weakness));
+        }
+        let not_after = path.certificate.not_after();
+        if not_after.duration_since(now) < MIN_REMAINING {
+            return Err(UploadError::ShortLived { not_after });
+        }
+        let judgement = path.confirm(source)?;
+        Ok(UploadedCertificate { certificate: path.certificate, credential, key, judgement })
     }
 }
 

@@ -93,10 +93,11 @@ const RETIRE_CERTIFICATE: &str =
     "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at IS NULL";
 const CERTIFICATE_OWNER: &str = "SELECT ubn FROM certificates WHERE sha256 = ?1";
 const PUT_CERTIFICATE: &str = "INSERT INTO certificates
-    (sha256, ubn, case_id, serial_number, not_before, not_after, public_key, certificate, uploaded_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    (sha256, ubn, case_id, serial_number, not_before, not_after, public_key, certificate, uploaded_at,
+     judgement)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (sha256) DO UPDATE SET case_id = excluded.case_id,
-        uploaded_at = excluded.uploaded_at, replaced_at = NULL
+        judgement = excluded.judgement, uploaded_at = excluded.uploaded_at, replaced_at = NULL
         WHERE certificates.ubn = excluded.ubn
     RETURNING ubn";
 const SET_ISS_KEY: &str = "UPDATE accounts SET iss_key_digest = ?2, iss_key_sealed = ?3
@@ -225,6 +226,7 @@ impl<D: Database> Cases<D> {
                 upload.certificate.key().pkcs1().into(),
                 certificate.der().into(),
                 case.submitted_at.into(),
+                crate::cases::json(upload.certificate.judgement())?.into(),
             ],
         )?)?;
         if let Replacement::NewIssKey { digest, sealed } = replacement {

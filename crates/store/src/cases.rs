@@ -5,7 +5,7 @@ use domain::{
     Standing, Submission, Ubn,
 };
 use jiff::Timestamp;
-use pki::Purpose;
+use pki::{Judgement, Purpose};
 
 use crate::database::one;
 use crate::{Cases, Database, Row, StoreError, Value};
@@ -66,6 +66,8 @@ impl CaseRow {
 pub struct Evidence<'a> {
     /// CMS, byte for byte.
     pub signed_data: &'a [u8],
+    /// What its acceptance was based on.
+    pub judgement: &'a Judgement,
     /// The challenge inside.
     pub challenge: &'a str,
     /// What it was issued for.
@@ -77,18 +79,25 @@ pub struct Evidence<'a> {
 const STANDING: &str = "SELECT
     (SELECT status FROM accounts WHERE ubn = ?1),
     EXISTS (SELECT 1 FROM cases WHERE ubn = ?1 AND state = 'accepted')";
+/// A record as it is kept.
+pub(crate) fn json(record: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(record).map_err(|error| StoreError::Driver(error.to_string()))
+}
+
 const INSERT_CASE: &str =
     "INSERT INTO cases (id, ubn, kind, state, submitted_at) VALUES (?1, ?2, ?3, ?4, ?5)";
 const INSERT_APPLICATION: &str = "INSERT INTO applications
     (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
-     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data,
+     judgement)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 /// The data on file stand on the receipt of an upload (figure 12).
 const INSERT_UPLOAD: &str = "INSERT INTO applications
     (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
-     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data)
+     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data,
+     judgement)
     SELECT ?1, company_name, host_address, contact_name, landline, mobile, email, ?2,
-           ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM accounts WHERE ubn = ?10
+           ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11 FROM accounts WHERE ubn = ?10
     RETURNING case_id";
 const INSERT_EVENT: &str =
     "INSERT INTO case_events (case_id, at, actor, event) VALUES (?1, ?2, ?3, ?4)";
@@ -170,6 +179,7 @@ impl<D: Database> Cases<D> {
                 submission.signer_name.as_str().into(),
                 evidence.challenge.into(),
                 evidence.signed_data.into(),
+                json(evidence.judgement)?.into(),
             ],
         )?;
         self.record(case, &Actor::Applicant(case.ubn), "submitted", case.submitted_at)
@@ -201,6 +211,7 @@ impl<D: Database> Cases<D> {
                 evidence.challenge.into(),
                 evidence.signed_data.into(),
                 case.ubn.as_str().into(),
+                json(evidence.judgement)?.into(),
             ],
         )?)?;
         self.record(case, &Actor::Applicant(case.ubn), "uploaded", case.submitted_at)

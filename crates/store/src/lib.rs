@@ -18,6 +18,7 @@ mod error;
 pub mod native;
 mod officers;
 mod register;
+mod revocation;
 pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
@@ -29,6 +30,7 @@ pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
 pub use officers::Officer;
 pub use register::IdCardRow;
+pub use revocation::{FetchState, TakeError, Taken, take_list};
 
 /// Cases, accounts, officers and challenges.
 pub struct Cases<D>(pub D);
@@ -39,6 +41,9 @@ pub struct Register<D>(pub D);
 /// Wrong answers.
 pub struct Attempts<D>(pub D);
 
+/// Revocation lists.
+pub struct Revocation<D>(pub D);
+
 /// Every statement, for the test that prepares each against the schema.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
@@ -48,5 +53,6 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));
     all.extend(attempts::STATEMENTS.iter().map(|statement| (schema::Label::Attempts, *statement)));
+    all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));
     all
 }

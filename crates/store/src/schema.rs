@@ -9,6 +9,8 @@ pub enum Label {
     Register,
     /// Wrong answers (`attempts`).
     Attempts,
+    /// Revocation lists (`revocation`).
+    Revocation,
 }
 
 /// One numbered step; never edited after a release.
@@ -22,7 +24,7 @@ pub struct Step {
 
 impl Label {
     /// Every database.
-    pub const ALL: [Self; 3] = [Self::Cases, Self::Register, Self::Attempts];
+    pub const ALL: [Self; 4] = [Self::Cases, Self::Register, Self::Attempts, Self::Revocation];
 
     /// The label in `spin.toml` and `runtime-config.toml`.
     pub fn name(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Label {
             Self::Cases => "default",
             Self::Register => "register",
             Self::Attempts => "attempts",
+            Self::Revocation => "revocation",
         }
     }
 
@@ -48,6 +51,10 @@ impl Label {
                 name: "0001-first",
                 sql: include_str!("../../../schema/attempts/0001-first.sql"),
             }],
+            Self::Revocation => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/revocation/0001-first.sql"),
+            }],
         }
     }
 
@@ -57,6 +64,7 @@ impl Label {
             Self::Cases => include_str!("../../../schema/cases/current.sql"),
             Self::Register => include_str!("../../../schema/register/current.sql"),
             Self::Attempts => include_str!("../../../schema/attempts/current.sql"),
+            Self::Revocation => include_str!("../../../schema/revocation/current.sql"),
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Cases, Database, Evidence, Replacement, Transaction};
+use store::{Cases, Database, Evidence, Replacement, Revocation, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
 #[http_service]
@@ -76,7 +76,8 @@ impl Signed {
         let session = web::require_company(request.headers(), now).await?;
         let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;
-        let proof = trust.verify(&signed_data, now)?;
+        let lists = Revocation(store::spin::open(Label::Revocation)?);
+        let proof = trust.verify(&signed_data, now)?.confirm(&lists)?;
         let input = domain::signed_input(&proof, &origin, purpose)?;
         Ok(Self { session, signed_data, proof, input, origin, now, trust })
     }
@@ -94,6 +95,7 @@ impl Signed {
     fn evidence(&self) -> Evidence<'_> {
         Evidence {
             signed_data: &self.signed_data,
+            judgement: self.proof.judgement(),
             challenge: &self.input.challenge,
             purpose: self.input.purpose,
             origin: &self.origin,
@@ -120,7 +122,9 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let context = signed.context(&cases)?;
-    let upload = domain::accept_upload(&signed.proof, &signed.input, &context, &signed.trust)?;
+    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let upload =
+        domain::accept_upload(&signed.proof, &signed.input, &context, &signed.trust, &lists)?;
     let account = cases
         .account(signed.session)?
         .ok_or(ApplyError::NotOffered { kind: domain::CaseKind::CertificateUpload })?;

@@ -8,8 +8,8 @@ use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
-use store::Cases;
 use store::schema::Label;
+use store::{Cases, Revocation};
 use web::{Problem, Reply, Session, SignedRequest, Who};
 
 #[http_service]
@@ -40,8 +40,10 @@ async fn ready() -> Result<Reply, Problem> {
         web::trust().await?;
         web::origin().await?;
         web::variable("bridge_url").await?;
-        store::schema::check(&store::spin::open(Label::Cases)?, Label::Cases)
-            .map_err(Problem::not_ready)
+        for label in [Label::Cases, Label::Revocation] {
+            store::schema::check(&store::spin::open(label)?, label).map_err(Problem::not_ready)?;
+        }
+        Ok(())
     };
     Ok(web::readiness(checks.await))
 }
@@ -107,7 +109,8 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let headers = request.headers().clone();
     let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
     let now = web::now();
-    let proof = web::trust().await?.verify(&signed_data, now)?;
+    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let proof = web::trust().await?.verify(&signed_data, now)?.confirm(&lists)?;
     let input = domain::signed_input(&proof, &origin, Purpose::SignIn)?;
     let signed_in = domain::sign_in(&input.document, proof.credential())?;
     let cases = Cases(store::spin::open(Label::Cases)?);

@@ -4,7 +4,7 @@ use domain::{
     Admission, Answer, Claims, DigestKey, IdCard, IssKey, RecordFinding, TaipeiDay, TokenRefused,
 };
 use http::{HeaderMap, Method, StatusCode, header};
-use pki::jwt::Unverified;
+use pki::jwt::{TimeError, Unverified};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
@@ -71,7 +71,7 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
 async fn ready() -> Result<(), Problem> {
     web::digest_key().await?;
     register_key().await?;
-    for label in Label::ALL {
+    for label in [Label::Cases, Label::Register, Label::Attempts] {
         store::schema::check(&store::spin::open(label)?, label).map_err(Problem::not_ready)?;
     }
     Ok(())
@@ -99,9 +99,14 @@ async fn look_up(card: &IdCard, day: TaipeiDay) -> Result<Answer, Problem> {
 fn refused(refusal: TokenRefused, no_credentials: &'static str) -> Reply {
     let (status, message) = match refusal {
         TokenRefused::Claim(_) => (StatusCode::UNAUTHORIZED, "a claim is not as agreed"),
-        TokenRefused::NotYetValid => (StatusCode::UNAUTHORIZED, "token not valid yet"),
-        TokenRefused::Expired => (StatusCode::UNAUTHORIZED, "token expired"),
-        TokenRefused::Lifetime => (StatusCode::UNAUTHORIZED, "token lives too long"),
+        TokenRefused::Time(error) => (
+            StatusCode::UNAUTHORIZED,
+            match error {
+                TimeError::NotYetValid => "token not valid yet",
+                TimeError::Expired => "token expired",
+                TimeError::Lifetime => "token lives too long",
+            },
+        ),
         TokenRefused::Certificate => (StatusCode::UNAUTHORIZED, "certificate not valid"),
         TokenRefused::Address => (StatusCode::FORBIDDEN, "Your IP address is not allowed"),
         TokenRefused::Closed => (StatusCode::UNAUTHORIZED, no_credentials),

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use chayan_bridge::cards::demo::{CardFile, MAX_TRIES};
 use domain::{DigestKey, IdCard};
 use jiff::Timestamp;
+use pki::TrustStore;
 use serde::{Deserialize, Serialize};
 use store::native::Native;
 use store::schema::Label;
@@ -307,6 +308,12 @@ impl Demo {
             id_cards: known_cards(),
         };
         demo.write_databases(&dir, &register_key, now)?;
+        let trust = TrustStore::from_json(&trust_store)?;
+        let database = Native::open(&dir.join("data").join("revocation.db"))?;
+        for (number, list) in pki.empty_lists()?.iter().enumerate() {
+            write_private(&dir.join(format!("lists/{number}.crl")), list)?;
+            store::take_list(&database, list, &trust, now)?;
+        }
         let keys = [hex_key()?, hex_key()?];
         let values = BTreeMap::from([
             ("origin", origin),

@@ -9,19 +9,22 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use der::asn1::{
     Any, BitString, Ia5StringRef, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec,
-    Utf8StringRef,
+    Uint, Utf8StringRef,
 };
+use der::oid::AssociatedOid;
 use der::{Decode, Encode, Sequence};
 use jiff::Timestamp;
 use pki::oid;
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::certificate::{Certificate, TbsCertificate, Version};
+use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::certpolicy::PolicyInformation;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints, KeyUsage,
-    KeyUsages, SubjectKeyIdentifier, crl::dp::DistributionPoint,
+    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints,
+    CrlNumber, CrlReason, IssuingDistributionPoint, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    crl::dp::DistributionPoint,
 };
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::serial_number::SerialNumber;
@@ -281,7 +284,94 @@ fn assemble(
     Ok(certificate.to_der()?)
 }
 
+/// An entry of a list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Serial number, as encoded.
+    pub serial: Vec<u8>,
+    /// reasonCode.
+    pub reason: Option<CrlReason>,
+    /// revocationDate.
+    pub at: Timestamp,
+}
+
+/// What a list shall say.
+#[derive(Clone, Debug)]
+pub struct List<'a> {
+    /// cRLNumber.
+    pub number: u64,
+    /// thisUpdate.
+    pub this_update: Timestamp,
+    /// nextUpdate.
+    pub next_update: Timestamp,
+    /// Address of the partition; none for a complete list.
+    pub partition: Option<&'a str>,
+    /// Entries.
+    pub entries: Vec<Listed>,
+}
+
 impl Authority {
+    /// A revocation list.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn list(&self, list: &List<'_>) -> anyhow::Result<Vec<u8>> {
+        let mut extensions = vec![
+            extension(
+                &AuthorityKeyIdentifier {
+                    key_identifier: Some(key_identifier(&self.key.spki()?)?),
+                    authority_cert_issuer: None,
+                    authority_cert_serial_number: None,
+                },
+                false,
+            )?,
+            extension(&CrlNumber(Uint::new(&list.number.to_be_bytes())?), false)?,
+        ];
+        if let Some(url) = list.partition {
+            let point = GeneralName::UniformResourceIdentifier(Ia5StringRef::new(url)?.into());
+            let point = IssuingDistributionPoint {
+                distribution_point: Some(DistributionPointName::FullName(vec![point])),
+                only_contains_user_certs: false,
+                only_contains_ca_certs: false,
+                only_some_reasons: None,
+                indirect_crl: false,
+                only_contains_attribute_certs: false,
+            };
+            let oid = oid::ISSUING_DISTRIBUTION_POINT;
+            extensions.push(raw_extension(oid, true, point.to_der()?)?);
+        }
+        let entries = list
+            .entries
+            .iter()
+            .map(|entry| {
+                let reason = entry.reason.map(|reason| {
+                    anyhow::Ok(vec![raw_extension(CrlReason::OID, false, reason.to_der()?)?])
+                });
+                Ok(RevokedCert {
+                    serial_number: SerialNumber::new(&entry.serial)?,
+                    revocation_date: time(entry.at)?,
+                    crl_entry_extensions: reason.transpose()?,
+                })
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let tbs_cert_list = TbsCertList {
+            version: Version::V2,
+            signature: algorithm(oid::RSA_SHA_256),
+            issuer: self.name.clone(),
+            this_update: time(list.this_update)?,
+            next_update: Some(time(list.next_update)?),
+            revoked_certificates: (!entries.is_empty()).then_some(entries),
+            crl_extensions: Some(extensions),
+        };
+        let signature = self.key.sign(&tbs_cert_list.to_der()?)?;
+        let list = CertificateList {
+            tbs_cert_list,
+            signature_algorithm: algorithm(oid::RSA_SHA_256),
+            signature: BitString::from_bytes(&signature)?,
+        };
+        Ok(list.to_der()?)
+    }
+
     /// A self-signed root.
     ///
     /// # Errors

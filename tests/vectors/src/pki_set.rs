@@ -8,9 +8,13 @@ use pki::oid::{
     CARD_RANK, CITIZEN, COMMON_NAME, COMPANY, NATIONAL_ID_TAIL, ORGANISATION_NAME, SERIAL_NUMBER,
     SUBJECT_TYPE, UBN,
 };
-use pki::{Environment, IssuerRole, TrustStoreFile, TrustedCertificateFile};
+use pki::revocation::ListsInMemory;
+use pki::{
+    Certificate, Environment, IssuerRole, TrustStore, TrustStoreFile, TrustedCertificateFile,
+    VerifiedSignature,
+};
 
-use crate::issue::{Attribute, Authority, Key, Part, Profile, certifying, signing};
+use crate::issue::{Attribute, Authority, Key, List, Part, Profile, certifying, signing};
 
 const ORGANISATIONAL_UNIT: der::asn1::ObjectIdentifier =
     der::asn1::ObjectIdentifier::new_unwrap("2.5.4.11");
@@ -125,6 +129,49 @@ impl TestPki {
             anchors: vec![TrustedCertificateFile::new("測試根", None, &self.root.certificate)],
             issuers,
         }
+    }
+
+    /// Every CA, the root first.
+    pub fn authorities(&self) -> impl Iterator<Item = &Authority> {
+        std::iter::once(&self.root).chain(&self.moeaca).chain(&self.moica)
+    }
+
+    /// A complete list of each CA that names nobody, for years: a demo has no CA that
+    /// would publish new ones.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn empty_lists(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let list = List {
+            number: 1,
+            this_update: self.at(-1),
+            next_update: self.at(3650),
+            partition: None,
+            entries: Vec::new(),
+        };
+        self.authorities().map(|authority| authority.list(&list)).collect()
+    }
+
+    /// Judges a signature now, with every card in force.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn verify(&self, message: &[u8]) -> anyhow::Result<VerifiedSignature> {
+        let files = self.empty_lists()?;
+        let mut lists = ListsInMemory::default();
+        for (list, authority) in files.iter().zip(self.authorities()) {
+            lists.add(list, &Certificate::from_der(&authority.certificate)?)?;
+        }
+        let trust = TrustStore::from_file(&self.trust_store())?;
+        Ok(trust.verify(message, Timestamp::now())?.confirm(&lists)?)
+    }
+
+    /// A list of the newer generation of MOEACA.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn company_list(&self, list: &List<'_>) -> anyhow::Result<Vec<u8>> {
+        self.moeaca[1].list(list)
     }
 
     fn at(&self, days: i64) -> Timestamp {
