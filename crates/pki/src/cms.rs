@@ -173,6 +173,14 @@ fn check_versions(signed_data: &SignedData, signer: &SignerInfo) -> Result<(), P
     Ok(())
 }
 
+/// Whether a message can be read at all; for tests of the parser.
+///
+/// # Errors
+/// [`PkiError::Malformed`], [`PkiError::TooLarge`], [`PkiError::NotSignedData`].
+pub fn parse_message(message: &[u8]) -> Result<(), PkiError> {
+    parse(message).map(drop)
+}
+
 fn parse(message: &[u8]) -> Result<SignedData, PkiError> {
     if message.len() > MAX_SIZE {
         return Err(PkiError::TooLarge { size: message.len(), limit: MAX_SIZE });

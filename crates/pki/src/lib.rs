@@ -25,7 +25,7 @@ mod trust;
 mod uploaded;
 
 pub use certificate::{Certificate, Fingerprint};
-pub use cms::{SignedDataDraft, UnconfirmedSignature, VerifiedSignature};
+pub use cms::{SignedDataDraft, UnconfirmedSignature, VerifiedSignature, parse_message};
 pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
 pub use der::asn1::ObjectIdentifier;
 pub use error::PkiError;
