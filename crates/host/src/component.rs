@@ -101,12 +101,20 @@ impl WasiHttpHooks for Outbound {
             });
         }
         Box::new(async move {
-            let (response, io) = default_send_request(request, options).await?;
+            let options = options.unwrap_or(OUTBOUND);
+            let (response, io) = default_send_request(request, Some(options)).await?;
             let response = response.map(http_body_util::BodyExt::boxed_unsync);
             Ok((response, Box::new(io) as IoDone))
         })
     }
 }
+
+/// How long a component waits for others, unless it says so itself.
+const OUTBOUND: RequestOptions = RequestOptions {
+    connect_timeout: Some(Duration::from_secs(3)),
+    first_byte_timeout: Some(Duration::from_secs(5)),
+    between_bytes_timeout: Some(Duration::from_secs(5)),
+};
 
 /// Makes instances of one component.
 pub(crate) struct Factory {

@@ -74,6 +74,9 @@ pub struct TrustedCertificateFile {
     pub sha256: String,
     /// The DER in Base64.
     pub certificate: String,
+    /// Where the CA publishes its revocation lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<String>,
 }
 
 impl TrustedCertificateFile {
@@ -84,6 +87,7 @@ impl TrustedCertificateFile {
             role,
             sha256: Fingerprint::of(der).to_string(),
             certificate: BASE64_STANDARD.encode(der),
+            lists: Vec::new(),
         }
     }
 }
@@ -150,6 +154,7 @@ pub struct TrustStore {
     /// Policies of which one must hold for a path; empty for any.
     policies: Vec<ObjectIdentifier>,
     issuers: Vec<Issuer>,
+    lists: Vec<String>,
 }
 
 impl TrustStore {
@@ -191,7 +196,10 @@ impl TrustStore {
             Environment::Test => &[0, 3, 4],
         };
         let policies = levels.iter().filter_map(|level| oid::ASSURANCE.push_arc(*level).ok());
-        Self::new(environment, policies.collect(), &anchors, issuers)
+        let mut store = Self::new(environment, policies.collect(), &anchors, issuers)?;
+        let entries = file.anchors.iter().chain(&file.issuers);
+        store.lists = entries.flat_map(|entry| entry.lists.clone()).collect();
+        Ok(store)
     }
 
     /// A store of certificates that were chosen elsewhere, with the policies of which one
@@ -221,12 +229,17 @@ impl TrustStore {
                 Ok(Issuer { role, certificate, anchor })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { environment, policies, issuers })
+        Ok(Self { environment, policies, issuers, lists: Vec::new() })
     }
 
     /// What the store is for.
     pub fn environment(&self) -> Environment {
         self.environment
+    }
+
+    /// Where revocation lists are fetched from.
+    pub fn list_addresses(&self) -> impl Iterator<Item = &str> {
+        self.lists.iter().map(String::as_str)
     }
 
     /// The issuing CAs.

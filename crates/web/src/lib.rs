@@ -3,12 +3,14 @@
 
 mod config;
 pub mod legacy;
+mod ocsp;
 mod problem;
 mod request;
 mod session;
 mod text;
 
 pub use config::{addresses, digest_key, origin, trust, variable};
+pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply};
 pub use problem::Problem;
 pub use request::{
     Reply, SignedRequest, client_address, empty, json, method_not_allowed, now, random, readiness,

@@ -77,7 +77,7 @@ impl Signed {
         let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;
         let lists = Revocation(store::spin::open(Label::Revocation)?);
-        let proof = trust.verify(&signed_data, now)?.confirm(&lists)?;
+        let proof = web::confirm(trust.verify(&signed_data, now)?, &lists, now).await?;
         let input = domain::signed_input(&proof, &origin, purpose)?;
         Ok(Self { session, signed_data, proof, input, origin, now, trust })
     }

@@ -110,7 +110,8 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
     let now = web::now();
     let lists = Revocation(store::spin::open(Label::Revocation)?);
-    let proof = web::trust().await?.verify(&signed_data, now)?.confirm(&lists)?;
+    let signature = web::trust().await?.verify(&signed_data, now)?;
+    let proof = web::confirm(signature, &lists, now).await?;
     let input = domain::signed_input(&proof, &origin, Purpose::SignIn)?;
     let signed_in = domain::sign_in(&input.document, proof.credential())?;
     let cases = Cases(store::spin::open(Label::Cases)?);

@@ -11,10 +11,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use pki::Certificate;
 use serde_json::Value;
 use test_pki::client::{CardSigner, Visitor, form};
 use test_pki::demo::{COMPANY, Demo, HOST_ADDRESS, KnownCard, write_card};
+use test_pki::issue::List;
 use test_pki::pki_set::{Company, TestPki};
 use test_pki::token::{Caller, Question};
 
@@ -192,6 +196,16 @@ impl TestApp {
         self.restart();
     }
 
+    /// Serves the installation by another manifest, with its state beside it.
+    pub fn restart_from(&mut self, manifest: &Path) {
+        self.host.kill();
+        let text = |path: &Path| path.display().to_string();
+        let mut arguments = Self::host_arguments(&self.dir);
+        arguments[1] = text(manifest);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.host = Host::start(&arguments).expect("the host starts");
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.host.kill();
@@ -283,6 +297,37 @@ impl TestApp {
             private_key: test_pki::demo::der_of(&self.demo.company_key_file).expect("the key"),
         };
         (visitor, card, caller)
+    }
+
+    /// The CA of the companies publishes a list, and the operator imports it; what the
+    /// command said.
+    pub fn publishes(&self, list: &List<'_>) -> String {
+        let der = pki().company_list(list).expect("a list");
+        self.imports(&der)
+    }
+
+    /// The operator imports a list; what the command said, on either output.
+    pub fn imports(&self, der: &[u8]) -> String {
+        let file = self.dir.join("list.crl");
+        std::fs::write(&file, der).expect("a file");
+        let output = Command::new(project().join("target/release/chayan"))
+            .arg("--data")
+            .arg(self.dir.join("data"))
+            .args(["import-crl", "--trust"])
+            .arg(self.dir.join("trust-store.json"))
+            .arg(&file)
+            .output()
+            .expect("chayan (scripts/build)");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
+    /// The certificate of a card.
+    pub fn certificate_of(&self, card: &str) -> Certificate {
+        let path = self.dir.join(format!("cards/{card}.json"));
+        let file: Value =
+            serde_json::from_slice(&std::fs::read(path).expect("the card")).expect("a card file");
+        let der = BASE64_STANDARD.decode(text(&file["certificate"])).expect("Base64");
+        Certificate::from_der(&der).expect("a certificate")
     }
 
     /// A connection to one of the installation's databases.

@@ -22,9 +22,9 @@ use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::certpolicy::PolicyInformation;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, CertificatePolicies, CrlDistributionPoints,
-    CrlNumber, CrlReason, IssuingDistributionPoint, KeyUsage, KeyUsages, SubjectKeyIdentifier,
-    crl::dp::DistributionPoint,
+    AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
+    CertificatePolicies, CrlDistributionPoints, CrlNumber, CrlReason, IssuingDistributionPoint,
+    KeyUsage, KeyUsages, SubjectKeyIdentifier, crl::dp::DistributionPoint,
 };
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::serial_number::SerialNumber;
@@ -120,6 +120,8 @@ pub struct Profile<'a> {
     pub not_after: Timestamp,
     /// CRL partition, where there is one.
     pub crl: Option<&'a str>,
+    /// OCSP responder, where there is one.
+    pub ocsp: Option<&'a str>,
 }
 
 #[derive(Sequence)]
@@ -245,6 +247,13 @@ fn extensions(
             crl_issuer: None,
         };
         extensions.push(extension(&CrlDistributionPoints(vec![point]), false)?);
+    }
+    if let Some(url) = profile.ocsp {
+        let responder = AccessDescription {
+            access_method: oid::OCSP,
+            access_location: GeneralName::UniformResourceIdentifier(Ia5StringRef::new(url)?.into()),
+        };
+        extensions.push(extension(&AuthorityInfoAccessSyntax(vec![responder]), false)?);
     }
     Ok(extensions)
 }
@@ -381,6 +390,14 @@ impl Authority {
         let name = name(profile.subject)?;
         let certificate = assemble(profile, &key, &name, &key)?;
         Ok(Self { certificate, name, key })
+    }
+
+    /// The CA's own key, PKCS #8: for a responder that answers in its name.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn pkcs8(&self) -> anyhow::Result<Vec<u8>> {
+        self.key.pkcs8()
     }
 
     /// A CA below this one.

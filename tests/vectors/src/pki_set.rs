@@ -22,6 +22,9 @@ const EXECUTIVE: &str = "行政院(測試)";
 const MOEACA: &str = "工商憑證管理中心(測試)";
 const MOICA: &str = "內政部憑證管理中心(測試)";
 
+/// Address of the partition that covers companies' certificates.
+pub const PARTITION: &str = "http://crl.test.invalid/MOEACA/CRL_0040.crl";
+
 /// A key and its certificate.
 pub struct Issued {
     /// The key.
@@ -55,6 +58,8 @@ pub struct Company<'a> {
     pub generation: usize,
     /// Days from now at which it begins and ends.
     pub days: (i64, i64),
+    /// OCSP responder, where the certificate names one.
+    pub ocsp: Option<&'a str>,
 }
 
 impl<'a> Company<'a> {
@@ -67,6 +72,7 @@ impl<'a> Company<'a> {
             number_in_subject: true,
             generation: 1,
             days: (-30, 1800),
+            ocsp: None,
         }
     }
 
@@ -93,6 +99,7 @@ impl TestPki {
                 not_before: now - SignedDuration::from_hours(24 * 365),
                 not_after: now + SignedDuration::from_hours(24 * 3650),
                 crl: None,
+                ocsp: None,
             })
         };
         let root_name = [
@@ -166,6 +173,11 @@ impl TestPki {
         Ok(trust.verify(message, Timestamp::now())?.confirm(&lists)?)
     }
 
+    /// The newer generation of MOEACA.
+    pub fn company_authority(&self) -> &Authority {
+        &self.moeaca[1]
+    }
+
     /// A list of the newer generation of MOEACA.
     ///
     /// # Errors
@@ -214,7 +226,8 @@ impl TestPki {
             level,
             not_before: self.at(from),
             not_after: self.at(to),
-            crl: Some("http://crl.test.invalid/MOEACA/CRL_0040.crl"),
+            crl: Some(PARTITION),
+            ocsp: company.ocsp,
         };
         issue(&self.moeaca[company.generation], &profile)
     }
@@ -237,6 +250,7 @@ impl TestPki {
             not_before: self.at(-30),
             not_after: self.at(1800),
             crl: Some("http://crl.test.invalid/MOICA/MOICA-10-31.crl"),
+            ocsp: None,
         };
         issue(&self.moica[1], &profile)
     }

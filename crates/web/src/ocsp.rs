@@ -1,0 +1,103 @@
+//! Asking responders by the private route to `functions/refresh`.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
+use pki::revocation::{
+    CrlFinding, OcspFinding, RevocationSource, RevocationUnavailable, read_response,
+};
+use pki::{Certificate, UnconfirmedSignature, VerifiedSignature};
+use serde::{Deserialize, Serialize};
+use spin_sdk::http::FullBody;
+
+use crate::{Problem, Reply};
+
+/// The private route.
+pub const OCSP_PATH: &str = "/ocsp";
+const OCSP_URL: &str = "http://refresh.spin.internal/ocsp";
+/// Largest response, in bytes.
+const MAX_RESPONSE: usize = 64 << 10;
+
+/// Which certificate a responder is asked about.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OcspQuestion {
+    /// DER, in Base64.
+    pub certificate: String,
+    /// Its issuer's, DER, in Base64.
+    pub issuer: String,
+}
+
+/// A responder's answer, as it came.
+pub fn ocsp_reply(response: Bytes) -> Reply {
+    let mut reply = Response::new(FullBody::new(response));
+    let kind = HeaderValue::from_static("application/ocsp-response");
+    reply.headers_mut().insert(header::CONTENT_TYPE, kind);
+    reply
+}
+
+/// Lists, and what a responder said about one certificate.
+struct WithResponse<'a, S> {
+    lists: &'a S,
+    serial: Vec<u8>,
+    response: Option<OcspFinding>,
+}
+
+impl<S: RevocationSource> RevocationSource for WithResponse<'_, S> {
+    fn lists(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
+        self.lists.lists(issuer, serial)
+    }
+
+    fn response(&self, _issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
+        // The issuing CA's own standing comes from its anchor's list.
+        self.response.clone().filter(|_| serial == self.serial)
+    }
+}
+
+/// Judges whether the signer's certificate, and its issuer's, are revoked. Where the
+/// variable `ocsp` is `when-named` and the certificate names a responder, the responder
+/// is asked first; without a usable answer the lists decide.
+///
+/// # Errors
+/// The refusal, or [`domain::Code::NotReady`].
+pub async fn confirm(
+    signature: UnconfirmedSignature,
+    lists: &impl RevocationSource,
+    now: Timestamp,
+) -> Result<VerifiedSignature, Problem> {
+    let path = signature.path();
+    let (certificate, issuer) = (path.certificate(), path.issuer());
+    let wanted = match crate::variable("ocsp").await?.as_str() {
+        "off" => false,
+        "when-named" => !certificate.ocsp_responders().is_empty(),
+        _ => return Err(Problem::not_ready("ocsp is neither off nor when-named")),
+    };
+    let response = if wanted { ask(certificate, issuer, now).await } else { None };
+    let serial = certificate.serial_bytes().to_vec();
+    Ok(signature.confirm(&WithResponse { lists, serial, response })?)
+}
+
+async fn ask(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    now: Timestamp,
+) -> Option<OcspFinding> {
+    let question = OcspQuestion {
+        certificate: BASE64_STANDARD.encode(certificate.der()),
+        issuer: BASE64_STANDARD.encode(issuer.der()),
+    };
+    let body = Bytes::from(serde_json::to_vec(&question).ok()?);
+    let response = spin_sdk::http::post(OCSP_URL, body).await.ok()?;
+    if response.status() != StatusCode::OK {
+        return None;
+    }
+    let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await.ok()?.to_bytes();
+    read_response(&body, certificate, issuer, now).ok()
+}

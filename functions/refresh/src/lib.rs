@@ -1,0 +1,200 @@
+//! Revocation (#3): fetches the lists that the trust store names, and asks responders for
+//! the other components by a private route. The only component with a way out.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use domain::Code;
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use jiff::Timestamp;
+use pki::revocation::{CrlError, OcspRequest};
+use pki::{Certificate, TrustStore};
+use serde::Serialize;
+use spin_sdk::http::{FullBody, IntoResponse, Request};
+use spin_sdk::http_service;
+use store::schema::Label;
+use store::{Revocation, TakeError, Taken};
+use subtle::ConstantTimeEq;
+use web::{OcspQuestion, Problem, Reply};
+
+/// Largest list that is fetched, in bytes; the largest of GPKI has about 20 MB.
+const MAX_LIST: usize = 40 << 20;
+/// Largest response of a responder, in bytes.
+const MAX_RESPONSE: usize = 64 << 10;
+/// Responders that are asked about one certificate.
+const MAX_RESPONDERS: usize = 2;
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::respond(route(request).await)
+}
+
+async fn route(request: Request) -> Result<Reply, Problem> {
+    match (request.uri().path(), request.method()) {
+        ("/operate/readyz", &Method::GET) => Ok(web::readiness(ready().await)),
+        ("/operate/refresh", &Method::POST) => refresh(&request).await,
+        // No public route leads here.
+        (web::OCSP_PATH, &Method::POST) => ask_responder(request).await,
+        ("/operate/readyz", _) => Err(web::method_not_allowed("GET")),
+        ("/operate/refresh", _) => Err(web::method_not_allowed("POST")),
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+async fn ready() -> Result<(), Problem> {
+    web::trust().await?;
+    refresh_key().await?;
+    store::schema::check(&store::spin::open(Label::Revocation)?, Label::Revocation)
+        .map_err(Problem::not_ready)
+}
+
+/// The scheduler's key.
+async fn refresh_key() -> Result<String, Problem> {
+    let key = web::variable("refresh_key").await?;
+    let well_formed = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if well_formed {
+        Ok(key)
+    } else {
+        Err(Problem::not_ready("refresh_key is not 64 hexadecimal digits"))
+    }
+}
+
+/// Whether the scheduler's key came along.
+async fn check_key(headers: &HeaderMap) -> Result<(), Problem> {
+    let expected = refresh_key().await?;
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    if given.as_bytes().ct_eq(expected.as_bytes()).into() {
+        Ok(())
+    } else {
+        Err(Code::NotAllowed.into())
+    }
+}
+
+/// What became of one address.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    url: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries: Option<usize>,
+}
+
+async fn refresh(request: &Request) -> Result<Reply, Problem> {
+    check_key(request.headers()).await?;
+    let trust = web::trust().await?;
+    let now = web::now();
+    let mut outcomes = Vec::new();
+    for url in trust.list_addresses() {
+        let (outcome, entries) = fetch_list(&trust, url, now).await?;
+        outcomes.push(Outcome { url: url.to_owned(), outcome, entries });
+    }
+    Ok(web::json(StatusCode::OK, &serde_json::json!({ "lists": outcomes })))
+}
+
+/// Fetches one list if it changed. What fails is noted; the list that counts stays.
+async fn fetch_list(
+    trust: &TrustStore,
+    url: &str,
+    now: Timestamp,
+) -> Result<(&'static str, Option<usize>), Problem> {
+    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let before = lists.fetch_state(url)?;
+    drop(lists);
+    let mut request = http::Request::get(url);
+    if let Some(etag) = &before.etag {
+        request = request.header(header::IF_NONE_MATCH, etag);
+    }
+    if let Some(last_modified) = &before.last_modified {
+        request = request.header(header::IF_MODIFIED_SINCE, last_modified);
+    }
+    let fetched = match request.body(FullBody::new(Bytes::new())) {
+        Ok(request) => fetch(request, MAX_LIST).await,
+        Err(_) => Err("bad-address"),
+    };
+    let database = store::spin::open(Label::Revocation)?;
+    let lists = Revocation(&database);
+    let fail = |failure: &'static str| {
+        lists.note_failure(url, failure, now)?;
+        Ok((failure, None))
+    };
+    let (status, headers, body) = match fetched {
+        Ok(fetched) => fetched,
+        Err(failure) => return fail(failure),
+    };
+    if status == StatusCode::NOT_MODIFIED {
+        lists.note_fetched(url, before.etag, before.last_modified, now)?;
+        return Ok(("not-modified", None));
+    }
+    if status != StatusCode::OK {
+        return fail("refused-by-the-server");
+    }
+    let (outcome, entries) = match store::take_list(&database, &body, trust, now) {
+        Ok(Taken::New { entries }) => ("taken", Some(entries)),
+        Ok(Taken::Same) => ("same", None),
+        Ok(Taken::Older) => ("older", None),
+        Err(TakeError::Crl(error)) => return fail(failure(&error)),
+        Err(TakeError::Store(error)) => return Err(error.into()),
+    };
+    let text = |name: header::HeaderName| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    };
+    lists.note_fetched(url, text(header::ETAG), text(header::LAST_MODIFIED), now)?;
+    Ok((outcome, entries))
+}
+
+/// A word for operators; the list's own bytes stay out of it.
+fn failure(error: &CrlError) -> &'static str {
+    match error {
+        CrlError::Issuer => "not-signed-by-a-trusted-ca",
+        CrlError::NotCurrent { .. } => "not-current",
+        CrlError::Unsupported(_) | CrlError::UnknownCritical(_) => "unsupported-kind",
+        CrlError::TooLarge(_) => "too-large",
+        _ => "not-a-list",
+    }
+}
+
+/// Sends a request and reads its whole answer.
+async fn fetch(
+    request: http::Request<FullBody<Bytes>>,
+    limit: usize,
+) -> Result<(StatusCode, HeaderMap, Bytes), &'static str> {
+    let response = spin_sdk::http::send(request).await.map_err(|_| "not-reached")?;
+    let (parts, body) = response.into_parts();
+    let body = Limited::new(body, limit).collect().await.map_err(|_| "cut-short-or-too-large")?;
+    Ok((parts.status, parts.headers, body.to_bytes()))
+}
+
+/// Asks the responders that a certificate names; the asking component judges the answer.
+async fn ask_responder(request: Request) -> Result<Reply, Problem> {
+    let body = Limited::new(request.into_body(), MAX_RESPONSE);
+    let body = body.collect().await.map_err(|_| Code::MalformedRequest)?.to_bytes();
+    let question: OcspQuestion =
+        serde_json::from_slice(&body).map_err(|_| Code::MalformedRequest)?;
+    let read = |text: &str| {
+        let der = BASE64_STANDARD.decode(text).ok()?;
+        Certificate::from_der(&der).ok()
+    };
+    let (Some(certificate), Some(issuer)) = (read(&question.certificate), read(&question.issuer))
+    else {
+        return Err(Code::MalformedRequest.into());
+    };
+    let asked = OcspRequest::new(&certificate, &issuer)?.to_der()?;
+    for url in certificate.ocsp_responders().into_iter().take(MAX_RESPONDERS) {
+        let request = http::Request::post(url)
+            .header(header::CONTENT_TYPE, "application/ocsp-request")
+            // Responders are old programs: none that we know reads chunks.
+            .header(header::CONTENT_LENGTH, asked.len())
+            .body(FullBody::new(Bytes::from(asked.clone())));
+        let Ok(request) = request else { continue };
+        if let Ok((StatusCode::OK, _, response)) = fetch(request, MAX_RESPONSE).await {
+            return Ok(web::ocsp_reply(response));
+        }
+    }
+    Err(Code::RevocationUnknown.into())
+}
