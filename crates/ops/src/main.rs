@@ -1,6 +1,7 @@
 //! `chayan`: what an operator does outside the service: prepare the databases, name
 //! officers, import identity cards, look at a trust store.
 
+mod evidence;
 mod import;
 mod revocation;
 
@@ -61,6 +62,33 @@ enum Command {
         /// The lists, DER or PEM.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Put a CA's certificate into the entry of a trust store that names it.
+    AddCertificate {
+        /// The trust store, `trust/production.json` to begin with.
+        store: PathBuf,
+        /// The certificate, DER or PEM.
+        file: PathBuf,
+        /// The digest that the CA publishes, where the store knows none.
+        #[arg(long)]
+        sha256: Option<String>,
+    },
+    /// Write everything that a case's signature was judged by to one file.
+    ExportCase {
+        /// The case's serial number.
+        id: String,
+    },
+    /// Judge an exported case again, offline; ends with an error when it does not stand.
+    Verify {
+        /// The file that export-case wrote.
+        file: PathBuf,
+        /// The trust store to judge by; without it the path in the file is taken, which
+        /// proves nothing about its anchor.
+        #[arg(long)]
+        trust: Option<PathBuf>,
+        /// Revocation lists that were kept, DER: one that the file names is checked.
+        #[arg(long)]
+        crl: Vec<PathBuf>,
     },
     /// Show which revocation lists count, and until when.
     ShowCrls,
@@ -146,6 +174,25 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 let taken = revocation::import(&database, file, &trust, jiff::Timestamp::now())
                     .with_context(|| file.display().to_string())?;
                 println!("{}: {taken}", file.display());
+            }
+        }
+        Command::AddCertificate { store, file, sha256 } => {
+            let text = std::fs::read_to_string(store)
+                .with_context(|| format!("cannot read {}", store.display()))?;
+            let mut trust: pki::TrustStoreFile = serde_json::from_str(&text)?;
+            let name = trust.add(&revocation::der_of(file)?, sha256.as_deref())?;
+            let new = store.with_extension("json.new");
+            std::fs::write(&new, serde_json::to_string_pretty(&trust)?)?;
+            std::fs::rename(&new, store)?;
+            println!("{name}: added");
+        }
+        Command::ExportCase { id } => {
+            println!("{}", evidence::export(&Cases(open(data, Label::Cases)?), id)?);
+        }
+        Command::Verify { file, trust, crl } => {
+            let trust = trust.as_deref().map(read_trust).transpose()?;
+            for line in evidence::verify(file, trust, crl)? {
+                println!("{line}");
             }
         }
         Command::ShowCrls => {

@@ -9,6 +9,15 @@ use pki::TrustStore;
 use store::Taken;
 use store::native::Native;
 
+/// The DER in a file that is DER or PEM.
+pub(crate) fn der_of(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    match bytes.first() {
+        Some(0x30) => Ok(bytes),
+        _ => Ok(pem::parse(&bytes).context("neither DER nor PEM")?.into_contents()),
+    }
+}
+
 /// Takes a list, DER or PEM, and says what became of it.
 pub(crate) fn import(
     database: &Native,
@@ -16,11 +25,7 @@ pub(crate) fn import(
     trust: &TrustStore,
     now: Timestamp,
 ) -> anyhow::Result<String> {
-    let bytes = std::fs::read(file)?;
-    let bytes = match bytes.first() {
-        Some(0x30) => bytes,
-        _ => pem::parse(&bytes).context("neither DER nor PEM")?.into_contents(),
-    };
+    let bytes = der_of(file)?;
     Ok(match store::take_list(database, &bytes, trust, now)? {
         Taken::New { entries } => format!("taken, {entries} entries"),
         Taken::Same => "the same list counts already".to_owned(),

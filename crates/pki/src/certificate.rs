@@ -124,6 +124,11 @@ impl Certificate {
         format!("{digits:0>32}")
     }
 
+    /// The subject key identifier in lower-case hexadecimal (RFC 5280, section 4.2.1.2).
+    pub fn subject_key_id_hex(&self) -> Option<String> {
+        self.extensions.subject_key_id().map(hex::encode)
+    }
+
     /// The serial number's bytes, as encoded.
     pub fn serial_bytes(&self) -> &[u8] {
         self.x509().serial_number.as_bytes()

@@ -49,6 +49,10 @@ impl UnconfirmedSignature {
         &self.path
     }
 
+    pub(crate) fn into_parts(self) -> (Vec<u8>, Credential, TrustedPath) {
+        (self.content, self.credential, self.path)
+    }
+
     /// Judges every certificate of the path by what is known of revocations.
     ///
     /// # Errors

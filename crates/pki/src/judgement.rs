@@ -5,8 +5,11 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::revocation::{self, RevocationSource, Standing};
-use crate::{Certificate, IssuerRole, PkiError};
+use crate::revocation::{self, ListsInMemory, OcspStatus, RevocationSource, Standing};
+use crate::{
+    Certificate, Credential, Environment, Fingerprint, IssuerRole, PkiError, TrustStore,
+    TrustStoreError,
+};
 
 /// Version of the rules in `docs/trust.md`, kept with every judgement.
 pub const TRUST_POLICY: &str = "chayan-trust/1";
@@ -62,4 +65,127 @@ pub struct Judgement {
     pub path: Vec<String>,
     /// What the standing of issuing CA and certificate was based on.
     pub standings: Vec<Standing>,
+}
+
+/// What a recorded standing is worth when it is looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Proved again: from the list that was given, or from the response in the record.
+    Proved,
+    /// Recorded, but the list was not given.
+    Recorded,
+}
+
+/// A record that was judged again.
+#[derive(Clone, Debug)]
+pub struct JudgedAgain {
+    /// The signed bytes.
+    pub content: Vec<u8>,
+    /// Who signed.
+    pub credential: Credential,
+    /// For each recorded standing, what it is worth.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Why a record does not stand.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The signature itself, judged at the recorded instant.
+    #[error(transparent)]
+    Signature(#[from] PkiError),
+    /// Another path than the recorded one.
+    #[error("the record names another path than the signature's")]
+    OtherPath,
+    /// A standing is missing, or about another certificate.
+    #[error("the record does not say what the standing of each certificate was based on")]
+    Incomplete,
+    /// A list or response does not say what was recorded.
+    #[error("the evidence of a standing does not hold")]
+    Evidence,
+}
+
+impl Judgement {
+    /// Judges a signature again, at the recorded instant and by this trust store. A list
+    /// in `lists` whose digest is the recorded one is checked; a response is in the record.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn judge_again(
+        &self,
+        message: &[u8],
+        trust: &TrustStore,
+        lists: &[Vec<u8>],
+    ) -> Result<JudgedAgain, RecordError> {
+        let signature = trust.verify(message, self.at)?;
+        let (content, credential, path) = signature.into_parts();
+        let pairs = [(&path.issuer, &path.anchor), (&path.certificate, &path.issuer)];
+        let recorded = [&path.certificate, &path.issuer, &path.anchor]
+            .map(|certificate| BASE64_STANDARD.encode(certificate.der()));
+        if self.path != recorded {
+            return Err(RecordError::OtherPath);
+        }
+        if self.standings.len() != pairs.len() {
+            return Err(RecordError::Incomplete);
+        }
+        let evidence = self
+            .standings
+            .iter()
+            .zip(pairs)
+            .map(|(standing, (certificate, issuer))| {
+                self.evidence(standing, certificate, issuer, lists)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(JudgedAgain { content, credential, evidence })
+    }
+
+    fn evidence(
+        &self,
+        standing: &Standing,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        lists: &[Vec<u8>],
+    ) -> Result<Evidence, RecordError> {
+        let named = match standing {
+            Standing::List { issuer, .. } | Standing::Responder { issuer, .. } => issuer,
+        };
+        if *named != issuer.fingerprint().to_string() {
+            return Err(RecordError::Incomplete);
+        }
+        match standing {
+            Standing::Responder { response, .. } => {
+                let der = BASE64_STANDARD.decode(response).map_err(|_| RecordError::Evidence)?;
+                let found = revocation::read_response(&der, certificate, issuer, self.at);
+                match found.map(|found| found.status) {
+                    Ok(OcspStatus::Good) => Ok(Evidence::Proved),
+                    _ => Err(RecordError::Evidence),
+                }
+            }
+            Standing::List { list, .. } => {
+                let digest = |der: &&Vec<u8>| Fingerprint::of(der).to_string() == list.sha256;
+                let Some(der) = lists.iter().find(digest) else { return Ok(Evidence::Recorded) };
+                let mut known = ListsInMemory::default();
+                known.add(der, issuer).map_err(|_| RecordError::Evidence)?;
+                revocation::judge_path(&[issuer, certificate], &known, self.at)
+                    .map_err(|_| RecordError::Evidence)?;
+                Ok(Evidence::Proved)
+            }
+        }
+    }
+
+    /// A trust store of the recorded path alone: shows that a record is in itself right,
+    /// not that its anchor deserves trust.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`].
+    pub fn recorded_trust(&self) -> Result<TrustStore, TrustStoreError> {
+        let read = |index: usize| {
+            let text = self.path.get(index).ok_or(TrustStoreError::Empty)?;
+            let der = BASE64_STANDARD.decode(text).ok();
+            der.and_then(|der| Certificate::from_der(&der).ok())
+                .ok_or_else(|| TrustStoreError::Certificate { name: "recorded path".into() })
+        };
+        let issuers = vec![(self.role, read(1)?)];
+        TrustStore::new(Environment::Production, Vec::new(), &[read(2)?], issuers)
+    }
 }

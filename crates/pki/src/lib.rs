@@ -29,7 +29,7 @@ pub use cms::{SignedDataDraft, UnconfirmedSignature, VerifiedSignature, parse_me
 pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
 pub use der::asn1::ObjectIdentifier;
 pub use error::PkiError;
-pub use judgement::{Judgement, TRUST_POLICY, TrustedPath};
+pub use judgement::{Evidence, JudgedAgain, Judgement, RecordError, TRUST_POLICY, TrustedPath};
 pub use path::{PathError, PathRequest, check_path, find_path};
 pub use rsa_key::{KnownWeakness, RsaPublicKey};
 pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};

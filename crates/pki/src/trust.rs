@@ -70,10 +70,15 @@ pub struct TrustedCertificateFile {
     /// Role; issuing CAs only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<IssuerRole>,
-    /// SHA-256 of the DER, lower-case hexadecimal.
-    pub sha256: String,
-    /// The DER in Base64.
-    pub certificate: String,
+    /// SHA-256 of the DER, lower-case hexadecimal; without it the entry counts for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Subject key identifier, lower-case hexadecimal, where it was published.
+    #[serde(default, rename = "keyId", skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// The DER in Base64; without it the entry waits for `chayan add-certificate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// Where the CA publishes its revocation lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<String>,
@@ -85,10 +90,49 @@ impl TrustedCertificateFile {
         Self {
             name: name.into(),
             role,
-            sha256: Fingerprint::of(der).to_string(),
-            certificate: BASE64_STANDARD.encode(der),
+            sha256: Some(Fingerprint::of(der).to_string()),
+            key_id: None,
+            certificate: Some(BASE64_STANDARD.encode(der)),
             lists: Vec::new(),
         }
+    }
+}
+
+impl TrustStoreFile {
+    /// Puts a certificate into the entry that waits for it: the one with its digest, or
+    /// with its key identifier when `confirmed` is the digest that the CA publishes.
+    /// Returns the entry's name.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`].
+    pub fn add(&mut self, der: &[u8], confirmed: Option<&str>) -> Result<String, TrustStoreError> {
+        let name = "the file".to_owned();
+        let certificate = Certificate::from_der(der)
+            .map_err(|_| TrustStoreError::Certificate { name: name.clone() })?;
+        let digest = Fingerprint::of(der).to_string();
+        let found = certificate.subject_key_id_hex();
+        let entry = self
+            .anchors
+            .iter_mut()
+            .chain(&mut self.issuers)
+            .find(|entry| match &entry.sha256 {
+                Some(sha256) => *sha256 == digest,
+                None => entry.key_id.is_some() && entry.key_id == found,
+            })
+            .ok_or(TrustStoreError::Unknown)?;
+        let name = entry.name.clone();
+        if confirmed.is_some_and(|sha256| !sha256.eq_ignore_ascii_case(&digest)) {
+            return Err(TrustStoreError::Digest { name });
+        }
+        if entry.sha256.is_none() && confirmed.is_none() {
+            return Err(TrustStoreError::Unconfirmed { name });
+        }
+        if entry.key_id.is_some() && entry.key_id != found {
+            return Err(TrustStoreError::KeyId { name });
+        }
+        entry.sha256 = Some(digest);
+        entry.certificate = Some(BASE64_STANDARD.encode(der));
+        Ok(name)
     }
 }
 
@@ -108,6 +152,27 @@ pub enum TrustStoreError {
     /// The bytes are not those that the digest names.
     #[error("the digest of {name:?} does not fit its certificate")]
     Digest {
+        /// The entry's name.
+        name: String,
+    },
+    /// The certificate has not been added yet.
+    #[error("{name:?} has no certificate yet (run `chayan add-certificate`)")]
+    Missing {
+        /// The entry's name.
+        name: String,
+    },
+    /// The certificate's key is not the one that was published.
+    #[error("the key identifier of {name:?} does not fit its certificate")]
+    KeyId {
+        /// The entry's name.
+        name: String,
+    },
+    /// No entry waits for this certificate.
+    #[error("no entry names this certificate by digest or key identifier")]
+    Unknown,
+    /// Nothing but the operator's word tells that this is the right certificate.
+    #[error("{name:?} has no published digest: give the one that the CA publishes, by --sha256")]
+    Unconfirmed {
         /// The entry's name.
         name: String,
     },
@@ -296,12 +361,18 @@ fn certificate(
 ) -> Result<Certificate, TrustStoreError> {
     let name = || entry.name.clone();
     let invalid = || TrustStoreError::Certificate { name: name() };
-    let der = BASE64_STANDARD.decode(&entry.certificate).map_err(|_| invalid())?;
+    let (Some(text), Some(sha256)) = (&entry.certificate, &entry.sha256) else {
+        return Err(TrustStoreError::Missing { name: name() });
+    };
+    let der = BASE64_STANDARD.decode(text).map_err(|_| invalid())?;
     let digest = Fingerprint::of(&der).to_string();
-    if digest != entry.sha256 {
+    if digest != *sha256 {
         return Err(TrustStoreError::Digest { name: name() });
     }
     let certificate = Certificate::from_der(&der).map_err(|_| invalid())?;
+    if entry.key_id.is_some() && entry.key_id != certificate.subject_key_id_hex() {
+        return Err(TrustStoreError::KeyId { name: name() });
+    }
     let marked = certificate.x509().subject.to_string().contains(TEST_MARK);
     let fits = match environment {
         Environment::Test => marked && !PRODUCTION.contains(&digest.as_str()),

@@ -99,6 +99,7 @@ const INSERT_UPLOAD: &str = "INSERT INTO applications
     SELECT ?1, company_name, host_address, contact_name, landline, mobile, email, ?2,
            ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11 FROM accounts WHERE ubn = ?10
     RETURNING case_id";
+const EVIDENCE: &str = "SELECT signed_data, judgement FROM applications WHERE case_id = ?1";
 const INSERT_EVENT: &str =
     "INSERT INTO case_events (case_id, at, actor, event) VALUES (?1, ?2, ?3, ?4)";
 const OF_COMPANY: &str = "SELECT id, ubn, kind, state, submitted_at, decided_at, result,
@@ -125,6 +126,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     INSERT_CASE,
     INSERT_APPLICATION,
     INSERT_UPLOAD,
+    EVIDENCE,
     INSERT_EVENT,
     OF_COMPANY,
     BY_ID,
@@ -215,6 +217,17 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         self.record(case, &Actor::Applicant(case.ubn), "uploaded", case.submitted_at)
+    }
+
+    /// The signed message of a case, as received, and what its acceptance was based on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn evidence(&self, id: &str) -> Result<Option<(Vec<u8>, Judgement)>, StoreError> {
+        let rows = self.0.execute(EVIDENCE, &[id.into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let judgement = row.parsed(1, "judgement", |text| serde_json::from_str(text).ok())?;
+        Ok(Some((row.blob(0)?.to_vec(), judgement)))
     }
 
     fn consume(&self, case: &Case, evidence: Evidence<'_>) -> Result<(), StoreError> {

@@ -108,7 +108,7 @@ fn test_and_production_certificates_never_share_a_store() {
         Err(TrustStoreError::Mixed { environment: Environment::Production, .. })
     ));
     let mut changed = http_tests::pki().trust_store();
-    changed.issuers[0].sha256.replace_range(..2, "zz");
+    changed.issuers[0].sha256.as_mut().unwrap().replace_range(..2, "zz");
     assert!(matches!(TrustStore::from_file(&changed), Err(TrustStoreError::Digest { .. })));
     let mut without_role = http_tests::pki().trust_store();
     without_role.issuers[0].role = None;
@@ -123,4 +123,46 @@ fn test_and_production_certificates_never_share_a_store() {
         .unwrap();
     let shown = chayan(&dir, &["show-trust", &file]);
     assert_eq!(String::from_utf8_lossy(&shown.stdout).matches("Moeaca").count(), 2);
+}
+
+#[test]
+fn certificates_are_added_to_the_entries_that_name_them_and_to_no_other() {
+    let dir = scratch("add");
+    let published = http_tests::pki().trust_store();
+    let path = |name: &str| dir.join(name).display().to_string();
+    let bytes =
+        |index: usize| http_tests::pki().authorities().nth(index).unwrap().certificate.clone();
+    let mut waiting = published.clone();
+    for entry in waiting.anchors.iter_mut().chain(&mut waiting.issuers) {
+        entry.certificate = None;
+    }
+    // One CA's digest was never published, its key identifier was.
+    let certificate = pki::Certificate::from_der(&bytes(1)).unwrap();
+    waiting.issuers[0].sha256 = None;
+    waiting.issuers[0].key_id = Some(certificate.subject_key_id_hex().unwrap());
+    let store = path("store.json");
+    std::fs::write(&store, serde_json::to_string(&waiting).unwrap()).unwrap();
+    let said = String::from_utf8_lossy(&chayan(&dir, &["show-trust", &store]).stderr).into_owned();
+    assert!(said.contains("add-certificate"), "{said}");
+    let add = |index: usize, further: &[&str]| {
+        let file = path("ca.cer");
+        std::fs::write(&file, bytes(index)).unwrap();
+        chayan(&dir, &[&["add-certificate", &store, &file], further].concat()).status.success()
+    };
+    assert!(add(0, &[]));
+    let digest = certificate.fingerprint().to_string();
+    assert!(!add(1, &[]), "no published digest");
+    assert!(!add(1, &["--sha256", &"0".repeat(64)]));
+    assert!(add(1, &["--sha256", &digest.to_uppercase()]));
+    assert!((2..5).all(|index| add(index, &[])));
+    assert!(chayan(&dir, &["show-trust", &store]).status.success());
+    let stranger = http_tests::pki().company(test_pki::pki_set::Company::card("甲", "12345675"));
+    std::fs::write(path("ca.cer"), stranger.unwrap().certificate).unwrap();
+    assert!(!chayan(&dir, &["add-certificate", &store, &path("ca.cer")]).status.success());
+    // What the project ships for production waits for every certificate, and names no test.
+    let shipped = std::fs::read_to_string(project().join("trust/production.json")).unwrap();
+    let shipped: pki::TrustStoreFile = serde_json::from_str(&shipped).unwrap();
+    assert_eq!(shipped.environment, Environment::Production);
+    assert!(shipped.anchors.iter().chain(&shipped.issuers).all(|e| e.certificate.is_none()));
+    assert!(matches!(TrustStore::from_file(&shipped), Err(TrustStoreError::Missing { .. })));
 }

@@ -171,6 +171,44 @@ fn what_an_acceptance_was_based_on_is_kept() {
     assert_eq!(standings.len(), 2);
     assert_eq!(standings[1]["by"], "crl");
     assert!(standings[1]["list"]["number"].as_str().unwrap().ends_with("07"));
+
+    // Years later, from one file.
+    let path = |name: &str| app.dir.join(name).display().to_string();
+    let data = path("data");
+    let chayan = |arguments: &[&str]| {
+        let program = project().join("target/release/chayan");
+        let output = Command::new(program).arg("--data").arg(&data).args(arguments).output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    let (done, exported) = chayan(&["export-case", &id]);
+    assert!(done, "{exported}");
+    let file = path("case.json");
+    std::fs::write(&file, &exported).unwrap();
+    let (stands, said) = chayan(&["verify", &file]);
+    assert!(stands && said.contains("verifies") && said.contains("as recorded"), "{said}");
+    let (trust, first, second) = (path("trust-store.json"), path("list.crl"), path("lists/0.crl"));
+    let all = ["verify", &file, "--trust", &trust, "--crl", &first, "--crl", &second];
+    let (stands, said) = chayan(&all);
+    assert!(stands && said.matches("proved again").count() == 2, "{said}");
+    // Whatever was changed is found.
+    let mut changed: Value = serde_json::from_str(&exported).unwrap();
+    let mut other = |change: &dyn Fn(&mut Value)| {
+        let before = changed.clone();
+        change(&mut changed);
+        std::fs::write(&file, changed.to_string()).unwrap();
+        changed = before;
+        chayan(&all).0
+    };
+    assert!(other(&|_| ()));
+    assert!(!other(&|case| case["judgement"]["at"] = json!("2001-01-01T00:00:00Z")));
+    assert!(!other(&|case| case["judgement"]["path"][0] = case["judgement"]["path"][1].clone()));
+    assert!(!other(&|case| case["judgement"]["standings"] = json!([])));
+    assert!(!other(&|case| {
+        let text = case["signedData"].as_str().unwrap().replacen('A', "B", 1);
+        case["signedData"] = json!(text);
+    }));
 }
 
 /// A server of lists that says what it was told to.
