@@ -130,6 +130,8 @@ CREATE TABLE certificates (
     certificate   BLOB NOT NULL,
     -- What its acceptance was based on, JSON.
     judgement     TEXT NOT NULL CHECK (json_valid(judgement)),
+    -- Proof that the company held the key (challenge and signature), JSON; where given.
+    possession    TEXT CHECK (json_valid(possession)),
     uploaded_at   INTEGER NOT NULL,
     replaced_at   INTEGER,
     CHECK (not_after > not_before)

@@ -51,6 +51,7 @@ element("kind-form").addEventListener("submit", (event) => {
   kind = element("kind-select").value;
   const upload = kind === "certificate-upload";
   element("certificate-row").hidden = !upload;
+  element("possession-row").hidden = !upload;
   for (const name of ["companyName", "hostAddress", "contactName", "landline", "mobile", "email"]) {
     if (account && !form[name].value) form[name].value = account[name] ?? "";
     // An upload changes nothing but the certificate.
@@ -90,6 +91,17 @@ async function base64(file) {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }
 
+/** The challenge that the system's key is to sign, once it was asked for. */
+let possession = "";
+
+element("possession-challenge").addEventListener("click", (event) =>
+  busy(event.target, "取得簽章指令中…", async () => {
+    const { challenge, command } = await post("/api/possession-challenges", {});
+    possession = challenge;
+    element("possession-command").textContent = command;
+    element("possession-command").hidden = false;
+  }, form));
+
 /** What will be signed, or null when something is wrong (and was said). */
 async function prepared() {
   await checks;
@@ -112,6 +124,8 @@ async function prepared() {
     return null;
   }
   const document = { kind, ubn, reason, certificateFile: await base64(file), agreed: fields.agreed };
+  const signature = element("possession").value.replace(/\s/g, "");
+  if (signature && possession) document.possession = { challenge: possession, signature };
   return { path: "/api/certificates", purpose: "upload-certificate", document };
 }
 

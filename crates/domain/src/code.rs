@@ -129,6 +129,8 @@ codes! {
     UploadNotValid = "upload-not-valid", 422;
     /// The key is not RSA of 2048 to 4096 bits.
     UploadWeakKey = "upload-weak-key", 422;
+    /// The proof of possession was not made with the certificate's key.
+    PossessionInvalid = "possession-invalid", 422;
     /// The key can be computed from public data.
     UploadKnownWeakKey = "upload-known-weak-key", 422;
     /// The certificate ends within thirty days.

@@ -47,7 +47,10 @@ pub use sign_in::{SignInError, SignedIn, sign_in};
 pub use terms::{Document, Terms};
 pub use ubn::Ubn;
 #[cfg(feature = "server")]
-pub use upload::{CertificateUpload, CertificateUploadDraft, UploadRefused, accept_upload};
+pub use upload::{
+    CertificateUpload, CertificateUploadDraft, POSSESSION_LIFETIME, PossessionProof, UploadRefused,
+    accept_upload, possession_text,
+};
 #[cfg(feature = "server")]
 pub use verification::{
     Admission, Answer, Caller, CallerCertificate, Claims, MAX_WRONG_ANSWERS, RecordFinding,

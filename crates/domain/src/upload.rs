@@ -26,6 +26,29 @@ pub struct CertificateUploadDraft {
     pub certificate_file: String,
     /// What was agreed to.
     pub agreed: Option<Agreement>,
+    /// Proof that the system holds the key, when the applicant gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub possession: Option<PossessionProof>,
+}
+
+/// A signature by the certificate's key over [`possession_text`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PossessionProof {
+    /// The challenge, as it was issued.
+    pub challenge: String,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, Base64.
+    pub signature: String,
+}
+
+/// How long a possession challenge may be used, in seconds: the key may be with other
+/// people than the card.
+pub const POSSESSION_LIFETIME: i64 = 7 * 24 * 3600;
+
+/// What a system's key signs to show that it is there: one line, so that a shell can
+/// hand it to OpenSSL.
+pub fn possession_text(origin: &str, ubn: Ubn, challenge: &str) -> String {
+    format!("chayan-possession/1 {origin} {ubn} {challenge}")
 }
 
 /// An accepted upload, ready to be kept.
@@ -39,6 +62,8 @@ pub struct CertificateUpload {
     pub agreed: Agreement,
     /// The certificate.
     pub certificate: UploadedCertificate,
+    /// The proof of possession, verified; its challenge is yet to be used up.
+    pub possession: Option<PossessionProof>,
     /// The name in the certificate that signed.
     pub signer_name: String,
 }
@@ -55,6 +80,9 @@ pub enum UploadRefused {
     /// The certificate is another company's.
     #[error("the certificate is another company's")]
     ForeignUbn,
+    /// The proof of possession was not made with the certificate's key.
+    #[error("the proof of possession does not verify")]
+    Possession,
 }
 
 impl Coded for UploadRefused {
@@ -63,6 +91,7 @@ impl Coded for UploadRefused {
             Self::Apply(source) => source.code(),
             Self::File(source) => source.code(),
             Self::ForeignUbn => Code::UploadForeignUbn,
+            Self::Possession => Code::PossessionInvalid,
         }
     }
 
@@ -111,7 +140,18 @@ pub fn accept_upload(
     if certificate.credential().ubn.as_deref() != Some(draft.ubn.as_str()) {
         return Err(UploadRefused::ForeignUbn);
     }
+    if let Some(proof) = &draft.possession {
+        let text = possession_text(&input.origin, draft.ubn, &proof.challenge);
+        // OpenSSL breaks lines where it was not told otherwise.
+        let base64: String = proof.signature.split_ascii_whitespace().collect();
+        let signature = BASE64_STANDARD.decode(base64).map_err(|_| UploadRefused::Possession)?;
+        certificate
+            .key()
+            .verify_sha256(text.as_bytes(), &signature)
+            .map_err(|_| UploadRefused::Possession)?;
+    }
     let case = context.case(draft.ubn, CaseKind::CertificateUpload, CaseState::Uploaded);
     let signer_name = proof.credential().name.clone();
-    Ok(CertificateUpload { case, reason, agreed, certificate, signer_name })
+    let possession = draft.possession;
+    Ok(CertificateUpload { case, reason, agreed, certificate, possession, signer_name })
 }

@@ -94,10 +94,10 @@ const RETIRE_CERTIFICATE: &str =
 const CERTIFICATE_OWNER: &str = "SELECT ubn FROM certificates WHERE sha256 = ?1";
 const PUT_CERTIFICATE: &str = "INSERT INTO certificates
     (sha256, ubn, case_id, serial_number, not_before, not_after, public_key, certificate, uploaded_at,
-     judgement)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+     judgement, possession)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT (sha256) DO UPDATE SET case_id = excluded.case_id,
-        judgement = excluded.judgement, uploaded_at = excluded.uploaded_at, replaced_at = NULL
+        judgement = excluded.judgement, possession = excluded.possession, uploaded_at = excluded.uploaded_at, replaced_at = NULL
         WHERE certificates.ubn = excluded.ubn
     RETURNING ubn";
 const SET_ISS_KEY: &str = "UPDATE accounts SET iss_key_digest = ?2, iss_key_sealed = ?3
@@ -205,6 +205,10 @@ impl<D: Database> Cases<D> {
         self.keep_upload_case(upload, evidence)?;
         let case = &upload.case;
         let ubn = case.ubn;
+        if let Some(proof) = &upload.possession {
+            let (challenge, at) = (&proof.challenge, case.submitted_at);
+            self.consume_possession_challenge(challenge, evidence.origin, ubn, at)?;
+        }
         let certificate = upload.certificate.certificate();
         let fingerprint = certificate.fingerprint();
         let owners = self.0.execute(CERTIFICATE_OWNER, &[fingerprint.0[..].into()])?;
@@ -227,6 +231,7 @@ impl<D: Database> Cases<D> {
                 certificate.der().into(),
                 case.submitted_at.into(),
                 crate::cases::json(upload.certificate.judgement())?.into(),
+                upload.possession.as_ref().map(crate::cases::json).transpose()?.into(),
             ],
         )?)?;
         if let Replacement::NewIssKey { digest, sealed } = replacement {

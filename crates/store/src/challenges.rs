@@ -1,6 +1,6 @@
 //! Single-use challenges.
 
-use domain::{CHALLENGE_LIFETIME, Ubn};
+use domain::{CHALLENGE_LIFETIME, POSSESSION_LIFETIME, Ubn};
 use jiff::Timestamp;
 use pki::Purpose;
 
@@ -32,6 +32,8 @@ const EXPLAIN: &str = "SELECT used_at IS NOT NULL FROM challenges
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[FORGET, ISSUE, CONSUME, EXPLAIN];
 
+/// The purpose of challenges that no card signs.
+const POSSESSION: &str = "prove-possession";
 /// Used and expired challenges are kept for a day, so that a late replay is told as such.
 const KEPT: i64 = 24 * 3600;
 
@@ -48,16 +50,43 @@ impl<D: Database> Cases<D> {
         ubn: Option<Ubn>,
         now: Timestamp,
     ) -> Result<IssuedChallenge, StoreError> {
+        let purpose = purpose.name();
+        self.issue(challenge, purpose, origin, ubn, now, CHALLENGE_LIFETIME)
+    }
+
+    /// Keeps a challenge that a system's key is to sign.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn issue_possession_challenge(
+        &self,
+        challenge: String,
+        origin: &str,
+        ubn: Ubn,
+        now: Timestamp,
+    ) -> Result<IssuedChallenge, StoreError> {
+        self.issue(challenge, POSSESSION, origin, Some(ubn), now, POSSESSION_LIFETIME)
+    }
+
+    fn issue(
+        &self,
+        challenge: String,
+        purpose: &str,
+        origin: &str,
+        ubn: Option<Ubn>,
+        now: Timestamp,
+        lifetime: i64,
+    ) -> Result<IssuedChallenge, StoreError> {
         self.0.execute(FORGET, &[Value::from(now.as_second() - KEPT)])?;
         let row = one(self.0.execute(
             ISSUE,
             &[
                 challenge.as_str().into(),
-                purpose.name().into(),
+                purpose.into(),
                 origin.into(),
                 ubn.map(String::from).into(),
                 now.into(),
-                Value::from(now.as_second() + CHALLENGE_LIFETIME),
+                Value::from(now.as_second() + lifetime),
             ],
         )?)?;
         Ok(IssuedChallenge { challenge, expires_at: row.instant(0)? })
@@ -76,9 +105,34 @@ impl<D: Database> Cases<D> {
         ubn: Option<Ubn>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.consume_for(challenge, purpose.name(), origin, ubn, now)
+    }
+
+    /// Uses up a challenge that a system's key signed. Inside the upload's transaction.
+    ///
+    /// # Errors
+    /// As [`Cases::consume_challenge`].
+    pub(crate) fn consume_possession_challenge(
+        &self,
+        challenge: &str,
+        origin: &str,
+        ubn: Ubn,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.consume_for(challenge, POSSESSION, origin, Some(ubn), now)
+    }
+
+    fn consume_for(
+        &self,
+        challenge: &str,
+        purpose: &str,
+        origin: &str,
+        ubn: Option<Ubn>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut parameters = vec![
             Value::from(challenge),
-            purpose.name().into(),
+            purpose.into(),
             origin.into(),
             ubn.map(String::from).into(),
             now.into(),

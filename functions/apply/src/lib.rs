@@ -1,10 +1,12 @@
 //! Applications (A4 to A10): what may be applied for, the signed application, and the
 //! upload of a system's certificate.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{ApplyError, CaseId, IssKey, SealingKey, SubmissionContext};
 use http::{Method, StatusCode};
 use pki::{Purpose, SigningInput, TrustStore, VerifiedSignature};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
@@ -26,6 +28,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (Some("standing"), &Method::GET) => standing(&request).await,
         (Some("applications"), &Method::POST) => apply(request).await,
         (Some("certificates"), &Method::POST) => upload(request).await,
+        (Some("possession-challenges"), &Method::POST) => possession_challenge(request).await,
         (Some("standing" | "readyz"), _) => Err(web::method_not_allowed("GET")),
         _ => Err(web::method_not_allowed("POST")),
     }
@@ -56,6 +59,42 @@ async fn standing(request: &Request) -> Result<Reply, Problem> {
     let offered = standing.offered().iter().map(|kind| Offer { kind: *kind, word: kind.word() });
     let reply = StandingReply { open_case: standing.open_case, offered: offered.collect() };
     Ok(web::json(StatusCode::OK, &reply))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PossessionChallenge {
+    challenge: String,
+    /// What the system's key is to sign.
+    text: String,
+    /// One line that does it.
+    command: String,
+    expires_at: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// A challenge for the key of the company's system (A7).
+async fn possession_challenge(request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let now = web::now();
+    let ubn = web::require_company(request.headers(), now).await?;
+    let Nothing {} = SignedRequest::plain(request, &origin).await?;
+    let value = BASE64_URL_SAFE_NO_PAD.encode(web::random::<32>());
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let issued = cases.issue_possession_challenge(value, &origin, ubn, now)?;
+    let text = domain::possession_text(&origin, ubn, &issued.challenge);
+    let command =
+        format!("printf '%s' '{text}' | openssl dgst -sha256 -sign system.key | openssl base64 -A");
+    let reply = PossessionChallenge {
+        challenge: issued.challenge,
+        text,
+        command,
+        expires_at: issued.expires_at.to_string(),
+    };
+    Ok(web::json(StatusCode::CREATED, &reply))
 }
 
 /// A signature that was judged, and what it is for.

@@ -88,3 +88,46 @@ fn an_uploads_words_are_checked_too() {
     assert_eq!(answer.code(), "invalid-fields");
     assert_eq!(answer.body["errors"].as_array().unwrap().len(), 2);
 }
+
+/// The one line of the answer, run by a shell with OpenSSL.
+fn sign_by_shell(command: &str, key: &std::path::Path) -> String {
+    let command = command.replace("system.key", &format!("'{}'", key.display()));
+    let output = std::process::Command::new("sh").arg("-c").arg(command).output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn possession_of_the_key_is_proved_by_one_line_and_recorded() {
+    let app = TestApp::start();
+    let (visitor, card, id) = app.applies();
+    app.decides(&id, "approve");
+    let file = std::fs::read(&app.demo.company_certificate_file).unwrap();
+    let ask = || {
+        let body = visitor.post("/api/possession-challenges", &json!({})).unwrap();
+        body.expect(201).unwrap()
+    };
+    let asked = ask();
+    let challenge = text(&asked["challenge"]);
+    let signature = sign_by_shell(&text(&asked["command"]), &app.demo.company_key_file);
+    let other = sign_by_shell(&text(&asked["command"]), &app.demo.system.key_file);
+    let upload = |challenge: &str, signature: &str| {
+        let proof = Some((challenge, signature));
+        let answer = visitor.upload_with(&card, COMPANY.1, &file, proof).unwrap();
+        (answer.status, answer.code().to_owned())
+    };
+    let refused = |status, code: &str| (status, code.to_owned());
+    assert_eq!(upload(&challenge, &other), refused(422, "possession-invalid"));
+    assert_eq!(upload(&challenge, "no Base64!"), refused(422, "possession-invalid"));
+    // A signature over a challenge that was never issued.
+    let command = text(&asked["command"]).replace(&challenge, &"A".repeat(43));
+    let unknown = sign_by_shell(&command, &app.demo.company_key_file);
+    assert_eq!(upload(&"A".repeat(43), &unknown), refused(409, "challenge-unknown"));
+    assert_eq!(upload(&challenge, &signature), (201, String::new()));
+    let kept = "SELECT possession ->> 'challenge' FROM certificates WHERE replaced_at IS NULL";
+    let kept: String = app.database("default").query_row(kept, [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, challenge);
+    assert_eq!(upload(&challenge, &signature), refused(409, "challenge-used"));
+    let nobody = app.visitor().post("/api/possession-challenges", &json!({})).unwrap();
+    assert_eq!(nobody.code(), "not-signed-in");
+}

@@ -327,13 +327,30 @@ impl Visitor {
     /// # Errors
     /// When nothing could be sent.
     pub fn upload(&self, signer: &dyn Signer, ubn: &str, file: &[u8]) -> anyhow::Result<Answer> {
-        let document = json!({
+        self.upload_with(signer, ubn, file, None)
+    }
+
+    /// Uploads a certificate file with a proof of possession: challenge and signature.
+    ///
+    /// # Errors
+    /// When nothing could be sent.
+    pub fn upload_with(
+        &self,
+        signer: &dyn Signer,
+        ubn: &str,
+        file: &[u8],
+        possession: Option<(&str, &str)>,
+    ) -> anyhow::Result<Answer> {
+        let mut document = json!({
             "kind": "certificate-upload",
             "ubn": ubn,
             "reason": "上傳非IC卡憑證",
             "certificateFile": BASE64_STANDARD.encode(file),
             "agreed": domain::Agreement::current(),
         });
+        if let Some((challenge, signature)) = possession {
+            document["possession"] = json!({ "challenge": challenge, "signature": signature });
+        }
         let body = self.signed(signer, Purpose::UploadCertificate, document)?;
         self.post("/api/certificates", &body)
     }
