@@ -14,8 +14,12 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http_tests::{Host, TestApp, project, scratch};
 use hyper_util::client::legacy::connect::HttpConnector;
+use pki::Certificate;
 use serde_json::{Value, json};
 use test_pki::demo::Demo;
+use test_pki::issue::{List, Listed};
+use test_pki::pki_set::TestPki;
+use x509_cert::ext::pkix::CrlReason;
 
 /// How long a page may take to show something.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -30,6 +34,7 @@ pub struct Desk {
     pub dir: PathBuf,
     /// The cards in the readers.
     pub cards: DemoCards,
+    pki: TestPki,
     bridge: Option<tokio::task::JoinHandle<()>>,
     bridge_port: u16,
     driver: Child,
@@ -51,7 +56,7 @@ impl Desk {
         let dir = scratch(name);
         let origin = format!("http://127.0.0.1:{port}");
         let bridge_url = format!("http://127.0.0.1:{bridge_port}");
-        let (demo, _) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
+        let (demo, pki) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
         let mut arguments = TestApp::host_arguments(&dir);
         arguments.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
         let host = Host::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -71,6 +76,7 @@ impl Desk {
             demo,
             dir,
             cards,
+            pki,
             bridge: None,
             bridge_port,
             driver,
@@ -79,6 +85,51 @@ impl Desk {
         };
         desk.start_bridge("123456").await?;
         Ok(desk)
+    }
+
+    /// The CA of the companies publishes a list, with the company's card on it for this
+    /// reason or without; the operator imports it.
+    ///
+    /// # Errors
+    /// When it is not taken.
+    pub fn publishes(&self, number: u64, reason: Option<CrlReason>) -> anyhow::Result<()> {
+        let now = jiff::Timestamp::now();
+        let card: Value =
+            serde_json::from_slice(&std::fs::read(self.dir.join("cards/company.json"))?)?;
+        let der = BASE64_STANDARD.decode(card["certificate"].as_str().context("no card")?)?;
+        let serial = Certificate::from_der(&der)?.serial_bytes().to_vec();
+        let list = List {
+            number,
+            this_update: now,
+            next_update: now + jiff::SignedDuration::from_hours(24),
+            partition: None,
+            entries: reason
+                .map(|reason| Listed { serial, reason: Some(reason), at: now })
+                .into_iter()
+                .collect(),
+        };
+        let file = self.dir.join("list.crl");
+        std::fs::write(&file, self.pki.company_list(&list)?)?;
+        let output = Command::new(project().join("target/release/chayan"))
+            .arg("--data")
+            .arg(self.dir.join("data"))
+            .args(["import-crl", "--trust"])
+            .arg(self.dir.join("trust-store.json"))
+            .arg(file)
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        anyhow::ensure!(said.contains("taken,"), "{said}");
+        Ok(())
+    }
+
+    /// How many certificates came with a proof of possession.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn proofs_of_possession(&self) -> anyhow::Result<i64> {
+        let database = rusqlite::Connection::open(self.dir.join("data/default.db"))?;
+        let sql = "SELECT count(*) FROM certificates WHERE possession IS NOT NULL";
+        Ok(database.query_row(sql, [], |row| row.get(0))?)
     }
 
     /// Starts the bridge, which answers the PIN window with this.

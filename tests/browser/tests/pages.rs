@@ -1,8 +1,11 @@
 //! The pages end to end: what a clerk and an officer do, and what they are told when
 //! something is wrong.
 
+use std::process::Command;
+
 use browser_tests::Desk;
 use test_pki::demo::COMPANY;
+use x509_cert::ext::pkix::CrlReason;
 
 async fn sign_in(desk: &Desk, ubn: &str) {
     desk.fill("#sign-in-ubn", ubn).await.unwrap();
@@ -68,6 +71,14 @@ async fn a_clerk_goes_all_the_way_and_an_officer_decides() {
     desk.click("#confirm-no").await.unwrap();
     let kept = desk.client.execute("return document.getElementById('email').value", vec![]).await;
     assert_eq!(kept.unwrap(), "clerk@example.com.tw");
+    // The card was put on hold meanwhile: said as such, and nothing typed is lost (#3).
+    desk.publishes(2, Some(CrlReason::CertificateHold)).unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.click("#confirm-yes").await.unwrap();
+    let message = desk.text("#message").await.unwrap();
+    assert!(message.contains("憑證暫時停用中") && message.contains("復用"), "{message}");
+    desk.shots("apply-on-hold").await.unwrap();
+    desk.publishes(3, None).unwrap();
     desk.click("#apply-button").await.unwrap();
     desk.click("#confirm-yes").await.unwrap();
     let receipt = desk.text("#receipt-sheet").await.unwrap();
@@ -106,12 +117,21 @@ async fn a_clerk_goes_all_the_way_and_an_officer_decides() {
     desk.fill("#reason", "上傳非IC卡憑證").await.unwrap();
     let upload = desk.client.find(fantoccini::Locator::Id("certificateFile")).await.unwrap();
     upload.send_keys(&desk.demo.company_certificate_file.display().to_string()).await.unwrap();
+    desk.click("#possession-row summary").await.unwrap();
+    desk.click("#possession-challenge").await.unwrap();
+    let command = desk.text("#possession-command").await.unwrap();
+    let key = format!("'{}'", desk.demo.company_key_file.display());
+    let command = command.replace("system.key", &key);
+    let output = Command::new("sh").arg("-c").arg(command).output().unwrap();
+    let signature = String::from_utf8(output.stdout).unwrap();
+    desk.fill("#possession", &signature).await.unwrap();
     agree(&desk).await;
     desk.shots("apply-upload").await.unwrap();
     desk.click("#apply-button").await.unwrap();
     desk.click("#confirm-yes").await.unwrap();
     let receipt = desk.text("#receipt-sheet").await.unwrap();
     assert!(receipt.contains("上傳成功") && receipt.contains("isskey"), "{receipt}");
+    assert_eq!(desk.proofs_of_possession().unwrap(), 1);
     desk.shots("apply-upload-receipt").await.unwrap();
 
     desk.open("/query/").await.unwrap();
