@@ -1,6 +1,7 @@
 //! `chayan-bench`: one run, two servers, the same machine and data. Rounds alternate, so
 //! that whatever else the machine does meets both. Only the ratios travel to other machines.
 
+mod checks;
 mod peer;
 
 use std::io::{BufRead, BufReader};
@@ -43,8 +44,10 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("peer") => peer::serve(Path::new(&arguments[2])),
-        None => compare(),
-        Some(_) => anyhow::bail!("chayan-bench takes no arguments"),
+        None => compare().and_then(|()| checks::compare()),
+        Some("calls") => compare(),
+        Some("checks") => checks::compare(),
+        Some(_) => anyhow::bail!("chayan-bench [calls | checks]"),
     }
 }
 

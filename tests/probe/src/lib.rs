@@ -71,10 +71,21 @@ async fn attempt(request: Request) -> String {
             .iter()
             .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or("?")))
             .collect(),
+        ["checks"] => checks(request).await,
         ["body"] => match request.into_body().collect().await {
             Ok(body) => body.to_bytes().len().to_string(),
             Err(error) => format!("refused: {error:?}"),
         },
         _ => "nothing".to_owned(),
+    }
+}
+
+/// Signature checks one after another, as the service makes them: microseconds for each
+/// of the two kinds, measured in here (`scripts/bench`).
+async fn checks(request: Request) -> String {
+    let Ok(body) = request.into_body().collect().await else { return "no body".to_owned() };
+    match serde_json::from_slice::<signature_checks::Checks>(&body.to_bytes()) {
+        Ok(checks) => serde_json::to_string(&checks.run()).unwrap_or_default(),
+        Err(error) => error.to_string(),
     }
 }
