@@ -5,7 +5,8 @@
 -- anybody from writing a case. Instants are whole seconds since 1970-01-01 UTC.
 
 CREATE TABLE crls (
-    id          INTEGER PRIMARY KEY,
+    -- Never used again: a list that is being deleted is no other one.
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     -- SHA-256 of the certificate whose key signed the list.
     issuer      BLOB NOT NULL CHECK (length(issuer) = 32),
     -- What it covers, JSON.
@@ -16,12 +17,12 @@ CREATE TABLE crls (
     next_update INTEGER NOT NULL,
     sha256      TEXT NOT NULL CHECK (length(sha256) = 64),
     taken_at    INTEGER NOT NULL,
-    -- 0 while its entries are being written, 1 when it counts.
-    current     INTEGER NOT NULL CHECK (current IN (0, 1)),
+    -- Entries are being written; it counts; its entries are being deleted.
+    state       TEXT NOT NULL CHECK (state IN ('writing', 'current', 'retired')),
     CHECK (next_update >= this_update)
 ) STRICT;
 
-CREATE UNIQUE INDEX one_current_crl ON crls (issuer, scope) WHERE current = 1;
+CREATE UNIQUE INDEX one_current_crl ON crls (issuer, scope) WHERE state = 'current';
 
 CREATE TABLE crl_entries (
     crl        INTEGER NOT NULL REFERENCES crls (id),

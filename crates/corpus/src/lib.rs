@@ -99,3 +99,12 @@ pub fn judge(text: &str, certificates: Option<&Path>) -> Result<Vec<Judged>, Cor
         Err(CorpusError::Format("no member tells the format".into()))
     }
 }
+
+/// Judges the signed messages of PKITS: the manifest, and the folder with `certs`, `crls`
+/// and `smime`.
+///
+/// # Errors
+/// [`CorpusError`]; a case that is refused is none.
+pub fn judge_pkits_messages(text: &str, folder: &Path) -> Result<Vec<Judged>, CorpusError> {
+    pkits::judge_messages(&serde_json::from_str::<Vec<pkits::Case>>(text)?, folder)
+}

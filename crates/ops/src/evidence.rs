@@ -51,7 +51,7 @@ pub(crate) fn verify(
     let ExportedCase { judgement, case_id, .. } = &exported;
     let lists = lists
         .iter()
-        .map(|path| std::fs::read(path).with_context(|| path.display().to_string()))
+        .map(|path| crate::revocation::der_of(path))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let given = trust.is_some();
     let trust = match trust {

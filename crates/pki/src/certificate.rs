@@ -10,7 +10,7 @@ use x509_cert::ext::pkix::KeyUsages;
 use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::extensions::Extensions;
-use crate::{PkiError, RsaPublicKey, signature};
+use crate::{PkiError, RsaPublicKey, shape, signature};
 
 /// SHA-256 of a certificate's DER.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,12 +53,19 @@ impl Certificate {
     /// [`PkiError::Malformed`].
     pub fn from_der(der: &[u8]) -> Result<Self, PkiError> {
         let malformed = |_| PkiError::Malformed { what: "certificate" };
+        if !shape::is_bounded(der) {
+            return Err(PkiError::Malformed { what: "certificate" });
+        }
         let parsed = x509_cert::Certificate::from_der(der).map_err(malformed)?;
         if parsed.to_der().map_err(malformed)? != der {
             return Err(PkiError::Malformed { what: "certificate" });
         }
-        let extensions =
-            Extensions::read(parsed.tbs_certificate.extensions.as_deref().unwrap_or_default())?;
+        let found = &parsed.tbs_certificate.extensions;
+        // RFC 5280, section 4.1: absent rather than empty.
+        if found.as_ref().is_some_and(Vec::is_empty) {
+            return Err(PkiError::Malformed { what: "extensions" });
+        }
+        let extensions = Extensions::read(found.as_deref().unwrap_or_default())?;
         Ok(Self { der: der.to_vec(), parsed, extensions })
     }
 

@@ -18,7 +18,7 @@ use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use crate::revocation::RevocationSource;
 use crate::{
-    Certificate, Credential, Judgement, PkiError, TrustStore, TrustedPath, credential, oid,
+    Certificate, Credential, Judgement, PkiError, TrustStore, TrustedPath, credential, oid, shape,
     signature,
 };
 
@@ -148,18 +148,41 @@ impl TrustStore {
         content: Vec<u8>,
         now: Timestamp,
     ) -> Result<UnconfirmedSignature, PkiError> {
-        let [signer] = signed_data.signer_infos.0.as_slice() else {
-            return Err(PkiError::SignerCount(signed_data.signer_infos.0.len()));
-        };
-        check_versions(signed_data, signer)?;
-        let certificate = signer_certificate(signed_data, signer)?;
-        let attributes = SignedClaims::check(&content, signer, &certificate)?;
+        let (certificate, attributes) = check_signature(signed_data, &content)?;
         let path = self.judge_path(certificate, Some(oid::EMAIL_PROTECTION), now)?;
         path.certificate.check_may_sign()?;
         let credential = Credential::read(&path.certificate, path.role)?;
         let SignedClaims { card_number, nonce } = attributes;
         Ok(UnconfirmedSignature { content, credential, card_number, nonce, path })
     }
+}
+
+/// Checks a signature over `content` by the certificate in the message, whoever issued
+/// it: says who would have signed if the certificate were trusted. For corpora whose paths
+/// are judged apart.
+///
+/// # Errors
+/// [`PkiError`], but for those of paths.
+pub fn unverified_signer(message: &[u8], content: &[u8]) -> Result<Certificate, PkiError> {
+    let signed_data = parse(message)?;
+    match attached_content(&signed_data)? {
+        Some(attached) if attached != content => Err(PkiError::DigestMismatch),
+        _ => Ok(check_signature(&signed_data, content)?.0),
+    }
+}
+
+/// The one signer's certificate and attributes; the signature fits the content.
+fn check_signature(
+    signed_data: &SignedData,
+    content: &[u8],
+) -> Result<(Certificate, SignedClaims), PkiError> {
+    let [signer] = signed_data.signer_infos.0.as_slice() else {
+        return Err(PkiError::SignerCount(signed_data.signer_infos.0.len()));
+    };
+    check_versions(signed_data, signer)?;
+    let certificate = signer_certificate(signed_data, signer)?;
+    let attributes = SignedClaims::check(content, signer, &certificate)?;
+    Ok((certificate, attributes))
 }
 
 /// RFC 5652, sections 5.1 and 5.3: a signer named by issuer and serial number has version
@@ -190,6 +213,9 @@ fn parse(message: &[u8]) -> Result<SignedData, PkiError> {
         return Err(PkiError::TooLarge { size: message.len(), limit: MAX_SIZE });
     }
     let malformed = |_| PkiError::Malformed { what: "CMS message" };
+    if !shape::is_bounded(message) {
+        return Err(PkiError::Malformed { what: "CMS message" });
+    }
     let outer = ContentInfo::from_der(message).map_err(malformed)?;
     if outer.content_type != oid::ID_SIGNED_DATA {
         return Err(PkiError::NotSignedData);

@@ -120,7 +120,9 @@ fn is_shown_as_is(name: &str) -> bool {
         character.is_control()
             || matches!(
                 character,
-                '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+                '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                    | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}'
+                    | '\u{e0000}'..='\u{e0fff}' | '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
                     | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             )
     })
@@ -222,5 +224,51 @@ fn subject_text(
         (None, _) => Ok(None),
         (Some(attribute), None) => text(&attribute.value).map(Some),
         _ => Err(PkiError::Subject("name")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::made::{Made, name};
+
+    fn company(attributes: &[(ObjectIdentifier, &str)]) -> Certificate {
+        Made::new("測試甲股份有限公司", "CA").attributes(attributes).make()
+    }
+
+    fn read(certificate: &Certificate) -> Result<Credential, PkiError> {
+        Credential::read(certificate, IssuerRole::Moeaca)
+    }
+
+    #[test]
+    fn a_company_is_read_from_its_directory_attributes() {
+        let card = company(&[(oid::UBN, "12345675"), (oid::CARD_RANK, "primary")]);
+        let credential = read(&card).unwrap();
+        assert_eq!(credential.name, "測試甲股份有限公司");
+        assert_eq!(credential.ubn.as_deref(), Some("12345675"));
+        assert_eq!(credential.rank, Some(CardRank::Primary));
+        let rank = |text| read(&company(&[(oid::CARD_RANK, text)])).map(|found| found.rank);
+        assert_eq!(rank("secondary"), Ok(Some(CardRank::Secondary)));
+        assert_eq!(rank("mobile"), Ok(Some(CardRank::Mobile)));
+        assert_eq!(rank("Primary"), Err(PkiError::Subject("card rank")));
+        assert_eq!(read(&company(&[])).unwrap().rank, None);
+        let twice = company(&[(oid::UBN, "12345675"), (oid::UBN, "12345675")]);
+        assert_eq!(read(&twice), Err(PkiError::Subject("directory attribute")));
+        let holder = card.unverified_holder().unwrap();
+        assert_eq!(
+            (holder.name.as_str(), holder.ubn.as_deref()),
+            ("測試甲股份有限公司", Some("12345675"))
+        );
+    }
+
+    #[test]
+    fn names_that_do_not_look_as_they_are_are_refused() {
+        let named = |text: &str| read(&Made::new("x", "CA").subject(name(text)).make()).is_ok();
+        assert!(named("測試𠮷野家 Ltd. (ＡＢ)"));
+        for hidden in
+            ['\u{202e}', '\u{200b}', '\u{feff}', '\u{2066}', '\u{ad}', '\u{7}', '\u{3164}']
+        {
+            assert!(!named(&format!("甲{hidden}乙")), "{hidden:?}");
+        }
     }
 }

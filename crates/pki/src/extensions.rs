@@ -38,6 +38,8 @@ pub(crate) struct Extensions {
     pub(crate) information_access: Option<Marked<AuthorityInfoAccessSyntax>>,
     /// Subject directory attributes, not decoded.
     pub(crate) directory_attributes: Option<Vec<u8>>,
+    /// A responder whose own standing need not be asked for (RFC 6960, 4.2.2.2.1).
+    pub(crate) ocsp_no_check: bool,
     /// A critical extension that nobody here understands.
     pub(crate) unknown_critical: Option<ObjectIdentifier>,
 }
@@ -54,7 +56,21 @@ impl Extensions {
             seen.push(extension.extn_id);
             read.take(extension)?;
         }
+        read.check_not_empty()?;
         Ok(read)
+    }
+
+    /// What has to say something says something (sections 4.2.1.3 and 4.2.1.11).
+    fn check_not_empty(&self) -> Result<(), PkiError> {
+        let no_usage = self.key_usage.as_ref().is_some_and(|usage| usage.value.0.is_empty());
+        let no_constraint = self.policy_constraints.as_ref().is_some_and(|found| {
+            found.value.require_explicit_policy.is_none()
+                && found.value.inhibit_policy_mapping.is_none()
+        });
+        if no_usage || no_constraint {
+            return Err(PkiError::Malformed { what: "empty extension" });
+        }
+        Ok(())
     }
 
     fn take(&mut self, extension: &Extension) -> Result<(), PkiError> {
@@ -74,6 +90,10 @@ impl Extensions {
             AuthorityInfoAccessSyntax::OID => put(&mut self.information_access, extension),
             oid::SUBJECT_DIRECTORY_ATTRIBUTES => {
                 self.directory_attributes = Some(extension.extn_value.as_bytes().to_vec());
+                Ok(())
+            }
+            oid::OCSP_NO_CHECK => {
+                self.ocsp_no_check = true;
                 Ok(())
             }
             other => {

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::revocation::{self, ListsInMemory, OcspStatus, RevocationSource, Standing};
+use crate::revocation::{self, Crl, ListsInMemory, OcspStatus, RevocationSource, Standing};
 use crate::{
     Certificate, Credential, Environment, Fingerprint, IssuerRole, PkiError, TrustStore,
     TrustStoreError,
@@ -97,6 +97,9 @@ pub enum RecordError {
     /// Another path than the recorded one.
     #[error("the record names another path than the signature's")]
     OtherPath,
+    /// Judged by rules that this program does not know.
+    #[error("the record was made by other rules than chayan-trust/1")]
+    Policy,
     /// A standing is missing, or about another certificate.
     #[error("the record does not say what the standing of each certificate was based on")]
     Incomplete,
@@ -122,8 +125,11 @@ impl Judgement {
         let pairs = [(&path.issuer, &path.anchor), (&path.certificate, &path.issuer)];
         let recorded = [&path.certificate, &path.issuer, &path.anchor]
             .map(|certificate| BASE64_STANDARD.encode(certificate.der()));
-        if self.path != recorded {
+        if self.path != recorded || self.role != path.role {
             return Err(RecordError::OtherPath);
+        }
+        if self.policy != TRUST_POLICY {
+            return Err(RecordError::Policy);
         }
         if self.standings.len() != pairs.len() {
             return Err(RecordError::Incomplete);
@@ -153,17 +159,26 @@ impl Judgement {
             return Err(RecordError::Incomplete);
         }
         match standing {
-            Standing::Responder { response, .. } => {
+            Standing::Responder { response, this_update, .. } => {
                 let der = BASE64_STANDARD.decode(response).map_err(|_| RecordError::Evidence)?;
                 let found = revocation::read_response(&der, certificate, issuer, self.at);
-                match found.map(|found| found.status) {
-                    Ok(OcspStatus::Good) => Ok(Evidence::Proved),
+                match found {
+                    Ok(found)
+                        if found.status == OcspStatus::Good
+                            && found.this_update == *this_update =>
+                    {
+                        Ok(Evidence::Proved)
+                    }
                     _ => Err(RecordError::Evidence),
                 }
             }
             Standing::List { list, .. } => {
                 let digest = |der: &&Vec<u8>| Fingerprint::of(der).to_string() == list.sha256;
                 let Some(der) = lists.iter().find(digest) else { return Ok(Evidence::Recorded) };
+                let found = Crl::from_der(der).map_err(|_| RecordError::Evidence)?;
+                if found.head() != list {
+                    return Err(RecordError::Evidence);
+                }
                 let mut known = ListsInMemory::default();
                 known.add(der, issuer).map_err(|_| RecordError::Evidence)?;
                 revocation::judge_path(&[issuer, certificate], &known, self.at)

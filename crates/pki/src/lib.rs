@@ -14,18 +14,23 @@ mod error;
 mod extensions;
 mod judgement;
 pub mod jwt;
+#[cfg(test)]
+mod made;
 mod name;
 pub mod oid;
 mod path;
 pub mod revocation;
 mod rsa_key;
+mod shape;
 mod signature;
 mod signing_input;
 mod trust;
 mod uploaded;
 
 pub use certificate::{Certificate, Fingerprint};
-pub use cms::{SignedDataDraft, UnconfirmedSignature, VerifiedSignature, parse_message};
+pub use cms::{
+    SignedDataDraft, UnconfirmedSignature, VerifiedSignature, parse_message, unverified_signer,
+};
 pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
 pub use der::asn1::ObjectIdentifier;
 pub use error::PkiError;

@@ -20,8 +20,13 @@ pub(crate) fn starts_with(name: &Name, base: &Name) -> bool {
 }
 
 fn same_relative(left: &RelativeDistinguishedName, right: &RelativeDistinguishedName) -> bool {
+    let mut rest: Vec<_> = right.0.iter().collect();
+    // Each of one side has a partner of its own on the other.
     left.0.len() == right.0.len()
-        && left.0.iter().all(|one| right.0.iter().any(|other| same_attribute(one, other)))
+        && left.0.iter().all(|one| {
+            let partner = rest.iter().position(|other| same_attribute(one, other));
+            partner.map(|place| rest.swap_remove(place)).is_some()
+        })
 }
 
 fn same_attribute(left: &AttributeTypeAndValue, right: &AttributeTypeAndValue) -> bool {

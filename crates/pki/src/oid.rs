@@ -71,6 +71,8 @@ oids! {
     ID_DATA = "1.2.840.113549.1.7.1";
     /// CMS: signed data.
     ID_SIGNED_DATA = "1.2.840.113549.1.7.2";
+    /// Certificate extension: a responder's standing need not be asked for.
+    OCSP_NO_CHECK = "1.3.6.1.5.5.7.48.1.5";
     /// A basic OCSP response.
     OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1";
     /// SHA-1: names issuers in OCSP, signs nothing.

@@ -19,32 +19,41 @@ const CHUNK: usize = 5_000;
 const LEFTOVER: i64 = 3_600;
 
 const CURRENT: &str = "SELECT number, this_update, next_update, scope, sha256 FROM crls
-    WHERE issuer = ?1 AND scope = ?2 AND current = 1";
+    WHERE issuer = ?1 AND scope = ?2 AND state = 'current'";
 const BEGIN_LIST: &str = "INSERT INTO crls
-    (issuer, scope, number, this_update, next_update, sha256, taken_at, current)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0) RETURNING id";
+    (issuer, scope, number, this_update, next_update, sha256, taken_at, state)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'writing') RETURNING id";
 /// Entries come as a JSON array of `[serial in hexadecimal, reason or null, instant]`. Of
 /// two about one certificate a hold gives way.
 const PUT_ENTRIES: &str = "INSERT INTO crl_entries (crl, serial, reason, revoked_at)
     SELECT ?1, unhex(value ->> 0), value ->> 1, value ->> 2 FROM json_each(?2) WHERE true
     ON CONFLICT (crl, serial) DO UPDATE
     SET reason = excluded.reason, revoked_at = excluded.revoked_at WHERE reason = 6";
-const RETIRE: &str = "UPDATE crls SET current = 0 WHERE issuer = ?1 AND scope = ?2 AND current = 1";
-const MAKE_CURRENT: &str = "UPDATE crls SET current = 1 WHERE id = ?1 AND current = 0 RETURNING id";
-const LEFTOVERS: &str = "SELECT id FROM crls WHERE current = 0 AND taken_at < ?1 LIMIT 10";
-const RETIRED: &str =
-    "SELECT id FROM crls WHERE issuer = ?1 AND scope = ?2 AND current = 0 AND number < ?3";
+const RETIRE: &str =
+    "UPDATE crls SET state = 'retired' WHERE issuer = ?1 AND scope = ?2 AND state = 'current'";
+const MAKE_CURRENT: &str =
+    "UPDATE crls SET state = 'current' WHERE id = ?1 AND state = 'writing' RETURNING id";
+const LEFTOVERS: &str = "SELECT id FROM crls WHERE state = 'retired'
+    OR (state = 'writing' AND taken_at < ?1) LIMIT 10";
+/// Whoever deletes a list first sees to it that it can never count any more.
+const GIVE_UP: &str =
+    "UPDATE crls SET state = 'retired' WHERE id = ?1 AND state <> 'current' RETURNING id";
 const DELETE_ENTRIES: &str = "DELETE FROM crl_entries WHERE crl = ?1 AND serial IN
     (SELECT serial FROM crl_entries WHERE crl = ?1 LIMIT 20000)";
 const HAS_ENTRIES: &str = "SELECT 1 FROM crl_entries WHERE crl = ?1 LIMIT 1";
-const DELETE_LIST: &str = "DELETE FROM crls WHERE id = ?1 AND current = 0";
+const DELETE_LIST: &str = "DELETE FROM crls WHERE id = ?1 AND state = 'retired'";
 /// What an issuer's lists say of one serial number: one statement, so one moment.
 pub(crate) const FIND: &str = "SELECT number, this_update, next_update, scope, sha256,
     (SELECT json_array(reason, revoked_at) FROM crl_entries WHERE crl = crls.id AND serial = ?2)
-    FROM crls WHERE issuer = ?1 AND current = 1";
+    FROM crls WHERE issuer = ?1 AND state = 'current'";
 const HEADS: &str = "SELECT number, this_update, next_update, scope, sha256, issuer FROM crls
-    WHERE current = 1 ORDER BY issuer, scope";
-const FETCH: &str = "SELECT etag, last_modified, succeeded_at, failure FROM crl_fetches
+    WHERE state = 'current' ORDER BY issuer, scope";
+const ATTEMPT: &str = "INSERT INTO crl_fetches (url, attempted_at, failure)
+    VALUES (?1, ?2, 'not-finished')
+    ON CONFLICT (url) DO UPDATE SET attempted_at = excluded.attempted_at,
+    failure = excluded.failure";
+const FETCH: &str =
+    "SELECT etag, last_modified, succeeded_at, failure, attempted_at FROM crl_fetches
     WHERE url = ?1";
 const FETCHED: &str = "INSERT INTO crl_fetches
     (url, etag, last_modified, attempted_at, succeeded_at, failure)
@@ -65,12 +74,13 @@ pub(crate) const STATEMENTS: &[&str] = &[
     RETIRE,
     MAKE_CURRENT,
     LEFTOVERS,
-    RETIRED,
+    GIVE_UP,
     DELETE_ENTRIES,
     HAS_ENTRIES,
     DELETE_LIST,
     FIND,
     HEADS,
+    ATTEMPT,
     FETCH,
     FETCHED,
     FETCH_FAILED,
@@ -130,6 +140,8 @@ pub struct FetchState {
     pub succeeded_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub failure: Option<String>,
+    /// When it was last asked.
+    pub attempted_at: Option<Timestamp>,
 }
 
 impl<D: Database> Revocation<D> {
@@ -153,7 +165,6 @@ impl<D: Database> Revocation<D> {
             Some(kept) if !head.may_replace(&kept) => return Ok(Taken::Older),
             _ => (),
         }
-        self.clear_leftovers(now)?;
         let (id, entries) = self.write(crl, &key, now)?;
         let transaction = Transaction::begin(&self.0)?;
         let lists = Revocation(&transaction);
@@ -166,10 +177,7 @@ impl<D: Database> Revocation<D> {
         lists.0.execute(RETIRE, &key.parameters())?;
         one(lists.0.execute(MAKE_CURRENT, &[id.into()])?)?;
         transaction.commit()?;
-        let [issuer, scope] = key.parameters();
-        for row in self.0.execute(RETIRED, &[issuer, scope, head.number.as_str().into()])? {
-            self.delete(row.integer(0)?)?;
-        }
+        self.clear_leftovers(now)?;
         Ok(Taken::New { entries })
     }
 
@@ -219,6 +227,9 @@ impl<D: Database> Revocation<D> {
     }
 
     fn delete(&self, id: i64) -> Result<(), StoreError> {
+        if self.0.execute(GIVE_UP, &[id.into()])?.is_empty() {
+            return Ok(());
+        }
         while !self.0.execute(HAS_ENTRIES, &[id.into()])?.is_empty() {
             self.0.execute(DELETE_ENTRIES, &[id.into()])?;
         }
@@ -260,7 +271,17 @@ impl<D: Database> Revocation<D> {
             last_modified: row.optional_text(1)?,
             succeeded_at: row.optional_instant(2)?,
             failure: row.optional_text(3)?,
+            attempted_at: row.optional_instant(4)?,
         })
+    }
+
+    /// Notes that an address is about to be asked: whatever ends the attempt, it comes last
+    /// the next time.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_attempt(&self, url: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.0.execute(ATTEMPT, &[url.into(), now.into()]).map(drop)
     }
 
     /// Notes that an address gave a list, or said that it has no newer one.

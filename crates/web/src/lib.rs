@@ -10,7 +10,7 @@ mod session;
 mod text;
 
 pub use config::{addresses, digest_key, origin, trust, variable};
-pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply};
+pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
 pub use problem::Problem;
 pub use request::{
     Reply, SignedRequest, client_address, empty, json, method_not_allowed, now, random, readiness,

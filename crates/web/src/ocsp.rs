@@ -1,17 +1,22 @@
 //! Asking responders by the private route to `functions/refresh`.
 
+use std::pin::pin;
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use pki::revocation::{
     CrlFinding, OcspFinding, RevocationSource, RevocationUnavailable, read_response,
 };
-use pki::{Certificate, UnconfirmedSignature, VerifiedSignature};
+use pki::{Certificate, Fingerprint, UnconfirmedSignature, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::FullBody;
+use spin_sdk::wasip3::clocks::monotonic_clock::wait_for;
 
 use crate::{Problem, Reply};
 
@@ -20,6 +25,9 @@ pub const OCSP_PATH: &str = "/ocsp";
 const OCSP_URL: &str = "http://refresh.spin.internal/ocsp";
 /// Largest response, in bytes.
 const MAX_RESPONSE: usize = 64 << 10;
+
+/// How long a person waits for a responder before the lists decide.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Which certificate a responder is asked about.
 #[derive(Serialize, Deserialize)]
@@ -42,6 +50,7 @@ pub fn ocsp_reply(response: Bytes) -> Reply {
 /// Lists, and what a responder said about one certificate.
 struct WithResponse<'a, S> {
     lists: &'a S,
+    issuer: Fingerprint,
     serial: Vec<u8>,
     response: Option<OcspFinding>,
 }
@@ -55,9 +64,10 @@ impl<S: RevocationSource> RevocationSource for WithResponse<'_, S> {
         self.lists.lists(issuer, serial)
     }
 
-    fn response(&self, _issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
+    fn response(&self, issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
         // The issuing CA's own standing comes from its anchor's list.
-        self.response.clone().filter(|_| serial == self.serial)
+        let asked = serial == self.serial && issuer.fingerprint() == self.issuer;
+        self.response.clone().filter(|_| asked)
     }
 }
 
@@ -81,7 +91,8 @@ pub async fn confirm(
     };
     let response = if wanted { ask(certificate, issuer, now).await } else { None };
     let serial = certificate.serial_bytes().to_vec();
-    Ok(signature.confirm(&WithResponse { lists, serial, response })?)
+    let issuer = issuer.fingerprint();
+    Ok(signature.confirm(&WithResponse { lists, issuer, serial, response })?)
 }
 
 async fn ask(
@@ -94,10 +105,23 @@ async fn ask(
         issuer: BASE64_STANDARD.encode(issuer.der()),
     };
     let body = Bytes::from(serde_json::to_vec(&question).ok()?);
-    let response = spin_sdk::http::post(OCSP_URL, body).await.ok()?;
-    if response.status() != StatusCode::OK {
-        return None;
+    let asked = async {
+        let response = spin_sdk::http::post(OCSP_URL, body).await.ok()?;
+        if response.status() != StatusCode::OK {
+            return None;
+        }
+        let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await.ok()?;
+        read_response(&body.to_bytes(), certificate, issuer, now).ok()
+    };
+    within(PATIENCE, asked).await.flatten()
+}
+
+/// What comes of something within this time; `None` when it takes longer.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+    let timer = pin!(wait_for(nanos));
+    match select(pin!(work), timer).await {
+        Either::Left((outcome, _)) => Some(outcome),
+        Either::Right(_) => None,
     }
-    let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await.ok()?.to_bytes();
-    read_response(&body, certificate, issuer, now).ok()
 }

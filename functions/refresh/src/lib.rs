@@ -1,6 +1,8 @@
 //! Revocation (#3): fetches the lists that the trust store names, and asks responders for
 //! the other components by a private route. The only component with a way out.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -14,16 +16,19 @@ use serde::Serialize;
 use spin_sdk::http::{FullBody, IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Revocation, TakeError, Taken};
+use store::{FetchState, Revocation, TakeError, Taken};
 use subtle::ConstantTimeEq;
 use web::{OcspQuestion, Problem, Reply};
 
 /// Largest list that is fetched, in bytes; the largest of GPKI has about 20 MB.
-const MAX_LIST: usize = 40 << 20;
+const MAX_LIST: usize = 28 << 20;
+/// How long one list may take to arrive. The whole refresh has the host's request timeout
+/// (15 s unless set): raise that for large lists on a slow line.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest response of a responder, in bytes.
 const MAX_RESPONSE: usize = 64 << 10;
 /// Responders that are asked about one certificate.
-const MAX_RESPONDERS: usize = 2;
+const MAX_RESPONDERS: usize = 1;
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -90,11 +95,27 @@ async fn refresh(request: &Request) -> Result<Reply, Problem> {
     let trust = web::trust().await?;
     let now = web::now();
     let mut outcomes = Vec::new();
-    for url in trust.list_addresses() {
-        let (outcome, entries) = fetch_list(&trust, url, now).await?;
+    for url in in_turn(&trust)? {
+        // What fails here must not keep the others from being fetched.
+        let (outcome, entries) = match fetch_list(&trust, url, now).await {
+            Ok(outcome) => outcome,
+            Err(_) => ("not-stored", None),
+        };
         outcomes.push(Outcome { url: url.to_owned(), outcome, entries });
     }
     Ok(web::json(StatusCode::OK, &serde_json::json!({ "lists": outcomes })))
+}
+
+/// The addresses, the one that was asked longest ago first: one that eats up the time
+/// comes last the next time.
+fn in_turn(trust: &TrustStore) -> Result<Vec<&str>, Problem> {
+    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let mut addresses = trust
+        .list_addresses()
+        .map(|url| Ok((lists.fetch_state(url)?.attempted_at, url)))
+        .collect::<Result<Vec<_>, Problem>>()?;
+    addresses.sort_unstable();
+    Ok(addresses.into_iter().map(|(_, url)| url).collect())
 }
 
 /// Fetches one list if it changed. What fails is noted; the list that counts stays.
@@ -105,6 +126,13 @@ async fn fetch_list(
 ) -> Result<(&'static str, Option<usize>), Problem> {
     let lists = Revocation(store::spin::open(Label::Revocation)?);
     let before = lists.fetch_state(url)?;
+    lists.note_attempt(url, now)?;
+    // "Not modified" helps only those who still have the list.
+    let heads = lists.heads()?;
+    let has_list = |issuer: &Certificate| {
+        heads.iter().any(|(fingerprint, _)| *fingerprint == issuer.fingerprint())
+    };
+    let before = if trust.authorities().all(has_list) { before } else { FetchState::default() };
     drop(lists);
     let mut request = http::Request::get(url);
     if let Some(etag) = &before.etag {
@@ -114,7 +142,10 @@ async fn fetch_list(
         request = request.header(header::IF_MODIFIED_SINCE, last_modified);
     }
     let fetched = match request.body(FullBody::new(Bytes::new())) {
-        Ok(request) => fetch(request, MAX_LIST).await,
+        Ok(request) => {
+            let fetched = web::within(PATIENCE, fetch(request, MAX_LIST)).await;
+            fetched.unwrap_or(Err("too-slow"))
+        }
         Err(_) => Err("bad-address"),
     };
     let database = store::spin::open(Label::Revocation)?;
@@ -137,7 +168,8 @@ async fn fetch_list(
     let (outcome, entries) = match store::take_list(&database, &body, trust, now) {
         Ok(Taken::New { entries }) => ("taken", Some(entries)),
         Ok(Taken::Same) => ("same", None),
-        Ok(Taken::Older) => ("older", None),
+        // Somebody serves the past.
+        Ok(Taken::Older) => return fail("older"),
         Err(TakeError::Crl(error)) => return fail(failure(&error)),
         Err(TakeError::Store(error)) => return Err(error.into()),
     };

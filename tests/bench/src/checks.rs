@@ -17,11 +17,58 @@ use openssl::sign::Verifier;
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
+use pki::revocation::{Crl, RevocationSource};
 use signature_checks::{Checks, Micros};
+use store::Revocation;
+use store::native::Native;
+use store::schema::Label;
+use test_pki::issue::{List, Listed};
 use test_pki::token::Question;
 
 const ROUNDS: usize = 7;
 const COUNT: u32 = 300;
+
+/// Look-ups in a list, by its size: the store keeps entries, so the size must not matter.
+fn look_ups() -> anyhow::Result<()> {
+    const LOOK_UPS: u32 = 20_000;
+    let folder = http_tests::scratch("lists");
+    let pki = http_tests::pki();
+    let issuer = pki::Certificate::from_der(&pki.company_authority().certificate)?;
+    let now = Timestamp::now();
+    println!("\n| list of | taken in s | one look-up µs |\n|---|---|---|");
+    for entries in [10_u32, 412_000] {
+        let list = List {
+            number: 1,
+            this_update: now,
+            next_update: now + jiff::SignedDuration::from_hours(24),
+            partition: None,
+            entries: (0..entries)
+                .map(|number| Listed { serial: serial(number), reason: None, at: now })
+                .collect(),
+        };
+        let der = pki.company_list(&list)?;
+        let database = Native::open(&folder.join(format!("{entries}.db")))?;
+        store::native::migrate(&database.connection, Label::Revocation)?;
+        let lists = Revocation(&database);
+        let begun = Instant::now();
+        lists.take(&Crl::from_der(&der)?, &issuer, now)?;
+        let taken = begun.elapsed().as_secs_f64();
+        let begun = Instant::now();
+        for number in 0..LOOK_UPS {
+            // Every other one is in the list.
+            let number = number.wrapping_mul(7919) % (2 * entries);
+            let found = lists.lists(&issuer, &serial(number))?;
+            anyhow::ensure!(found[0].entry.is_some() == (number < entries), "a wrong look-up");
+        }
+        let micros = begun.elapsed().as_secs_f64() * 1e6 / f64::from(LOOK_UPS);
+        println!("| {entries} entries, {} KiB | {taken:.2} | {micros:.1} |", der.len() >> 10);
+    }
+    Ok(())
+}
+
+fn serial(number: u32) -> Vec<u8> {
+    [&[0x10_u8; 12][..], &number.to_be_bytes()].concat()
+}
 
 /// Prints the table.
 pub(crate) fn compare() -> anyhow::Result<()> {
@@ -92,7 +139,7 @@ pub(crate) fn compare() -> anyhow::Result<()> {
         native.0 / openssl.0,
         native.1 / openssl.1
     );
-    Ok(())
+    look_ups()
 }
 
 fn remote(host: &Host, checks: &Checks) -> anyhow::Result<Micros> {

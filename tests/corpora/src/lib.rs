@@ -172,14 +172,26 @@ fn expected(word: &str) -> Expected {
 /// When it cannot be read.
 pub fn judge(path: &Path, certificates: Option<&Path>) -> anyhow::Result<Vec<(Judged, Expected)>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let judged = corpus::judge(&text, certificates)?;
-    Ok(judged
+    Ok(with_expectations(corpus::judge(&text, certificates)?))
+}
+
+/// Judges the signed messages of PKITS.
+///
+/// # Errors
+/// When something cannot be read.
+pub fn judge_messages(path: &Path, folder: &Path) -> anyhow::Result<Vec<(Judged, Expected)>> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(with_expectations(corpus::judge_pkits_messages(&text, folder)?))
+}
+
+fn with_expectations(judged: Vec<Judged>) -> Vec<(Judged, Expected)> {
+    judged
         .into_iter()
         .map(|judged| {
             let expected = expected(&judged.expected);
             (judged, expected)
         })
-        .collect())
+        .collect()
 }
 
 /// The table for `docs/trust.md`.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use corpus::{Judged, Verdict};
 use pki::jwt::Unverified;
 use pki::revocation::{self, Crl, ListsInMemory};
@@ -184,6 +184,49 @@ pub fn lists(folder: &Path) -> anyhow::Result<Vec<(Judged, Expected)>> {
             revocation::judge_path(&[issuer, &leaf], &known, at)
                 .map(drop)
                 .map_err(|e| e.to_string())
+        }));
+    }
+    Ok(all)
+}
+
+/// A named block; others in the same file are commented out and no Base64.
+fn block(text: &str, tag: &str) -> Option<Vec<u8>> {
+    let (_, rest) = text.split_once(&format!("\n-----BEGIN {tag}-----"))?;
+    let (body, _) = rest.split_once("-----END")?;
+    let base64: String = body.split_ascii_whitespace().collect();
+    BASE64_STANDARD.decode(base64).ok()
+}
+
+/// BoringSSL's certificates: what its parser has an error for must be refused, by the
+/// parser or by the rules for every certificate of a path (here below PKITS's anchor).
+/// Certificates that its parser reads but no path may contain are refused by the rules;
+/// for those only the parser's verdict counts.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn certificates(folder: &Path) -> anyhow::Result<Vec<(Judged, Expected)>> {
+    let data = folder.join("cryptography-vectors/cryptography_vectors/x509/PKITS_data");
+    let anchor = std::fs::read(data.join("certs/TrustAnchorRootCertificate.crt"))?;
+    let anchor = Certificate::from_der(&anchor)?;
+    let mut all = Vec::new();
+    for path in files(&folder.join("boringssl-pki/parse_certificate_unittest"))? {
+        if path.extension().is_none_or(|extension| extension != "pem") {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path)?;
+        let Some(certificate) = block(&text, "CERTIFICATE") else { continue };
+        let refused = block(&text, "ERRORS").is_some_and(|errors| errors.starts_with(b"ERROR"));
+        let expected = if refused { Expected::Reject } else { Expected::Accept };
+        all.push(judged(name, expected, || {
+            let certificate = Certificate::from_der(&certificate).map_err(|e| e.to_string())?;
+            if refused {
+                // Within its validity: it must be refused for something else.
+                let at = certificate.not_before().max(anchor.not_before());
+                pki::check_path(&[&anchor, &certificate], &pki::PathRequest::at(at))
+                    .map_err(|e| e.to_string())?;
+            }
+            Ok(())
         }));
     }
     Ok(all)

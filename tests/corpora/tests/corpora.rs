@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use corpora_tests::{Row, compare, folder, judge, openssl, table, unpacked, vectors};
+use corpora_tests::{
+    Row, compare, folder, judge, judge_messages, openssl, table, unpacked, vectors,
+};
 use corpus::Verdict;
 use serde_json::Value;
 
@@ -43,11 +45,15 @@ fn no_difference_is_unexplained() {
         .collect();
     let pkits =
         judge(&vectors.join("pkits/pkits-manifest.json"), Some(&pkits_folder(&vectors))).unwrap();
+    let manifest = vectors.join("pkits/pkits-manifest.json");
+    let messages = judge_messages(&manifest, &pkits_folder(&vectors)).unwrap();
     let rows: Vec<Row> = [
         ("cms-attacks", judge(&folder.join("cms-attacks.json"), None).unwrap()),
         ("jwt-attacks", judge(&folder.join("jwt-attacks.json"), None).unwrap()),
         ("x509-limbo", limbo),
         ("PKITS", pkits),
+        ("PKITS as CMS", messages),
+        ("BoringSSL certificates", vectors::certificates(&vectors).unwrap()),
         ("BoringSSL CRL", vectors::lists(&vectors).unwrap()),
         ("Wycheproof RSA", vectors::rsa(&vectors).unwrap()),
         ("Wycheproof JWS", vectors::jws(&vectors).unwrap()),

@@ -71,6 +71,7 @@ async fn attempt(request: Request) -> String {
             .iter()
             .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap_or("?")))
             .collect(),
+        ["corpus"] => corpus(request).await,
         ["checks"] => checks(request).await,
         ["body"] => match request.into_body().collect().await {
             Ok(body) => body.to_bytes().len().to_string(),
@@ -87,5 +88,22 @@ async fn checks(request: Request) -> String {
     match serde_json::from_slice::<signature_checks::Checks>(&body.to_bytes()) {
         Ok(checks) => serde_json::to_string(&checks.run()).unwrap_or_default(),
         Err(error) => error.to_string(),
+    }
+}
+
+/// Judges a corpus in here: one JSON line for each case, as `chayan corpus` prints them.
+async fn corpus(request: Request) -> String {
+    let Ok(body) = request.into_body().collect().await else { return "no body".to_owned() };
+    let body = body.to_bytes();
+    let judged = std::str::from_utf8(&body)
+        .map_err(|error| error.to_string())
+        .and_then(|text| corpus::judge(text, None).map_err(|error| error.to_string()));
+    match judged {
+        Ok(judged) => judged
+            .iter()
+            .filter_map(|case| serde_json::to_string(case).ok())
+            .collect::<Vec<_>>()
+            .join("\n"),
+        Err(error) => error,
     }
 }

@@ -372,3 +372,171 @@ impl Certificate {
         one.subject == two.subject && one.subject_public_key_info == two.subject_public_key_info
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use x509_cert::ext::pkix::{
+        AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage,
+        SubjectAltName, SubjectKeyIdentifier,
+    };
+
+    use super::*;
+    use crate::made::{Made, at};
+    use crate::oid;
+
+    /// Judges a path of these three at this instant.
+    fn judge(path: [Made; 3], request: &PathRequest<'_>) -> Result<(), PkiError> {
+        let path = path.map(Made::make);
+        check_path(&[&path[0], &path[1], &path[2]], request)
+    }
+
+    fn root() -> Made {
+        Made::authority("root", "root")
+    }
+
+    fn authority() -> Made {
+        Made::authority("CA", "root")
+    }
+
+    fn leaf() -> Made {
+        Made::new("leaf", "CA").usage(KeyUsages::DigitalSignature)
+    }
+
+    fn now() -> PathRequest<'static> {
+        PathRequest::at(at(0))
+    }
+
+    fn refused(path: [Made; 3]) -> PathError {
+        match judge(path, &now()) {
+            Err(PkiError::Path(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_certificate_must_be_valid_at_the_instant() {
+        assert_eq!(judge([root(), authority(), leaf()], &now()), Ok(()));
+        for expired in 0..3 {
+            let mut path = [root(), authority(), leaf()];
+            let taken = std::mem::replace(&mut path[expired], leaf());
+            path[expired] = taken.valid(-1000, -1);
+            assert!(matches!(judge(path, &now()), Err(PkiError::Expired { .. })), "{expired}");
+            let mut path = [root(), authority(), leaf()];
+            let taken = std::mem::replace(&mut path[expired], leaf());
+            path[expired] = taken.valid(1, 1000);
+            assert!(matches!(judge(path, &now()), Err(PkiError::NotYetValid { .. })), "{expired}");
+        }
+        // The first and the last second count.
+        assert_eq!(judge([root(), authority(), leaf().valid(0, 1)], &now()), Ok(()));
+        assert_eq!(judge([root(), authority(), leaf().valid(-1, 0)], &now()), Ok(()));
+    }
+
+    #[test]
+    fn an_issuer_is_a_ca_that_may_sign_certificates() {
+        let plain = Made::new("CA", "root");
+        assert_eq!(refused([root(), plain, leaf()]), PathError::NotACa);
+        let other_use = authority().usage(KeyUsages::CRLSign);
+        assert_eq!(refused([root(), other_use, leaf()]), PathError::NotACa);
+        let no_constraints = root().without(oid_of_basic_constraints());
+        assert_eq!(refused([no_constraints, authority(), leaf()]), PathError::NotACa);
+        let unmarked =
+            root().with(&BasicConstraints { ca: true, path_len_constraint: None }, false);
+        assert_eq!(refused([unmarked, authority(), leaf()]), PathError::NotACa);
+        let signs = leaf().usage(KeyUsages::KeyCertSign);
+        assert_eq!(refused([root(), authority(), signs]), PathError::NotACa);
+        let without_key = authority().without(oid_of_subject_key());
+        assert_eq!(
+            refused([root(), without_key, leaf()]),
+            PathError::Form("no subject key identifier")
+        );
+    }
+
+    fn oid_of_basic_constraints() -> ObjectIdentifier {
+        <BasicConstraints as der::oid::AssociatedOid>::OID
+    }
+
+    fn oid_of_subject_key() -> ObjectIdentifier {
+        <SubjectKeyIdentifier as der::oid::AssociatedOid>::OID
+    }
+
+    #[test]
+    fn the_length_of_a_path_is_limited() {
+        let limited = |limit| {
+            root().with(&BasicConstraints { ca: true, path_len_constraint: Some(limit) }, true)
+        };
+        assert_eq!(judge([limited(1), authority(), leaf()], &now()), Ok(()));
+        assert_eq!(refused([limited(0), authority(), leaf()]), PathError::TooLong);
+        let few = PathRequest { max_intermediates: Some(0), ..now() };
+        assert_eq!(judge([root(), authority(), leaf()], &few), Err(PathError::TooLong.into()));
+        let enough = PathRequest { max_intermediates: Some(1), ..now() };
+        assert_eq!(judge([root(), authority(), leaf()], &enough), Ok(()));
+        // A self-issued CA does not count.
+        let same = || Made::authority("root", "root");
+        assert_eq!(judge([limited(0), same(), leaf()], &now()), Ok(()));
+    }
+
+    #[test]
+    fn the_form_of_certificates_is_judged() {
+        let serial = |serial: &[u8]| judge([root(), authority(), leaf().serial(serial)], &now());
+        assert_eq!(serial(&[0x7f; 20]), Ok(()));
+        assert_eq!(serial(&[0]), Err(PathError::Form("serial number").into()));
+        let critical_key = AuthorityKeyIdentifier {
+            key_identifier: Some(der::asn1::OctetString::new(*b"CA").unwrap()),
+            authority_cert_issuer: None,
+            authority_cert_serial_number: None,
+        };
+        let critical = PathError::Form("critical key id");
+        assert_eq!(refused([root(), authority(), leaf().with(&critical_key, true)]), critical);
+        let subject_key = SubjectKeyIdentifier(der::asn1::OctetString::new(*b"leaf").unwrap());
+        assert_eq!(refused([root(), authority(), leaf().with(&subject_key, true)]), critical);
+        let access = AuthorityInfoAccessSyntax(Vec::new());
+        assert_eq!(
+            refused([root(), authority(), leaf().with(&access, true)]),
+            PathError::Form("critical access")
+        );
+        let unknown = ObjectIdentifier::new_unwrap("1.2.3.4");
+        let with_unknown = |critical| leaf().with_raw(unknown, vec![5, 0], critical);
+        assert_eq!(judge([root(), authority(), with_unknown(false)], &now()), Ok(()));
+        assert_eq!(refused([root(), authority(), with_unknown(true)]), PathError::UnknownCritical);
+        let nobody = leaf().without(<AuthorityKeyIdentifier as der::oid::AssociatedOid>::OID);
+        assert_eq!(
+            refused([root(), authority(), nobody]),
+            PathError::Form("no authority key identifier")
+        );
+    }
+
+    #[test]
+    fn names_must_be_well_formed() {
+        let named = |name: &str| {
+            let host = GeneralName::DnsName(der::asn1::Ia5String::new(name).unwrap());
+            judge([root(), authority(), leaf().with(&SubjectAltName(vec![host]), false)], &now())
+        };
+        for good in ["a.example", "*.a.example", "x1-y.example"] {
+            assert_eq!(named(good), Ok(()), "{good}");
+        }
+        for bad in ["a_b.example", "-a.example", "a..example", "192.0.2.1", ".example", ""] {
+            assert_eq!(named(bad), Err(PathError::Names.into()), "{bad}");
+        }
+        let mail = |address: &str| {
+            let mail = GeneralName::Rfc822Name(der::asn1::Ia5String::new(address).unwrap());
+            judge([root(), authority(), leaf().with(&SubjectAltName(vec![mail]), false)], &now())
+        };
+        assert_eq!(mail("a.b@example.com"), Ok(()));
+        for bad in ["a", "@example.com", "a@@example.com", "a b@example.com", "a@", ".a@x.tw"] {
+            assert_eq!(mail(bad), Err(PathError::Names.into()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_extended_key_usage_must_allow_the_purpose() {
+        let purpose = PathRequest { purpose: Some(oid::EMAIL_PROTECTION), ..now() };
+        let used = |usages: Vec<ObjectIdentifier>| {
+            judge([root(), authority(), leaf().with(&ExtendedKeyUsage(usages), false)], &purpose)
+        };
+        assert_eq!(used(vec![oid::EMAIL_PROTECTION]), Ok(()));
+        assert_eq!(used(vec![oid::ANY_EXTENDED_KEY_USAGE]), Ok(()));
+        assert_eq!(used(vec![oid::SERVER_AUTH]), Err(PathError::ExtendedKeyUsage.into()));
+        assert_eq!(used(vec![]), Err(PathError::ExtendedKeyUsage.into()));
+        assert_eq!(judge([root(), authority(), leaf()], &purpose), Ok(()));
+    }
+}

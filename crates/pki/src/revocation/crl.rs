@@ -21,7 +21,7 @@ use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
 
 use crate::certificate::timestamp;
-use crate::{Certificate, Fingerprint, name, oid, signature};
+use crate::{Certificate, Fingerprint, name, oid, shape, signature};
 
 /// Largest list; the largest of GPKI has about 20 MB.
 const MAX_SIZE: usize = 64 << 20;
@@ -339,7 +339,11 @@ impl Fields {
             return Err(CrlError::Malformed("version"));
         }
         let algorithm = AlgorithmIdentifierOwned::decode(&mut reader).map_err(malformed)?;
-        let issuer = Name::decode(&mut reader).map_err(malformed)?;
+        let issuer = reader.tlv_bytes().map_err(malformed)?;
+        if !shape::is_bounded(issuer) {
+            return Err(CrlError::Malformed("issuer"));
+        }
+        let issuer = Name::from_der(issuer).map_err(malformed)?;
         let this_update = Time::decode(&mut reader).map_err(malformed)?;
         // Section 5.1.2.5: nextUpdate must be there.
         let next_update =

@@ -161,8 +161,9 @@ pub fn judge_path(
     Ok(standings)
 }
 
-/// Judges one certificate of a path at `now`. A responder's fresh answer comes first;
-/// else the newest list that covers the certificate decides.
+/// Judges one certificate of a path at `now`. A responder's fresh answer comes first,
+/// unless a list that is newer still names the certificate; else the newest list that
+/// covers the certificate decides.
 ///
 /// # Errors
 /// [`PkiError::OnHold`], [`PkiError::Revoked`], or [`PkiError::RevocationUnknown`] when
@@ -175,9 +176,6 @@ fn judge(
     now: Timestamp,
 ) -> Result<Standing, PkiError> {
     let serial = certificate.x509().serial_number.as_bytes();
-    if let Some(found) = source.response(issuer, serial) {
-        return judge_response(found, issuer);
-    }
     let mut findings = Vec::new();
     for signer in signers {
         let found = source.lists(signer, serial);
@@ -186,13 +184,24 @@ fn judge(
     let covering: Vec<_> =
         findings.into_iter().filter(|found| found.list.scope.covers(certificate)).collect();
     let newest = covering.iter().map(|found| found.list.next_update).max();
-    let mut usable: Vec<_> =
-        covering.into_iter().filter(|found| found.list.is_usable(now)).collect();
-    let last = usable.iter().map(|found| found.list.this_update).max();
-    usable.retain(|found| Some(found.list.this_update) == last);
+    // The newest list decides even when it has expired: an older one of another scope must
+    // not bring back what was before it.
+    let mut begun: Vec<_> =
+        covering.into_iter().filter(|found| found.list.this_update <= now).collect();
+    let last = begun.iter().map(|found| found.list.this_update).max();
+    begun.retain(|found| Some(found.list.this_update) == last);
     // Of lists of the same moment the one that names the certificate counts.
-    usable.sort_by_key(|found| found.entry.is_none());
-    let Some(found) = usable.into_iter().next() else {
+    begun.sort_by_key(|found| found.entry.is_none());
+    let list = begun.into_iter().next();
+    if let Some(response) = source.response(issuer, serial) {
+        let listed_since = list.as_ref().is_some_and(|found| {
+            found.entry.is_some() && found.list.this_update > response.this_update
+        });
+        if !listed_since {
+            return judge_response(response, issuer);
+        }
+    }
+    let Some(found) = list.filter(|found| found.list.is_usable(now)) else {
         return Err(PkiError::RevocationUnknown { newest });
     };
     match found.entry {
@@ -214,5 +223,156 @@ fn judge_response(found: OcspFinding, issuer: &Certificate) -> Result<Standing, 
         OcspStatus::Revoked { at, reason: Some(crl::HOLD) } => Err(PkiError::OnHold { since: at }),
         OcspStatus::Revoked { at, reason } => Err(PkiError::Revoked { at, reason }),
         OcspStatus::Unknown => Err(PkiError::RevocationUnknown { newest: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use der::Encode;
+
+    use super::*;
+    use crate::made::{Made, at, uri};
+
+    struct Known(Vec<CrlFinding>, Option<OcspFinding>);
+
+    impl RevocationSource for Known {
+        fn lists(
+            &self,
+            issuer: &Certificate,
+            serial: &[u8],
+        ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
+            assert_eq!(
+                (issuer.subject_key_id_hex().unwrap(), serial),
+                (hex::encode("CA"), &[7][..])
+            );
+            Ok(self.0.clone())
+        }
+
+        fn response(&self, _issuer: &Certificate, _serial: &[u8]) -> Option<OcspFinding> {
+            self.1.clone()
+        }
+    }
+
+    const HOUR: i64 = 3600;
+
+    fn head(this_update: i64, next_update: i64) -> CrlHead {
+        CrlHead {
+            number: format!("{:0>40}", 1),
+            this_update: at(this_update),
+            next_update: at(next_update),
+            scope: CrlScope::default(),
+            sha256: String::new(),
+        }
+    }
+
+    fn entry(reason: Option<u8>) -> Option<CrlEntry> {
+        Some(CrlEntry { reason, revoked_at: at(-500) })
+    }
+
+    fn outcome(findings: Vec<CrlFinding>) -> Result<Standing, PkiError> {
+        let issuer = Made::authority("CA", "CA").make();
+        let url = "http://crl.test.invalid/1.crl";
+        let leaf = Made::new("leaf", "CA").distribution_point(url).make();
+        let path = [&issuer, &leaf];
+        judge_path(&path, &Known(findings, None), at(0)).map(|mut all| all.remove(0))
+    }
+
+    fn good(list: CrlHead) -> CrlFinding {
+        CrlFinding { list, entry: None }
+    }
+
+    #[test]
+    fn entries_are_told_apart() {
+        assert!(matches!(outcome(vec![good(head(-10, 10))]), Ok(Standing::List { .. })));
+        let listed =
+            |reason| outcome(vec![CrlFinding { list: head(-10, 10), entry: entry(reason) }]);
+        assert_eq!(listed(Some(6)), Err(PkiError::OnHold { since: at(-500) }));
+        for reason in [None, Some(0), Some(1), Some(4), Some(8)] {
+            assert_eq!(listed(reason), Err(PkiError::Revoked { at: at(-500), reason }));
+        }
+    }
+
+    #[test]
+    fn a_list_counts_while_it_is_usable() {
+        let unknown = |newest| Err(PkiError::RevocationUnknown { newest });
+        assert_eq!(outcome(vec![]), unknown(None));
+        // From its first second to the end of the grace.
+        assert!(outcome(vec![good(head(0, 10))]).is_ok());
+        assert_eq!(outcome(vec![good(head(1, 10))]), unknown(Some(at(10))));
+        let grace = 12 * HOUR;
+        assert!(outcome(vec![good(head(-2 * grace, -grace))]).is_ok());
+        let late = -grace - 1;
+        assert_eq!(outcome(vec![good(head(2 * late, late))]), unknown(Some(at(late))));
+    }
+
+    #[test]
+    fn the_newest_list_decides_and_of_two_the_one_that_names_it() {
+        let held = |list| CrlFinding { list, entry: entry(Some(6)) };
+        assert!(outcome(vec![held(head(-20, 10)), good(head(-10, 10))]).is_ok());
+        assert!(outcome(vec![good(head(-20, 10)), held(head(-10, 10))]).is_err());
+        assert!(outcome(vec![good(head(-10, 10)), held(head(-10, 10))]).is_err());
+        assert!(outcome(vec![held(head(-10, 10)), good(head(-10, 10))]).is_err());
+    }
+
+    #[test]
+    fn a_list_that_expired_is_not_forgotten_for_an_older_one() {
+        let long = head(-100 * HOUR, 100 * HOUR);
+        let short = head(-50 * HOUR, -40 * HOUR);
+        let held = CrlFinding { list: short.clone(), entry: entry(Some(6)) };
+        for found in [good(short), held] {
+            let judged = outcome(vec![good(long.clone()), found]);
+            assert!(matches!(judged, Err(PkiError::RevocationUnknown { .. })), "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_speaks_of_what_it_covers() {
+        let point = |url: &str| hex::encode(uri(url).to_der().unwrap());
+        let scoped = |scope| outcome(vec![good(CrlHead { scope, ..head(-10, 10) })]).is_ok();
+        let partition =
+            |url: &str| CrlScope { distribution_points: vec![point(url)], ..CrlScope::default() };
+        assert!(scoped(partition("http://crl.test.invalid/1.crl")));
+        assert!(!scoped(partition("http://crl.test.invalid/2.crl")));
+        assert!(scoped(CrlScope { only_user_certificates: true, ..CrlScope::default() }));
+        assert!(!scoped(CrlScope { only_ca_certificates: true, ..CrlScope::default() }));
+    }
+
+    #[test]
+    fn a_response_comes_before_every_list() {
+        let issuer = Made::authority("CA", "CA").make();
+        let leaf = Made::new("leaf", "CA").make();
+        let path = [&issuer, &leaf];
+        let said = |status| {
+            let response =
+                OcspFinding { status, this_update: at(0), response: "evidence".to_owned() };
+            let held = CrlFinding { list: head(-10, 10), entry: entry(Some(6)) };
+            judge_path(&path, &Known(vec![held], Some(response)), at(0))
+        };
+        // But a list that is newer than the answer and names the certificate wins.
+        let older =
+            OcspFinding { status: OcspStatus::Good, this_update: at(-11), response: String::new() };
+        let held = CrlFinding { list: head(-10, 10), entry: entry(Some(6)) };
+        let known = Known(vec![held], Some(older));
+        assert_eq!(judge_path(&path, &known, at(0)), Err(PkiError::OnHold { since: at(-500) }));
+        assert!(matches!(said(OcspStatus::Good).unwrap()[0], Standing::Responder { .. }));
+        let revoked = |reason| OcspStatus::Revoked { at: at(-9), reason };
+        assert_eq!(said(revoked(Some(6))), Err(PkiError::OnHold { since: at(-9) }));
+        let reason = Some(1);
+        assert_eq!(said(revoked(reason)), Err(PkiError::Revoked { at: at(-9), reason }));
+        assert_eq!(said(OcspStatus::Unknown), Err(PkiError::RevocationUnknown { newest: None }));
+    }
+
+    #[test]
+    fn only_a_newer_list_replaces_another() {
+        let list = |number: u32, this_update| CrlHead {
+            number: format!("{number:0>40x}"),
+            ..head(this_update, 100)
+        };
+        assert!(list(2, 1).may_replace(&list(1, 0)));
+        assert!(list(2, 0).may_replace(&list(1, 0)));
+        assert!(list(0x100, 0).may_replace(&list(0xff, 0)));
+        assert!(!list(1, 5).may_replace(&list(1, 0)));
+        assert!(!list(1, 5).may_replace(&list(2, 0)));
+        assert!(!list(2, -1).may_replace(&list(1, 0)));
     }
 }

@@ -16,12 +16,14 @@ use x509_ocsp::{
     Request, ResponderId, SingleResponse, TbsRequest,
 };
 
-use crate::{Certificate, PathRequest, PkiError, check_path, name, oid, signature};
+use crate::{Certificate, PathRequest, PkiError, check_path, name, oid, shape, signature};
 
 /// Largest response.
 const MAX_SIZE: usize = 64 << 10;
 /// How old an answer without nextUpdate may be.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(1);
+/// How old an answer may be whatever its nextUpdate says: a replayed one is no fresher.
+const MAX_STATED_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// How far the responder's clock may be ahead.
 const SKEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -171,6 +173,9 @@ pub fn read_response(
     if bytes.response_type != oid::OCSP_BASIC {
         return Err(OcspError::Malformed);
     }
+    if !shape::is_bounded(bytes.response.as_bytes()) {
+        return Err(OcspError::Malformed);
+    }
     let basic =
         BasicOcspResponse::from_der(bytes.response.as_bytes()).map_err(|_| OcspError::Malformed)?;
     check_signature(&basic, issuer, now)?;
@@ -185,16 +190,18 @@ pub fn read_response(
     let single = basic.tbs_response_data.responses.iter().find(about);
     let single = single.ok_or(OcspError::OtherCertificate)?;
     let this_update = instant(&single.this_update);
+    let age = |limit| this_update.checked_add(limit).unwrap_or(Timestamp::MAX);
     let end = match &single.next_update {
-        Some(next_update) => instant(next_update),
-        None => this_update.checked_add(MAX_AGE).unwrap_or(Timestamp::MAX),
+        Some(next_update) => instant(next_update).min(age(MAX_STATED_AGE)),
+        None => age(MAX_AGE),
     };
     let ahead = now.checked_add(SKEW).unwrap_or(Timestamp::MAX);
     if this_update > ahead || now > end {
         return Err(OcspError::NotFresh { this_update });
     }
+    let of_all = basic.tbs_response_data.response_extensions.iter().flatten();
     let unknown_critical =
-        single.single_extensions.iter().flatten().any(|extension| extension.critical);
+        single.single_extensions.iter().flatten().chain(of_all).any(|extension| extension.critical);
     if unknown_critical {
         return Err(OcspError::Malformed);
     }
@@ -254,7 +261,9 @@ fn is_named(certificate: &Certificate, responder: &ResponderId) -> bool {
 
 fn is_authorised(delegate: &Certificate, issuer: &Certificate, now: Timestamp) -> bool {
     let usage = delegate.extensions().extended_key_usage.as_ref();
+    // Section 4.2.2.2.1: without the mark its own standing would have to be asked for.
     usage.is_some_and(|usage| usage.value.0.contains(&oid::OCSP_SIGNING))
+        && delegate.extensions().ocsp_no_check
         && delegate.has_usage(KeyUsages::DigitalSignature) != Some(false)
         && issuer.may_have_issued(delegate)
         && delegate.check_signed_by(issuer).is_ok()
