@@ -95,6 +95,8 @@ fn test_and_production_certificates_never_share_a_store() {
         not_after: now + SignedDuration::from_hours(1),
         crl: None,
         ocsp: None,
+        purposes: &[],
+        no_check: false,
     };
     let unmarked = Authority::root(&profile, KeySize::Rsa2048).unwrap().certificate;
     let mut store = http_tests::pki().trust_store();

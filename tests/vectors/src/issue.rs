@@ -8,8 +8,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use der::asn1::{
-    Any, BitString, Ia5StringRef, ObjectIdentifier, OctetString, PrintableStringRef, SetOfVec,
-    Uint, Utf8StringRef,
+    Any, BitString, Ia5StringRef, Null, ObjectIdentifier, OctetString, PrintableStringRef,
+    SetOfVec, Uint, Utf8StringRef,
 };
 use der::oid::AssociatedOid;
 use der::{Decode, Encode, Sequence};
@@ -23,8 +23,9 @@ use x509_cert::ext::pkix::certpolicy::PolicyInformation;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
     AccessDescription, AuthorityInfoAccessSyntax, AuthorityKeyIdentifier, BasicConstraints,
-    CertificatePolicies, CrlDistributionPoints, CrlNumber, CrlReason, IssuingDistributionPoint,
-    KeyUsage, KeyUsages, SubjectKeyIdentifier, crl::dp::DistributionPoint,
+    CertificatePolicies, CrlDistributionPoints, CrlNumber, CrlReason, ExtendedKeyUsage,
+    IssuingDistributionPoint, KeyUsage, KeyUsages, SubjectKeyIdentifier,
+    crl::dp::DistributionPoint,
 };
 use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::serial_number::SerialNumber;
@@ -122,6 +123,10 @@ pub struct Profile<'a> {
     pub crl: Option<&'a str>,
     /// OCSP responder, where there is one.
     pub ocsp: Option<&'a str>,
+    /// What the key is for (extended key usage); empty for no word about it.
+    pub purposes: &'a [ObjectIdentifier],
+    /// Whether id-pkix-ocsp-nocheck stands in it.
+    pub no_check: bool,
 }
 
 #[derive(Sequence)]
@@ -247,6 +252,12 @@ fn extensions(
             crl_issuer: None,
         };
         extensions.push(extension(&CrlDistributionPoints(vec![point]), false)?);
+    }
+    if !profile.purposes.is_empty() {
+        extensions.push(extension(&ExtendedKeyUsage(profile.purposes.to_vec()), false)?);
+    }
+    if profile.no_check {
+        extensions.push(raw_extension(oid::OCSP_NO_CHECK, false, Null.to_der()?)?);
     }
     if let Some(url) = profile.ocsp {
         let responder = AccessDescription {

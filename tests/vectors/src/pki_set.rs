@@ -100,6 +100,8 @@ impl TestPki {
                 not_after: now + SignedDuration::from_hours(24 * 3650),
                 crl: None,
                 ocsp: None,
+                purposes: &[],
+                no_check: false,
             })
         };
         let root_name = [
@@ -228,6 +230,8 @@ impl TestPki {
             not_after: self.at(to),
             crl: Some(PARTITION),
             ocsp: company.ocsp,
+            purposes: &[],
+            no_check: false,
         };
         issue(&self.moeaca[company.generation], &profile)
     }
@@ -251,6 +255,8 @@ impl TestPki {
             not_after: self.at(1800),
             crl: Some("http://crl.test.invalid/MOICA/MOICA-10-31.crl"),
             ocsp: None,
+            purposes: &[],
+            no_check: false,
         };
         issue(&self.moica[1], &profile)
     }
