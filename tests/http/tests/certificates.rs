@@ -60,6 +60,8 @@ fn files_that_are_not_the_certificate_are_told_apart() {
     assert_eq!(upload(&foreign), (422, "upload-foreign-ubn".into()));
     let expired = pki().company(Company { days: (-9, -1), ..system() }).unwrap().certificate;
     assert_eq!(upload(&expired), (422, "upload-not-valid".into()));
+    let ends_soon = pki().company(Company { days: (-9, 29), ..system() }).unwrap().certificate;
+    assert_eq!(upload(&ends_soon), (422, "upload-short-lived".into()));
     let strangers = test_pki::pki_set::TestPki::generate(jiff::Timestamp::now()).unwrap();
     let stranger = strangers.company(system()).unwrap().certificate;
     assert_eq!(upload(&stranger), (422, "upload-not-trusted".into()));
