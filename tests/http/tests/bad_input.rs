@@ -1,6 +1,8 @@
 //! Every endpoint against bad input: a problem document with a stable code, nothing
 //! stored, no trap.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http_tests::{TestApp, application};
 use pki::Purpose;
 use serde_json::{Value, json};
@@ -131,4 +133,38 @@ fn pages_say_that_this_is_a_test_and_carry_a_strict_policy() {
     for path in ["/../Cargo.toml", "/%2e%2e/Cargo.toml", "/..%2fCargo.toml", "//etc/passwd"] {
         assert_ne!(visitor.get(path).unwrap().status, 200, "{path}");
     }
+}
+
+/// DER with a length of up to three bytes.
+fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    let head = match content.len() {
+        0..128 => vec![tag, length[3]],
+        128..65_536 => vec![tag, 0x82, length[2], length[3]],
+        _ => vec![tag, 0x83, length[1], length[2], length[3]],
+    };
+    [&head[..], content].concat()
+}
+
+/// Decoders sort sets, which takes quadratic time: a message of one large set would hold a
+/// core until the deadline (#3).
+#[test]
+fn a_message_with_a_large_set_is_refused_before_it_is_sorted() {
+    // Sorting this one would take about ten seconds.
+    let app = TestApp::start_with(&["--request-timeout", "3"]);
+    // Algorithm identifiers 1.2.n, in descending order.
+    let member = |n: u16| {
+        let arc = [0x80 | u8::try_from(n >> 7).unwrap(), u8::try_from(n & 0x7f).unwrap()];
+        tlv(0x30, &tlv(6, &[&[0x2a][..], &arc].concat()))
+    };
+    let members: Vec<u8> = (128..16_128_u16).rev().flat_map(member).collect();
+    let signed_data_oid = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
+    let data_oid = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1];
+    let fields =
+        [&[2, 1, 1][..], &tlv(0x31, &members), &tlv(0x30, &data_oid), &tlv(0x31, &[])].concat();
+    let content = tlv(0xa0, &tlv(0x30, &fields));
+    let message = tlv(0x30, &[&signed_data_oid[..], &content].concat());
+    let body = json!({ "signedData": BASE64_STANDARD.encode(&message) });
+    let answer = app.visitor().post("/api/session", &body).unwrap();
+    assert_eq!((answer.status, answer.code()), (400, "signature-malformed"), "{}", message.len());
 }
