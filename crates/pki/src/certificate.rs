@@ -1,13 +1,11 @@
 //! A parsed certificate that keeps its bytes.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use der::{Decode, Encode, Header, Reader, SliceReader};
 use jiff::Timestamp;
 use ring::digest;
 use x509_cert::ext::pkix::KeyUsages;
-use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::extensions::Extensions;
 use crate::{PkiError, RsaPublicKey, shape, signature};
@@ -147,31 +145,6 @@ impl Certificate {
     /// As [`RsaPublicKey::from_spki`].
     pub fn rsa_key(&self) -> Result<RsaPublicKey, PkiError> {
         RsaPublicKey::from_spki(&self.x509().subject_public_key_info)
-    }
-
-    /// Whether the alternative names contain this DNS name or address (RFC 9525); for
-    /// corpora about TLS servers. The service itself judges nobody by such a name.
-    pub fn is_for_name(&self, kind: &str, value: &str) -> bool {
-        let names = self.extensions.alternative_names.iter().flat_map(|names| &names.value.0);
-        let address = value.parse::<IpAddr>().ok().map(|address| match address {
-            IpAddr::V4(address) => address.octets().to_vec(),
-            IpAddr::V6(address) => address.octets().to_vec(),
-        });
-        names.into_iter().any(|name| match name {
-            GeneralName::DnsName(found) if kind == "DNS" => {
-                let (found, value) =
-                    (found.as_str().to_ascii_lowercase(), value.to_ascii_lowercase());
-                match found.strip_prefix("*.") {
-                    Some(domain) => value.split_once('.').is_some_and(|(_, rest)| rest == domain),
-                    None => found == value,
-                }
-            }
-            GeneralName::IpAddress(found) if kind == "IP" => {
-                address.as_deref() == Some(found.as_bytes())
-            }
-            GeneralName::Rfc822Name(found) if kind == "RFC822" => found.as_str() == value,
-            _ => false,
-        })
     }
 
     /// First instant of validity.

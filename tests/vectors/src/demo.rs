@@ -20,6 +20,8 @@ use store::{Cases, IdCardRow, Register, Transaction};
 use crate::client::{CardSigner, Visitor, form};
 use crate::pki_set::{Company, Issued, TestPki};
 
+pub use test_ca::pem;
+
 /// The address that demo systems call from: this computer's own.
 pub const HOST_ADDRESS: &str = "127.0.0.1";
 
@@ -138,17 +140,6 @@ fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     file.write_all(content)?;
     Ok(())
-}
-
-/// PEM with lines of 64 characters (RFC 7468).
-pub fn pem(label: &str, der: &[u8]) -> String {
-    let base64 = BASE64_STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
-    for line in base64.as_bytes().chunks(64) {
-        text += &String::from_utf8_lossy(line);
-        text.push('\n');
-    }
-    text + &format!("-----END {label}-----\n")
 }
 
 fn hex_key() -> anyhow::Result<String> {

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aws_lc_rs::rsa::KeySize;
-use http_tests::{pki, scratch};
 use jiff::{SignedDuration, Timestamp};
 use pki::oid::{OCSP_SIGNING, ORGANISATION_NAME, SERVER_AUTH};
 use pki::revocation::{OcspError, OcspFinding, OcspRequest, OcspStatus, read_response};
 use pki::{Certificate, ObjectIdentifier};
-use test_pki::demo::pem;
-use test_pki::issue::{Key, Part, Profile, signing};
-use test_pki::pki_set::Company;
+use test_ca::issue::{Key, Part, Profile, signing};
+use test_ca::pem;
+use test_ca::pki_set::Company;
+
+use crate::{pki, scratch};
 
 /// A company's certificate, its issuer, and a folder for OpenSSL.
 struct Bench {
@@ -168,4 +169,12 @@ fn an_answer_counts_while_it_is_fresh_and_about_this_certificate() {
     let try_later = [0x30, 0x03, 0x0a, 0x01, 0x03];
     assert_eq!(bench.judge(&try_later, SignedDuration::ZERO), Err(OcspError::Refused(3)));
     assert_eq!(bench.judge(b"", SignedDuration::ZERO), Err(OcspError::Malformed));
+}
+
+/// The CA's own answer about one of its certificates, Base64, and its thisUpdate.
+pub fn responder(certificate: &Certificate, state: &str) -> (String, Timestamp) {
+    let bench = Bench { certificate: certificate.clone(), ..Bench::new() };
+    let answer = bench.answer(certificate, state, &bench.authority(), "5");
+    let found = bench.judge(&answer, SignedDuration::ZERO).unwrap();
+    (found.response, found.this_update)
 }
