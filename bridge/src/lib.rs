@@ -1,12 +1,15 @@
 //! The reader bridge: a small program on the applicant's computer between the browser
-//! and the smart-card reader. It listens on the loopback address alone, answers allowed
-//! origins alone, shows in a window of its own who asks for what, asks the PIN there,
-//! and builds the signed message itself.
+//! and the smart-card reader. It listens on the loopback addresses alone, answers sites
+//! alone that the person allowed, shows in a window of its own who asks for what, asks the
+//! PIN there, and builds the signed message itself.
 
+mod action;
+mod assuan;
 pub mod cards;
-mod pin;
+pub mod dialog;
 mod server;
-mod sign;
+pub mod sites;
+mod watch;
+pub mod worker;
 
-pub use pin::{DemoAnswer, PinPrompt, Pinentry, Question};
 pub use server::{Options, serve};

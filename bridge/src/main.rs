@@ -1,16 +1,18 @@
-//! `chayan-bridge`: serves pages on this computer; inserts and removes demo cards.
+//! `chayan-bridge`: serves pages on this computer; lists and revokes sites; inserts and
+//! removes demo cards.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chayan_bridge::cards::CardBackend;
+use chayan_bridge::Options;
 use chayan_bridge::cards::demo::DemoCards;
-use chayan_bridge::cards::pkcs11::Pkcs11Cards;
-use chayan_bridge::{DemoAnswer, Options, PinPrompt, Pinentry};
+use chayan_bridge::cards::{CardSource, modules};
+use chayan_bridge::dialog::Windows;
+use chayan_bridge::sites::Sites;
 use clap::{Parser, Subcommand};
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 /// Signs for web pages with the smart card in the reader.
@@ -23,32 +25,80 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Listen for pages of the allowed origins.
+    /// Listen for pages.
     Serve(Serve),
+    /// Show the sites that were allowed, or revoke one.
+    Sites(SitesCommand),
     /// Show, insert or remove demo cards.
     Card(Card),
+    /// Do one thing for the bridge that started this process.
+    #[command(hide = true)]
+    Worker,
 }
 
 #[derive(clap::Args)]
 struct Serve {
-    /// Port on the loopback address.
+    /// Port on the loopback addresses.
     #[arg(long, default_value_t = protocol::DEFAULT_PORT)]
     port: u16,
-    /// Origin that may ask, exactly (scheme://host[:port]); may be repeated.
-    #[arg(long = "allow-origin", required = true)]
+    /// Origin that may ask without being paired, exactly (scheme://host[:port]), for
+    /// managed computers; may be repeated.
+    #[arg(long = "allow-origin")]
     allowed_origins: Vec<String>,
-    /// PKCS#11 module of the card's vendor, by absolute path.
-    #[arg(long, conflicts_with = "demo_cards")]
-    pkcs11: Option<PathBuf>,
-    /// Folder of demo cards.
+    /// PKCS#11 module to ask beside those that are found, by absolute path.
     #[arg(long)]
+    pkcs11: Option<PathBuf>,
+    /// Folder of demo cards; no other cards are looked for.
+    #[arg(long, conflicts_with = "pkcs11")]
     demo_cards: Option<PathBuf>,
-    /// Program that asks for the PIN.
+    /// Program that opens windows.
     #[arg(long, default_value = "pinentry")]
     pinentry: String,
-    /// Answer the PIN window with this; with demo cards alone.
+    /// Answer every window with this PIN; with demo cards alone.
     #[arg(long)]
     demo_answer: Option<String>,
+    /// Seconds that a card or its module may take for anything; the slowest known cards
+    /// sign in about two.
+    #[arg(long, default_value_t = 20)]
+    card_seconds: u64,
+    #[command(flatten)]
+    state: State,
+}
+
+#[derive(clap::Args)]
+struct State {
+    /// Folder in which the allowed sites are kept.
+    #[arg(long = "state")]
+    folder: Option<PathBuf>,
+}
+
+impl State {
+    /// The folder given, or the person's own.
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        if let Some(folder) = &self.folder {
+            return Ok(folder.clone());
+        }
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let base = if cfg!(windows) {
+            variable("LOCALAPPDATA")
+        } else if cfg!(target_os = "macos") {
+            variable("HOME").map(|home| home.join("Library/Application Support"))
+        } else {
+            variable("XDG_STATE_HOME")
+                .filter(|folder| folder.is_absolute())
+                .or_else(|| variable("HOME").map(|home| home.join(".local/state")))
+        };
+        Ok(base.context("no home folder: give --state")?.join("chayan-bridge"))
+    }
+}
+
+#[derive(clap::Args)]
+struct SitesCommand {
+    #[command(flatten)]
+    state: State,
+    /// Revoke this site.
+    #[arg(long)]
+    revoke: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -79,7 +129,12 @@ enum CardAction {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Serve(options) => serve(options),
+        Command::Sites(options) => sites(&options),
         Command::Card(options) => card(&options),
+        Command::Worker => {
+            chayan_bridge::worker::run();
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -90,29 +145,80 @@ fn main() -> ExitCode {
     }
 }
 
+/// The vendor's module first, then OpenSC's, then the configured one, then PIV by ourselves.
+fn sources(options: &Serve) -> anyhow::Result<Vec<CardSource>> {
+    if let Some(folder) = &options.demo_cards {
+        return Ok(vec![CardSource::Demo(folder.clone())]);
+    }
+    let mut found = modules::installed();
+    if let Some(module) = &options.pkcs11 {
+        modules::check(module).map_err(anyhow::Error::msg)?;
+        found.push(module.clone());
+    }
+    let mut sources: Vec<_> = found.into_iter().map(CardSource::Module).collect();
+    sources.push(CardSource::Piv);
+    Ok(sources)
+}
+
+fn windows(options: &Serve, sources: &[CardSource]) -> anyhow::Result<Windows> {
+    match &options.demo_answer {
+        Some(_) if !sources.iter().all(CardSource::is_demo) => {
+            bail!("--demo-answer is for demo cards alone")
+        }
+        Some(pin) => Ok(Windows::DemoAnswer(pin.clone())),
+        None => Ok(Windows::Pinentry(options.pinentry.clone())),
+    }
+}
+
 fn serve(options: Serve) -> anyhow::Result<()> {
-    let backend: Box<dyn CardBackend> = match (options.pkcs11, options.demo_cards) {
-        (Some(module), _) => Box::new(Pkcs11Cards::new(module).map_err(anyhow::Error::msg)?),
-        (None, Some(folder)) => Box::new(DemoCards::new(folder)),
-        (None, None) => bail!("give --pkcs11 MODULE or --demo-cards FOLDER"),
-    };
-    let prompt: Box<dyn PinPrompt> = match options.demo_answer {
-        Some(_) if !backend.is_demo() => bail!("--demo-answer is for demo cards alone"),
-        Some(pin) => Box::new(DemoAnswer(SecretString::from(pin))),
-        None => Box::new(Pinentry { program: options.pinentry }),
-    };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let sources = sources(&options)?;
+    let windows = windows(&options, &sources)?;
+    let folder = options.state.folder()?;
+    let port = options.port;
+    let card_time = Duration::from_secs(options.card_seconds);
+    let sites = Sites::new(&folder, options.allowed_origins);
+    let program = std::env::current_exe().context("the own program")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-        let listener = TcpListener::bind(address)
-            .await
-            .with_context(|| format!("port {} is not free", options.port))?;
-        eprintln!("chayan-bridge listens on {}", listener.local_addr()?);
-        let allowed_origins = options.allowed_origins;
-        chayan_bridge::serve(listener, Options { allowed_origins, backend, prompt }).await?;
+        let listeners = listeners(port).await?;
+        for listener in &listeners {
+            eprintln!("chayan-bridge listens on {}", listener.local_addr()?);
+        }
+        chayan_bridge::serve(listeners, Options { sites, sources, windows, program, card_time })
+            .await?;
         Ok(())
     })
+}
+
+/// Both loopback addresses, where the computer has both, and no other.
+async fn listeners(port: u16) -> anyhow::Result<Vec<TcpListener>> {
+    let taken = || format!("port {port} is not free: is another bridge running?");
+    let first = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let first = first.await.with_context(taken)?;
+    let second = SocketAddr::from((Ipv6Addr::LOCALHOST, first.local_addr()?.port()));
+    match TcpListener::bind(second).await {
+        Ok(second) => Ok(vec![first, second]),
+        // Somebody else there would be asked in our place.
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && port != 0 => {
+            Err(error).with_context(taken)
+        }
+        Err(_) => Ok(vec![first]),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a listing is this command's answer")]
+fn sites(options: &SitesCommand) -> anyhow::Result<()> {
+    let sites = Sites::new(&options.state.folder()?, Vec::new());
+    if let Some(origin) = &options.revoke {
+        if !sites.revoke(origin)? {
+            bail!("{origin} was not allowed");
+        }
+        return Ok(());
+    }
+    for (origin, site) in sites.all()? {
+        println!("{origin}\tsince {}", site.since);
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a listing is this command's answer")]

@@ -2,7 +2,7 @@
 //! SIGN and KEYX, the CA's certificate beside them).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use chayan_bridge::cards::pkcs11::Pkcs11Cards;
@@ -26,14 +26,14 @@ fn the_signing_key_is_found_by_usage_and_id_and_signs() {
     let encrypting = pki.company_with(company, test_pki::issue::encryption(), 0).unwrap();
     lay_out(&dir, &signing, &encrypting);
 
-    let cards = Pkcs11Cards::new(PathBuf::from(MODULE)).unwrap();
-    let found = cards.cards().unwrap();
+    let cards = Pkcs11Cards::new(MODULE);
+    let found = cards.look().unwrap().cards;
     let [card] = &found[..] else { panic!("{} cards", found.len()) };
     assert_eq!(card.certificate.der(), signing.certificate, "chosen by key usage, not position");
     assert_eq!(card.chain.len(), 2);
     assert_eq!(card.describe().holder, "測試甲股份有限公司");
 
-    let wrong = cards.sign(card, &"999999".into(), b"x").unwrap_err();
+    let wrong = cards.sign(card, Some(&"999999".into()), b"x").unwrap_err();
     assert!(matches!(wrong, CardError::WrongPin { .. }), "{wrong}");
     let draft = SignedDataDraft::new(
         b"content".to_vec(),
@@ -43,13 +43,13 @@ fn the_signing_key_is_found_by_usage_and_id_and_signs() {
         jiff::Timestamp::now(),
     )
     .unwrap();
-    let signature = cards.sign(card, &PIN.into(), &draft.to_be_signed().unwrap()).unwrap();
+    let signature = cards.sign(card, Some(&PIN.into()), &draft.to_be_signed().unwrap()).unwrap();
     let message = draft.finish(&signature).unwrap();
     let proof = pki.verify(&message).unwrap();
     assert_eq!(proof.content(), b"content");
     let mut other = card.clone();
-    other.id = "pkcs11:other:00".into();
-    assert_eq!(cards.sign(&other, &PIN.into(), b"x").unwrap_err(), CardError::Removed);
+    other.id = "other:00".into();
+    assert_eq!(cards.sign(&other, Some(&PIN.into()), b"x").unwrap_err(), CardError::Removed);
 }
 
 /// A token with two key pairs and three certificates, the encryption pair first.

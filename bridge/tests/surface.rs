@@ -1,30 +1,47 @@
 //! The bridge as pages and others see it: exact origin, exact host, a PIN that is asked
-//! in its own window, demo cards that lock.
+//! in its own window, demo cards that lock. The program is the real one, started anew for
+//! each test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use chayan_bridge::cards::demo::{CardFile, DemoCards, write};
-use chayan_bridge::{DemoAnswer, Options, PinPrompt, Pinentry};
-use pki::{Purpose, SigningInput};
+use pki::{Fingerprint, Purpose, SigningInput};
+use protocol::{hello_text, pairing_code};
+use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Value, json};
+use test_pki::bridge::{CANCELLED, RunningBridge, scripted_pinentry};
 use test_pki::demo::write_card;
 use test_pki::pki_set::{Company, TestPki};
 
 const ORIGIN: &str = "http://127.0.0.1:3000";
+const SITE: &str = "https://site.example";
 const PIN: &str = "123456";
 
 struct Bridge {
-    port: u16,
+    running: RunningBridge,
     dir: PathBuf,
     pki: TestPki,
-    _runtime: tokio::runtime::Runtime,
+}
+
+/// How a test's windows are answered.
+enum Answered<'a> {
+    /// With `--demo-answer`.
+    Always(&'a str),
+    /// By a pinentry: GETPIN, CONFIRM.
+    Scripted(&'a [&'a str], &'a [&'a str]),
+    /// By this program.
+    Program(&'a str),
 }
 
 impl Bridge {
-    fn start(name: &str, prompt: impl FnOnce(&Path) -> Box<dyn PinPrompt>) -> Self {
+    fn start(name: &str, answered: &Answered<'_>) -> Self {
         let dir =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
@@ -34,23 +51,29 @@ impl Bridge {
         write_card(&dir, "company", "MT00000000000001", PIN, true, &company).unwrap();
         let citizen = pki.citizen("陳測試", "0000000187654321", "5678").unwrap();
         write_card(&dir, "citizen", "TP00000000000001", PIN, false, &citizen).unwrap();
-        let prompt = prompt(&dir);
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let backend = Box::new(DemoCards::new(dir.join("cards")));
-        let allowed_origins = vec![ORIGIN.to_owned()];
-        runtime.spawn(chayan_bridge::serve(listener, Options { allowed_origins, backend, prompt }));
-        Self { port, dir, pki, _runtime: runtime }
+        let cards = dir.join("cards").display().to_string();
+        let mut arguments = vec!["--allow-origin", ORIGIN, "--demo-cards", &cards];
+        let program;
+        match answered {
+            Answered::Always(pin) => arguments.extend(["--demo-answer", pin]),
+            Answered::Scripted(pin, confirm) => {
+                program = scripted_pinentry(&dir, pin, confirm).unwrap().display().to_string();
+                arguments.extend(["--pinentry", &program]);
+            }
+            Answered::Program(path) => arguments.extend(["--pinentry", path]),
+        }
+        let program = Path::new(env!("CARGO_BIN_EXE_chayan-bridge"));
+        let running = RunningBridge::start(program, &dir, 0, &arguments, &[]).unwrap();
+        Self { running, dir, pki }
     }
 
-    fn with_answer(name: &str, pin: &'static str) -> Self {
-        Self::start(name, |_| Box::new(DemoAnswer(pin.into())))
+    fn with_answer(name: &str, pin: &str) -> Self {
+        Self::start(name, &Answered::Always(pin))
     }
 
-    /// A raw request; status and body.
+    /// A raw request; status, body, and everything.
     fn send(&self, request: &str) -> (u16, Value, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut stream = TcpStream::connect(("127.0.0.1", self.running.port)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -76,90 +99,219 @@ impl Bridge {
         self.send(&format!("{request}\r\n{body}"))
     }
 
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let host = format!("host: 127.0.0.1:{}", self.port);
-        let headers =
-            [host.as_str(), "origin: http://127.0.0.1:3000", "content-type: application/json"];
+    fn host(&self) -> String {
+        format!("host: 127.0.0.1:{}", self.running.port)
+    }
+
+    fn post_from(&self, origin: &str, path: &str, body: &Value) -> (u16, Value) {
+        let origin = format!("origin: {origin}");
+        let headers = [&self.host(), origin.as_str(), "content-type: application/json"];
         let (status, body, _) = self.with_headers("POST", path, &headers, &body.to_string());
         (status, body)
     }
 
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.post_from(ORIGIN, path, body)
+    }
+
     fn sign(&self) -> (u16, Value) {
-        self.post(
-            "/v1/sign",
-            &json!({"card": "demo:company", "purpose": "apply", "challenge": "c", "document": {"a": "甲"}}),
-        )
+        self.post("/v1/sign", &json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {"a": "甲"}}))
     }
 
     fn card(&self) -> CardFile {
         DemoCards::new(self.dir.join("cards")).read("company").unwrap()
     }
+
+    fn pinentry_log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("pinentry.log")).unwrap_or_default()
+    }
+
+    /// Begins a pairing as a page does; its name, the key and the code.
+    fn begin(&self, origin: &str) -> (String, Vec<u8>, String) {
+        let (status, offer) = self.post_from(origin, "/v1/pair/begin", &json!({}));
+        assert_eq!(status, 200, "{offer}");
+        let text = |value: &Value, member: &str| value[member].as_str().unwrap().to_owned();
+        let (pairing, key) = (text(&offer, "pairing"), text(&offer, "key"));
+        let nonce = "ab".repeat(32);
+        let reveal = json!({"pairing": pairing, "nonce": nonce});
+        let (status, revealed) = self.post_from(origin, "/v1/pair/reveal", &reveal);
+        assert_eq!(status, 200, "{revealed}");
+        let own = text(&revealed, "nonce");
+        assert_eq!(Fingerprint::of(own.as_bytes()).to_string(), text(&offer, "commitment"));
+        let code = pairing_code(origin, &key, &nonce, &own);
+        (pairing, BASE64_STANDARD.decode(key).unwrap(), code)
+    }
+
+    fn confirm(&self, origin: &str, pairing: &str) -> (u16, Value) {
+        self.post_from(origin, "/v1/pair/confirm", &json!({"pairing": pairing}))
+    }
 }
 
+const JSON: &str = "content-type: application/json";
+
 #[test]
-fn only_the_allowed_origin_and_the_own_name_are_answered() {
+fn only_sites_and_the_own_name_are_answered() {
     let bridge = Bridge::with_answer("origin", PIN);
-    let port = bridge.port;
-    let good_host = format!("host: 127.0.0.1:{port}");
-    let json_type = "content-type: application/json";
+    let port = bridge.running.port;
+    let host = bridge.host();
     for origin in [
         "null",
-        "https://127.0.0.1:3000",
-        "http://127.0.0.1:3001",
-        "http://127.0.0.1",
-        "http://localhost:3000",
-        "http://127.0.0.1:3000.evil.tw",
-        "http://127.0.0.1:3000/",
+        "https://127.0.0.1:3000/",
+        "http://site.example",
+        "http://127.0.0.1:80",
         "HTTP://127.0.0.1:3000",
+        "https://Site.example",
+        "https://site.example.",
+        "https://site.example:443",
+        "https://pаypal.example",
         "chrome-extension://abc",
+        "file://",
+        // Its own pages ask for the person, not for themselves.
+        &format!("http://127.0.0.1:{port}"),
     ] {
         let header = format!("origin: {origin}");
         let (status, body, answer) =
-            bridge.with_headers("POST", "/v1/cards", &[&good_host, &header, json_type], "{}");
+            bridge.with_headers("POST", "/v1/cards", &[&host, &header, JSON], "{}");
         assert_eq!((status, &body["code"]), (403, &json!("origin-refused")), "{origin}");
         assert!(!answer.to_lowercase().contains("access-control"), "{origin}");
     }
     let allowed = "origin: http://127.0.0.1:3000";
-    let twice = [good_host.as_str(), allowed, allowed, json_type];
+    let twice = [host.as_str(), allowed, allowed, JSON];
     assert_eq!(bridge.with_headers("POST", "/v1/cards", &twice, "{}").0, 403);
-    assert_eq!(bridge.with_headers("POST", "/v1/cards", &[&good_host, json_type], "{}").0, 403);
+    assert_eq!(bridge.with_headers("POST", "/v1/cards", &[&host, JSON], "{}").0, 403);
     for host in [
         "evil.example",
         "127.0.0.1",
         "0.0.0.0:1",
+        "",
         &format!("[::1]:{port}"),
         &format!("127.0.0.1.nip.io:{port}"),
+        &format!("localhost.:{port}"),
     ] {
         let header = format!("host: {host}");
-        assert_eq!(
-            bridge.with_headers("POST", "/v1/cards", &[&header, allowed, json_type], "{}").0,
-            403,
-            "{host}"
-        );
+        let (status, ..) =
+            bridge.with_headers("POST", "/v1/cards", &[&header, allowed, JSON], "{}");
+        assert_eq!(status, 403, "{host}");
         assert_eq!(bridge.with_headers("GET", "/v1/status", &[&header], "").0, 403, "{host}");
     }
+    let absolute = format!("http://evil.example:{port}/v1/status");
+    assert_eq!(bridge.with_headers("GET", &absolute, &[&host], "").0, 403);
     let (status, cards, _) =
-        bridge.with_headers("POST", "/v1/cards", &[&good_host, allowed, json_type], "{}");
+        bridge.with_headers("POST", "/v1/cards", &[&host, allowed, JSON], "{}");
     assert_eq!((status, cards["cards"].as_array().unwrap().len()), (200, 1));
     assert_eq!(cards["cards"][0]["kind"], "company");
     assert_eq!(cards["cards"][0]["holder"], "測試甲股份有限公司");
+    let states: Vec<_> = cards["readers"].as_array().unwrap().iter().map(|r| &r["state"]).collect();
+    assert_eq!(states, ["empty", "card"]);
 }
 
 #[test]
-fn without_an_origin_one_learns_that_a_bridge_is_running_and_no_more() {
+fn it_listens_on_the_loopback_addresses_alone() {
+    let bridge = Bridge::with_answer("loopback", PIN);
+    let port = format!("{:04X}", bridge.running.port);
+    let listening = |table: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(table).unwrap_or_default();
+        text.lines()
+            .skip(1)
+            .filter_map(|line| {
+                let mut parts = line.split_whitespace().skip(1);
+                let (local, _, state) = (parts.next()?, parts.next()?, parts.next()?);
+                let (address, found) = local.rsplit_once(':')?;
+                (state == "0A" && found == port).then(|| address.to_owned())
+            })
+            .collect()
+    };
+    assert_eq!(listening("/proc/net/tcp"), ["0100007F"]);
+    let six = listening("/proc/net/tcp6");
+    assert!(six.iter().all(|address| address == "00000000000000000000000001000000"), "{six:?}");
+    // A port that is taken is said, and nothing is asked in another's place.
+    let program = Path::new(env!("CARGO_BIN_EXE_chayan-bridge"));
+    let again = RunningBridge::start(program, &bridge.dir, bridge.running.port, &[], &[]);
+    assert!(again.err().unwrap().to_string().contains("is not free"));
+}
+
+#[test]
+fn a_site_learns_that_a_bridge_is_running_and_no_more_before_it_is_allowed() {
     let bridge = Bridge::with_answer("status", PIN);
-    let host = format!("host: localhost:{}", bridge.port);
-    let (status, body, _) = bridge.with_headers("GET", "/v1/status", &[&host], "");
+    let host = format!("host: localhost:{}", bridge.running.port);
+    for headers in [&[host.as_str()][..], &[&host, "origin: https://site.example"]] {
+        let (status, body, _) = bridge.with_headers("GET", "/v1/status", headers, "");
+        assert_eq!(status, 200);
+        let mut members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
+        members.sort();
+        assert_eq!(members, ["product", "protocol", "version"]);
+    }
+    // With a card and without, right and wrong: the same words.
+    let refused = (403, json!({"code": "not-paired"}));
+    for path in ["/v1/cards", "/v1/sign", "/v1/hello", "/v1/changes", "/v1/nothing"] {
+        assert_eq!(bridge.post_from(SITE, path, &json!({})), refused, "{path}");
+    }
+}
+
+#[test]
+fn a_site_is_paired_by_a_code_that_both_sides_show() {
+    let bridge = Bridge::start("pair", &Answered::Scripted(&["D 123456", "OK"], &["OK"]));
+    let (pairing, key, code) = bridge.begin(SITE);
+    // Nothing is allowed before the person said so, and a nonce is taken once.
+    assert_eq!(bridge.post_from(SITE, "/v1/cards", &json!({})).0, 403);
+    let second = json!({"pairing": pairing, "nonce": "cd".repeat(32)});
+    assert_eq!(bridge.post_from(SITE, "/v1/pair/reveal", &second).1["code"], "pairing-refused");
+    assert_eq!(bridge.confirm("https://other.example", &pairing).1["code"], "pairing-refused");
+    assert_eq!(bridge.confirm(SITE, &pairing), (200, json!({})));
+    let log = bridge.pinentry_log();
+    assert!(log.contains(SITE) && log.contains(&format!("{} {}", &code[..3], &code[3..])), "{log}");
+    assert_eq!(bridge.confirm(SITE, &pairing).1["code"], "pairing-refused", "used up");
+
+    let nonce = "0f".repeat(32);
+    let (status, hello) = bridge.post_from(SITE, "/v1/hello", &json!({"nonce": nonce}));
     assert_eq!(status, 200);
-    let mut members: Vec<_> = body.as_object().unwrap().keys().cloned().collect();
-    members.sort();
-    assert_eq!(members, ["product", "protocol", "version"]);
+    let signature = BASE64_STANDARD.decode(hello["signature"].as_str().unwrap()).unwrap();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key);
+    assert!(key.verify(hello_text(SITE, &nonce).as_bytes(), &signature).is_ok());
+    assert!(key.verify(hello_text(ORIGIN, &nonce).as_bytes(), &signature).is_err());
+    assert_eq!(bridge.post_from(SITE, "/v1/hello", &json!({"nonce": "short"})).0, 400);
+    assert_eq!(bridge.post_from(SITE, "/v1/cards", &json!({})).0, 200);
+
+    // Listed, kept for this person alone, revoked at once.
+    let state = bridge.dir.join("bridge-state");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_chayan-bridge"))
+            .args(["sites", "--state"])
+            .arg(&state)
+            .args(arguments)
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    assert!(run(&[]).1.starts_with(SITE));
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(state.join("sites.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(run(&["--revoke", SITE]).0);
+    assert!(!run(&["--revoke", SITE]).0);
+    assert_eq!(bridge.post_from(SITE, "/v1/cards", &json!({})).1["code"], "not-paired");
+}
+
+#[test]
+fn a_refused_pairing_allows_nothing_and_cannot_be_asked_for_ever() {
+    let bridge = Bridge::start("refuse", &Answered::Scripted(&[], &[CANCELLED]));
+    for _ in 0..5 {
+        let (pairing, ..) = bridge.begin(SITE);
+        assert_eq!(bridge.confirm(SITE, &pairing), (403, json!({"code": "pairing-refused"})));
+    }
+    let (pairing, ..) = bridge.begin(SITE);
+    assert_eq!(bridge.confirm(SITE, &pairing), (429, json!({"code": "too-many-requests"})));
+    assert_eq!(bridge.post_from(SITE, "/v1/cards", &json!({})).1["code"], "not-paired");
+    assert_eq!(bridge.pinentry_log().matches("CONFIRM").count(), 5);
+    // Another site still may.
+    let (pairing, ..) = bridge.begin("https://other.example");
+    assert_eq!(bridge.confirm("https://other.example", &pairing).0, 403);
 }
 
 #[test]
 fn pages_cannot_ask_without_a_preflight() {
     let bridge = Bridge::with_answer("simple", PIN);
-    let host = format!("host: 127.0.0.1:{}", bridge.port);
+    let host = bridge.host();
     let origin = "origin: http://127.0.0.1:3000";
     for kind in
         ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
@@ -173,6 +325,37 @@ fn pages_cannot_ask_without_a_preflight() {
     assert_eq!(status, 204);
     assert!(answer.contains("access-control-allow-origin: http://127.0.0.1:3000"));
     assert!(answer.contains("access-control-allow-private-network: true"));
+    assert!(!answer.contains("x-page-origin"), "a page cannot speak for another");
+}
+
+#[test]
+fn the_popup_asks_for_the_page_that_its_browser_names() {
+    let bridge = Bridge::with_answer("popup", PIN);
+    let port = bridge.running.port;
+    let (status, _, page) = bridge.with_headers("GET", "/v1/popup", &[&bridge.host()], "");
+    assert_eq!(status, 200);
+    assert!(page.contains("frame-ancestors 'none'") && page.contains("x-frame-options: DENY"));
+    let from_popup = |own: &str, page: &str| {
+        let (own, page) = (format!("origin: {own}"), format!("x-page-origin: {page}"));
+        let headers = [&bridge.host(), own.as_str(), page.as_str(), JSON];
+        let (status, body, answer) = bridge.with_headers("POST", "/v1/cards", &headers, "{}");
+        assert!(!answer.contains("access-control-allow-origin"));
+        (status, body["code"].clone())
+    };
+    let own = format!("http://127.0.0.1:{port}");
+    assert_eq!(from_popup(&own, ORIGIN), (200, Value::Null));
+    assert_eq!(from_popup(&own, SITE), (403, json!("not-paired")));
+    for (own, page) in [
+        (own.as_str(), "null"),
+        (&own, "https://Site.example"),
+        (&own, &own),
+        (SITE, ORIGIN),
+        (ORIGIN, ORIGIN),
+        // The other name of this computer is not where the page came from.
+        (&format!("http://localhost:{port}"), ORIGIN),
+    ] {
+        assert_eq!(from_popup(own, page), (403, json!("origin-refused")), "{own} {page}");
+    }
 }
 
 #[test]
@@ -180,9 +363,7 @@ fn what_is_signed_names_origin_purpose_and_challenge() {
     let bridge = Bridge::with_answer("sign", PIN);
     let (status, body) = bridge.sign();
     assert_eq!(status, 200, "{body}");
-    use base64::Engine;
-    let message =
-        base64::prelude::BASE64_STANDARD.decode(body["signedData"].as_str().unwrap()).unwrap();
+    let message = BASE64_STANDARD.decode(body["signedData"].as_str().unwrap()).unwrap();
     let proof = bridge.pki.verify(&message).unwrap();
     let input = SigningInput::from_canonical(proof.content()).unwrap();
     assert_eq!(
@@ -197,42 +378,86 @@ fn what_is_signed_names_origin_purpose_and_challenge() {
 #[test]
 fn foreign_members_and_commands_are_refused_and_touch_no_card() {
     let bridge = Bridge::with_answer("closed", "999999");
-    for body in [
-        json!({"card": "demo:company", "purpose": "apply", "challenge": "c", "document": {}, "pin": "1"}),
-        json!({"card": "demo:company", "purpose": "raw", "challenge": "c", "document": {}}),
-        json!({"card": "demo:company", "purpose": "apply", "challenge": "", "document": {}}),
-        json!({"card": "demo:company", "purpose": "apply", "challenge": "c".repeat(129), "document": {}}),
-        json!({"card": "demo:company", "purpose": "apply", "challenge": "c", "document": "a".repeat(200_000)}),
-        json!([]),
-    ] {
-        assert_eq!(bridge.post("/v1/sign", &body).1["code"], "malformed-request");
+    let with = |member: &str, value: Value| {
+        let mut body =
+            json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {}});
+        body[member] = value;
+        body
+    };
+    let mut deep = json!(1);
+    for _ in 0..200 {
+        deep = json!([deep]);
     }
-    for path in ["/", "/v1/decrypt", "/v1/sign/../cards", "/v2/sign"] {
+    for body in [
+        with("pin", json!("123456")),
+        with("hash", json!("00")),
+        with("module", json!("/tmp/evil.so")),
+        with("purpose", json!("raw")),
+        with("challenge", json!("")),
+        with("challenge", json!("c".repeat(129))),
+        with("document", json!("a".repeat(200_000))),
+        with("document", deep),
+        with("card", json!(1)),
+        json!([]),
+        json!("x".repeat(300_000)),
+    ] {
+        let (status, answer) = bridge.post("/v1/sign", &body);
+        assert_eq!((status, &answer["code"]), (400, &json!("malformed-request")));
+    }
+    for path in ["/", "/v1/decrypt", "/v1/sign/../cards", "/v2/sign", "/v1/popup"] {
         assert_eq!(bridge.post(path, &json!({})).1["code"], "malformed-request", "{path}");
     }
-    for card in ["demo:../../etc/passwd", "demo:citizen", "x", ""] {
+    for card in [
+        "0:../../etc/passwd",
+        "0:citizen",
+        "1:company",
+        "99999999999999999999:company",
+        "company",
+        "0:$(touch evil)",
+        "0:company\0",
+        "x",
+        "",
+    ] {
         let body = json!({"card": card, "purpose": "apply", "challenge": "c", "document": {}});
         assert_eq!(bridge.post("/v1/sign", &body), (404, json!({"code": "no-card"})), "{card}");
     }
     assert_eq!(bridge.card().tries_left, 3, "no try was spent");
+    assert_eq!(bridge.send("GET /v1/status HTTP/1.1\r\nhost x\r\n\r\n").0, 400);
 }
 
 #[test]
-fn a_card_locks_after_three_wrong_pins() {
-    let bridge = Bridge::with_answer("lock", "999999");
+fn a_page_cannot_spend_the_last_try() {
+    // An unattended demo says yes to no warning: however often a page asks, two tries are
+    // spent at most.
+    let bridge = Bridge::with_answer("tries", "999999");
     assert_eq!(bridge.sign(), (422, json!({"code": "pin-wrong", "triesLeft": 2})));
     assert_eq!(bridge.sign(), (422, json!({"code": "pin-wrong", "triesLeft": 1})));
-    assert_eq!(bridge.sign(), (422, json!({"code": "pin-locked", "triesLeft": 0})));
-    assert_eq!(bridge.sign(), (422, json!({"code": "pin-locked", "triesLeft": 0})));
-    assert_eq!(bridge.card().tries_left, 0);
+    let rest: Vec<_> = (0..98).map(|_| bridge.sign().1["code"].clone()).collect();
+    assert!(rest[..5].iter().all(|code| code == "pin-cancelled"), "{rest:?}");
+    assert!(rest[5..].iter().all(|code| code == "too-many-requests"), "{rest:?}");
+    assert_eq!(bridge.card().tries_left, 1);
     // A PIN of a length that no card takes is refused before the card.
     let short = Bridge::with_answer("short", "123");
-    assert_eq!(short.sign().1["code"], "pin-wrong");
+    assert_eq!(short.sign(), (422, json!({"code": "pin-length", "triesLeft": 3})));
     assert_eq!(short.card().tries_left, 3);
 }
 
 #[test]
-fn cards_come_and_go() {
+fn the_last_try_is_the_persons_own_after_a_warning() {
+    let bridge = Bridge::start("last", &Answered::Scripted(&["D 999999", "OK"], &["OK"]));
+    assert_eq!(bridge.sign().1["triesLeft"], 2);
+    assert_eq!(bridge.sign().1["triesLeft"], 1);
+    assert!(!bridge.pinentry_log().contains("CONFIRM"));
+    assert_eq!(bridge.sign(), (422, json!({"code": "pin-locked", "triesLeft": 0})));
+    let log = bridge.pinentry_log();
+    assert!(log.contains("只剩最後1次") && log.contains("CONFIRM"), "{log}");
+    assert_eq!(bridge.sign(), (422, json!({"code": "pin-locked", "triesLeft": 0})));
+    assert_eq!(bridge.card().tries_left, 0);
+    assert_eq!(bridge.pinentry_log().matches("GETPIN").count(), 3, "a locked card asks nobody");
+}
+
+#[test]
+fn cards_come_and_go_and_pages_are_told() {
     let bridge = Bridge::with_answer("hotplug", PIN);
     let cards = DemoCards::new(bridge.dir.join("cards"));
     let kinds = || {
@@ -246,8 +471,25 @@ fn cards_come_and_go() {
         kinds.sort();
         kinds
     };
+    let changes = |seen: &str| {
+        let (status, body) = bridge.post("/v1/changes", &json!({"seen": seen}));
+        assert_eq!(status, 200);
+        body["seen"].as_str().unwrap().to_owned()
+    };
     assert_eq!(kinds(), ["company"]);
-    cards.set_inserted("citizen", true).unwrap();
+    let first = changes("");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let second = changes(&first);
+            (second, Instant::now())
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        let inserted = Instant::now();
+        cards.set_inserted("citizen", true).unwrap();
+        let (second, told) = waiting.join().unwrap();
+        assert_ne!(second, first);
+        assert!(told > inserted && told - inserted < Duration::from_secs(1));
+    });
     assert_eq!(kinds(), ["citizen", "company"]);
     cards.set_inserted("company", false).unwrap();
     assert_eq!(kinds(), ["citizen"]);
@@ -257,30 +499,20 @@ fn cards_come_and_go() {
     assert_eq!(bridge.post("/v1/cards", &json!({})).1["code"], "failed");
 }
 
-/// A pinentry of this test's own: records what it was told and answers as scripted.
-fn scripted(dir: &Path, answer: &[&str]) -> Pinentry {
-    let answer: String = answer.iter().map(|line| format!(" '{line}'")).collect();
-    use std::os::unix::fs::PermissionsExt;
-    let program = dir.join("pinentry");
-    let log = dir.join("pinentry.log");
-    let script = format!(
-        "#!/bin/sh\necho 'OK ready'\nwhile read -r line; do\n  echo \"$line\" >> {}\n  case \"$line\" in\n    GETPIN*) printf '%s\\n'{answer} ;;\n    BYE*) echo OK; exit 0 ;;\n    *) echo OK ;;\n  esac\ndone\n",
-        log.display()
-    );
-    std::fs::write(&program, script).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Pinentry { program: program.display().to_string() }
-}
-
 #[test]
 fn the_window_says_who_asks_for_what_with_which_card() {
-    let bridge = Bridge::start("window", |dir| Box::new(scripted(dir, &["D 123456", "OK"])));
+    let bridge = Bridge::start("window", &Answered::Scripted(&["D 123456", "OK"], &[]));
     let (status, body) = bridge.sign();
     assert_eq!(status, 200, "{body}");
-    let log = std::fs::read_to_string(bridge.dir.join("pinentry.log")).unwrap();
-    for shown in
-        [ORIGIN, "簽署並送出申請案件", "測試甲股份有限公司", "MT00000000000001", "剩餘次數：3"]
-    {
+    let log = bridge.pinentry_log();
+    for shown in [
+        ORIGIN,
+        "簽署並送出申請案件",
+        "測試甲股份有限公司（工商憑證）",
+        "MT00000000000001",
+        "示範讀卡機 company",
+        "剩餘次數：3",
+    ] {
         assert!(log.contains(shown), "{shown} is not in {log}");
     }
     assert!(!log.contains(PIN));
@@ -288,43 +520,90 @@ fn the_window_says_who_asks_for_what_with_which_card() {
 
 #[test]
 fn a_cancelled_window_costs_nothing() {
-    let bridge =
-        Bridge::start("cancel", |dir| Box::new(scripted(dir, &["ERR 83886179 cancelled"])));
+    let bridge = Bridge::start("cancel", &Answered::Scripted(&[CANCELLED], &[]));
     assert_eq!(bridge.sign(), (422, json!({"code": "pin-cancelled"})));
     assert_eq!(bridge.card().tries_left, 3);
-    let nowhere = Bridge::start("nowhere", |dir| {
-        Box::new(Pinentry { program: dir.join("not-there").display().to_string() })
-    });
+    let nowhere = Bridge::start("nowhere", &Answered::Program("/nonexistent/pinentry"));
     assert_eq!(nowhere.sign(), (500, json!({"code": "pin-prompt-unavailable"})));
+}
+
+#[test]
+fn windows_come_one_after_another_and_a_page_that_leaves_closes_its_own() {
+    // A window that stays open until it is closed.
+    let bridge = Bridge::start("queue", &Answered::Scripted(&["# waiting"], &[]));
+    let waiting = |bridge: &Bridge| {
+        let body =
+            json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {}});
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", bridge.running.port)).unwrap();
+        write!(
+            stream,
+            "POST /v1/sign HTTP/1.1\r\n{}\r\norigin: {ORIGIN}\r\n{JSON}\r\ncontent-length: {}\r\n\r\n{body}",
+            bridge.host(),
+            body.len()
+        )
+        .unwrap();
+        stream
+    };
+    let shown = |count: usize| {
+        let end = Instant::now() + Duration::from_secs(5);
+        while bridge.pinentry_log().matches("GETPIN").count() != count {
+            assert!(Instant::now() < end, "{count} windows: {}", bridge.pinentry_log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let children = || {
+        let id = bridge.running.id();
+        let file = format!("/proc/{id}/task/{id}/children");
+        std::fs::read_to_string(file).unwrap().split_whitespace().count()
+    };
+    let first = waiting(&bridge);
+    shown(1);
+    let rest: Vec<_> = (0..3).map(|_| waiting(&bridge)).collect();
+    std::thread::sleep(Duration::from_millis(200));
+    shown(1);
+    assert_eq!(bridge.sign(), (409, json!({"code": "busy"})), "the queue is full");
+    drop(first);
+    shown(2);
+    drop(rest);
+    let end = Instant::now() + Duration::from_secs(5);
+    while children() > 0 {
+        assert!(Instant::now() < end, "a window stayed open");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(bridge.card().tries_left, 3);
+}
+
+#[test]
+fn slow_and_many_connections_do_not_stop_it() {
+    let bridge = Bridge::with_answer("many", PIN);
+    let port = bridge.running.port;
+    let idle: Vec<_> = (0..60).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    for mut stream in &idle {
+        stream.write_all(b"G").unwrap();
+    }
+    assert_eq!(bridge.with_headers("GET", "/v1/status", &[&bridge.host()], "").0, 200);
 }
 
 #[test]
 fn a_demo_answer_is_refused_beside_other_cards() {
     let program = Path::new(env!("CARGO_BIN_EXE_chayan-bridge"));
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let refusal = |arguments: &[&str]| {
+        RunningBridge::start(program, dir, 0, arguments, &[]).err().unwrap().to_string()
+    };
     let module = "/usr/lib/softhsm/libsofthsm2.so";
-    let output = std::process::Command::new(program)
-        .args([
-            "serve",
-            "--allow-origin",
-            ORIGIN,
-            "--port",
-            "0",
-            "--pkcs11",
-            module,
-            "--demo-answer",
-            PIN,
-        ])
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = refusal(&["--pkcs11", module, "--demo-answer", PIN]);
     assert!(said.contains("demo cards alone"), "{said}");
-    // A relative path to a module could be planted.
-    let output = std::process::Command::new(program)
-        .args(["serve", "--allow-origin", ORIGIN, "--port", "0", "--pkcs11", "libsofthsm2.so"])
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
+    assert!(refusal(&["--demo-answer", PIN]).contains("demo cards alone"));
+    // A path that is relative, or a file that others may write to, could be planted.
+    assert!(refusal(&["--pkcs11", "libsofthsm2.so"]).contains("not an absolute path"));
+    let planted = dir.join("planted.so");
+    std::fs::copy(module, &planted).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&planted, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let said = refusal(&["--pkcs11", planted.to_str().unwrap()]);
+    assert!(said.contains("others may write to it"), "{said}");
 }
 
 #[test]
@@ -332,7 +611,7 @@ fn the_command_inserts_and_removes_cards() {
     let bridge = Bridge::with_answer("command", PIN);
     let cards = bridge.dir.join("cards");
     let run = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_chayan-bridge"))
+        let output = Command::new(env!("CARGO_BIN_EXE_chayan-bridge"))
             .args(["card", "--demo-cards"])
             .arg(&cards)
             .args(arguments)

@@ -13,7 +13,9 @@ use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::{CardBackend, CardError, PresentCard};
+use protocol::{Reader, ReaderState};
+
+use super::{CardBackend, CardError, Inventory, PresentCard};
 
 /// Wrong PINs in a row that lock a card, as on the national cards.
 pub const MAX_TRIES: u8 = 3;
@@ -116,43 +118,47 @@ fn decode(base64: &str) -> Result<Vec<u8>, CardError> {
 }
 
 impl CardBackend for DemoCards {
-    fn cards(&self) -> Result<Vec<PresentCard>, CardError> {
-        let mut cards = Vec::new();
+    fn look(&self) -> Result<Inventory, CardError> {
+        let mut found = Inventory::default();
         for name in self.names()? {
             let file = self.read(&name)?;
+            let reader = format!("示範讀卡機 {name}");
+            let state = if file.inserted { ReaderState::Card } else { ReaderState::Empty };
+            found.readers.push(Reader { name: reader.clone(), state });
             if !file.inserted {
                 continue;
             }
             let certificate =
                 |base64: &str| Certificate::from_der(&decode(base64)?).map_err(failed);
-            cards.push(PresentCard {
-                id: format!("demo:{name}"),
-                reader: format!("示範讀卡機 {name}"),
+            found.cards.push(PresentCard {
+                id: name,
+                reader,
                 number: file.card_number.clone(),
                 certificate: certificate(&file.certificate)?,
                 chain: vec![certificate(&file.issuer)?],
                 tries_left: Some(file.tries_left),
+                pin_pad: false,
             });
         }
-        Ok(cards)
+        Ok(found)
     }
 
     fn sign(
         &self,
         card: &PresentCard,
-        pin: &SecretString,
+        pin: Option<&SecretString>,
         message: &[u8],
     ) -> Result<Vec<u8>, CardError> {
-        let name = card.id.strip_prefix("demo:").ok_or(CardError::Removed)?.to_owned();
-        let present = self.read(&name)?;
+        let name = &card.id;
+        let present = self.read(name)?;
         if !present.inserted || present.card_number != card.number {
             return Err(CardError::Removed);
         }
         if present.tries_left == 0 {
             return Err(CardError::Locked);
         }
-        let right = present.pin == pin.expose_secret();
-        let after = self.change(&name, |card| {
+        let right = pin.is_some_and(|pin| present.pin == pin.expose_secret());
+        let after = self.change(name, |card| {
             card.tries_left = if right { MAX_TRIES } else { card.tries_left.saturating_sub(1) };
         })?;
         match (right, after.tries_left) {
@@ -165,9 +171,5 @@ impl CardBackend for DemoCards {
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
             .map_err(failed)?;
         Ok(signature)
-    }
-
-    fn is_demo(&self) -> bool {
-        true
     }
 }

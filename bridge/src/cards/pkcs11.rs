@@ -2,7 +2,7 @@
 //!
 //! The module is loaded for each command and given up afterwards, so that readers
 //! plugged in meanwhile are seen. Certificates are chosen by key usage, keys by CKA_ID,
-//! never by position or label.
+//! never by position or label. All of it happens in a process of its own.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,17 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use pki::Certificate;
-use ring::digest;
+use protocol::{Reader, ReaderState};
 use secrecy::SecretString;
 
-use super::{CardBackend, CardError, PresentCard};
+use super::{CardBackend, CardError, Inventory, PresentCard, digest_info};
 
-/// DER of DigestInfo for SHA-256 up to the digest (RFC 8017, section 9.2, note 1).
-const SHA_256_DIGEST_INFO: [u8; 19] = [
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
-    0x00, 0x04, 0x20,
-];
+/// Return values of the vendor's module beyond the standard: wrong PIN, this many tries
+/// left.
+const ONE_TRY_LEFT: u64 = 0x8000_0001;
+const TWO_TRIES_LEFT: u64 = 0x8000_0002;
+/// Objects on a token that are looked at.
+const MAX_CERTIFICATES: usize = 16;
 
 /// Tokens of one module.
 pub struct Pkcs11Cards {
@@ -30,16 +31,9 @@ pub struct Pkcs11Cards {
 }
 
 impl Pkcs11Cards {
-    /// A module by its absolute path; a relative one could be planted.
-    ///
-    /// # Errors
-    /// A sentence for the person who configured it.
-    pub fn new(module: PathBuf) -> Result<Self, String> {
-        if module.is_absolute() && module.is_file() {
-            Ok(Self { module })
-        } else {
-            Err(format!("{} is not an absolute path to a module", module.display()))
-        }
+    /// A module by its absolute path, checked before ([`super::modules::check`]).
+    pub fn new(module: impl Into<PathBuf>) -> Self {
+        Self { module: module.into() }
     }
 
     fn with_module<T>(
@@ -63,32 +57,48 @@ struct Found {
 }
 
 impl CardBackend for Pkcs11Cards {
-    fn cards(&self) -> Result<Vec<PresentCard>, CardError> {
+    fn look(&self) -> Result<Inventory, CardError> {
         self.with_module(|module| {
-            let slots = module.get_slots_with_initialized_token().map_err(card_error)?;
-            // A faulty token in one reader does not hide the card in another.
-            let found: Vec<_> = slots.into_iter().map(|slot| present_card(module, slot)).collect();
-            if found.iter().all(Result::is_err)
-                && let Some(Err(error)) = found.first()
-            {
-                return Err(error.clone());
+            let mut found = Inventory::default();
+            let mut failed = None;
+            for slot in module.get_all_slots().map_err(card_error)? {
+                let info = module.get_slot_info(slot).map_err(card_error)?;
+                let name = info.slot_description().to_owned();
+                // A faulty token in one reader does not hide the card in another.
+                let state = match (info.token_present(), present_card(module, slot, &name)) {
+                    (false, _) => ReaderState::Empty,
+                    (true, Ok(Some(card))) => {
+                        found.cards.push(card);
+                        ReaderState::Card
+                    }
+                    (true, Ok(None)) => ReaderState::Unknown,
+                    (true, Err(CardError::InUse)) => ReaderState::InUse,
+                    (true, Err(CardError::Mute | CardError::Removed)) => ReaderState::Unknown,
+                    (true, Err(error)) => {
+                        failed = Some(error);
+                        ReaderState::Unknown
+                    }
+                };
+                found.readers.push(Reader { name, state });
             }
-            Ok(found.into_iter().filter_map(Result::ok).flatten().collect())
+            match failed {
+                Some(error) if found.cards.is_empty() => Err(error),
+                _ => Ok(found),
+            }
         })
     }
 
     fn sign(
         &self,
         card: &PresentCard,
-        pin: &SecretString,
+        pin: Option<&SecretString>,
         message: &[u8],
     ) -> Result<Vec<u8>, CardError> {
-        let digest = digest::digest(&digest::SHA256, message);
-        let block = [&SHA_256_DIGEST_INFO[..], digest.as_ref()].concat();
+        let block = digest_info(message);
         self.with_module(|module| {
-            for slot in module.get_slots_with_initialized_token().map_err(card_error)? {
+            for slot in module.get_slots_with_token().map_err(card_error)? {
                 // The card must still be the one that was listed.
-                let Ok(Some(found)) = present_card(module, slot) else { continue };
+                let Ok(Some(found)) = present_card(module, slot, &card.reader) else { continue };
                 if found.id != card.id || found.certificate != card.certificate {
                     continue;
                 }
@@ -100,9 +110,15 @@ impl CardBackend for Pkcs11Cards {
     }
 }
 
-fn present_card(module: &Pkcs11, slot: Slot) -> Result<Option<PresentCard>, CardError> {
+fn present_card(
+    module: &Pkcs11,
+    slot: Slot,
+    reader: &str,
+) -> Result<Option<PresentCard>, CardError> {
     let token = module.get_token_info(slot).map_err(card_error)?;
-    let reader = module.get_slot_info(slot).map_err(card_error)?.slot_description().to_owned();
+    if !token.token_initialized() {
+        return Ok(None);
+    }
     let session = module.open_ro_session(slot).map_err(card_error)?;
     let (signing, others): (Vec<_>, Vec<_>) = certificates(&session)?
         .into_iter()
@@ -117,19 +133,22 @@ fn present_card(module: &Pkcs11, slot: Slot) -> Result<Option<PresentCard>, Card
     };
     let number = token.serial_number().to_owned();
     Ok(Some(PresentCard {
-        id: format!("pkcs11:{number}:{}", hex::encode(&signing.id)),
-        reader,
+        id: format!("{number}:{}", hex::encode(&signing.id)),
+        reader: reader.to_owned(),
         number,
         certificate: signing.certificate,
         chain: others.into_iter().map(|found| found.certificate).collect(),
         tries_left,
+        pin_pad: token.protected_authentication_path(),
     }))
 }
 
 fn certificates(session: &Session) -> Result<Vec<Found>, CardError> {
     let template = [Attribute::Class(ObjectClass::CERTIFICATE)];
     let mut found = Vec::new();
-    for object in session.find_objects(&template).map_err(card_error)? {
+    for object in
+        session.find_objects(&template).map_err(card_error)?.into_iter().take(MAX_CERTIFICATES)
+    {
         let attributes = session
             .get_attributes(object, &[AttributeType::Id, AttributeType::Value])
             .map_err(card_error)?;
@@ -152,11 +171,11 @@ fn certificates(session: &Session) -> Result<Vec<Found>, CardError> {
 fn sign_in_session(
     session: &Session,
     card: &PresentCard,
-    pin: &SecretString,
+    pin: Option<&SecretString>,
     block: &[u8],
 ) -> Result<Vec<u8>, CardError> {
     let id = card.id.rsplit(':').next().and_then(|id| hex::decode(id).ok()).unwrap_or_default();
-    session.login(UserType::User, Some(pin)).map_err(card_error)?;
+    session.login(UserType::User, pin).map_err(card_error)?;
     let template = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id)];
     let keys = session.find_objects(&template).map_err(card_error)?;
     let [key] = keys[..] else {
@@ -167,7 +186,7 @@ fn sign_in_session(
         .is_ok_and(|found| matches!(found[..], [Attribute::AlwaysAuthenticate(true)]));
     let signature = if always {
         session.sign_init(&Mechanism::RsaPkcs, key).map_err(card_error)?;
-        session.login(UserType::ContextSpecific, Some(pin)).map_err(card_error)?;
+        session.login(UserType::ContextSpecific, pin).map_err(card_error)?;
         session.sign_update(block).and_then(|()| session.sign_final())
     } else {
         session.sign(&Mechanism::RsaPkcs, key, block)
@@ -177,15 +196,22 @@ fn sign_in_session(
 }
 
 fn card_error(error: Error) -> CardError {
-    match error {
-        Error::Pkcs11(RvError::PinIncorrect | RvError::PinLenRange, _) => {
-            CardError::WrongPin { tries_left: None }
+    let Error::Pkcs11(value, _) = error else { return CardError::Failed(error.to_string()) };
+    match value {
+        RvError::PinIncorrect => CardError::WrongPin { tries_left: None },
+        RvError::PinLenRange => CardError::PinLength,
+        RvError::PinLocked => CardError::Locked,
+        RvError::FunctionCanceled => CardError::Cancelled,
+        RvError::TokenNotPresent | RvError::DeviceRemoved | RvError::SlotIdInvalid => {
+            CardError::Removed
         }
-        Error::Pkcs11(RvError::PinLocked, _) => CardError::Locked,
-        Error::Pkcs11(
-            RvError::TokenNotPresent | RvError::DeviceRemoved | RvError::SlotIdInvalid,
-            _,
-        ) => CardError::Removed,
+        RvError::TokenNotRecognized => CardError::Mute,
+        #[allow(clippy::useless_conversion, reason = "of 32 bits elsewhere, or extended by sign")]
+        RvError::VendorDefined(value) => match u64::from(value) & 0xffff_ffff {
+            ONE_TRY_LEFT => CardError::WrongPin { tries_left: Some(1) },
+            TWO_TRIES_LEFT => CardError::WrongPin { tries_left: Some(2) },
+            other => CardError::Failed(format!("the module's code {other:#x}")),
+        },
         other => CardError::Failed(other.to_string()),
     }
 }

@@ -1,19 +1,25 @@
-//! Messages between a page and the reader bridge, version 1: JSON over HTTP on the
+//! Messages between a page and the reader bridge, version 2: JSON over HTTP on the
 //! loopback address. A closed set of commands; no message carries a PIN, a hash to
 //! sign, or a path.
 //!
 //! | request | body | answer |
 //! |---|---|---|
 //! | `GET /v1/status` | – | [`Status`] |
+//! | `POST /v1/pair/begin` | [`PairBegin`] | [`PairOffer`] |
+//! | `POST /v1/pair/reveal` | [`PairReveal`] | [`PairRevealed`] |
+//! | `POST /v1/pair/confirm` | [`PairConfirm`] | [`Paired`] |
+//! | `POST /v1/hello` | [`Hello`] | [`HelloAnswer`] |
 //! | `POST /v1/cards` | [`ListCards`] | [`Cards`] |
+//! | `POST /v1/changes` | [`Changes`] | [`Changes`] |
 //! | `POST /v1/sign` | [`SignRequest`] | [`Signed`] |
 //!
-//! Anything else, and anything that fails, is a [`Failure`].
+//! Anything else, and anything that fails, is a [`Failure`]. Only the status and pairing
+//! are open to a site that the person has not allowed.
 
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The bridge's port, where nothing else is configured.
 pub const DEFAULT_PORT: u16 = 31161;
@@ -30,16 +36,139 @@ pub struct Status {
     pub protocol: u32,
 }
 
+/// Begins a pairing: the person shall see the same code on the page and in the bridge's
+/// window.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairBegin {}
+
+/// The bridge's offer. It is bound to its nonce before it learns the page's, so that
+/// nobody in between can search for a code that fits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PairOffer {
+    /// Names this pairing.
+    pub pairing: String,
+    /// The bridge's key for this site: an uncompressed point of P-256, Base64.
+    pub key: String,
+    /// SHA-256 of the bridge's nonce, hexadecimal.
+    pub commitment: String,
+}
+
+/// The page's nonce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PairReveal {
+    /// [`PairOffer::pairing`].
+    pub pairing: String,
+    /// 32 random bytes, hexadecimal.
+    pub nonce: String,
+}
+
+/// The bridge's nonce: now both sides know the code ([`pairing_code`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairRevealed {
+    /// 32 random bytes, hexadecimal.
+    pub nonce: String,
+}
+
+/// Opens the bridge's window with the code, and waits for the person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PairConfirm {
+    /// [`PairOffer::pairing`].
+    pub pairing: String,
+}
+
+/// The site may ask from now on; the page keeps the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paired {}
+
+/// Asks the bridge to show that it is the one that was paired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// 32 random bytes, hexadecimal.
+    pub nonce: String,
+}
+
+/// The proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HelloAnswer {
+    /// The bridge's version.
+    pub version: String,
+    /// [`PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// ECDSA with P-256 and SHA-256 over [`hello_text`], r and s of 32 bytes each, Base64.
+    pub signature: String,
+}
+
+/// The six digits that page and window show: of SHA-256 over site, key and both nonces.
+pub fn pairing_code(origin: &str, key: &str, page_nonce: &str, bridge_nonce: &str) -> String {
+    let text = format!("chayan-bridge pair\n{origin}\n{key}\n{page_nonce}\n{bridge_nonce}");
+    let digest = pki::Fingerprint::of(text.as_bytes()).0;
+    let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]) % 1_000_000;
+    format!("{number:06}")
+}
+
+/// What a bridge signs to show who it is.
+pub fn hello_text(origin: &str, nonce: &str) -> String {
+    format!("chayan-bridge hello\n{origin}\n{nonce}")
+}
+
 /// Asks for the cards in the readers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListCards {}
 
+/// Asks to be told when a reader or card comes or goes, and tells it: an opaque word for
+/// the state, empty at first. The answer comes at once when the state is another, else
+/// when it changes, or after half a minute.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    /// The state that is known.
+    pub seen: String,
+}
+
 /// The cards in the readers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Cards {
-    /// In no particular order.
+    /// In the order of the readers.
     pub cards: Vec<Card>,
+    /// Every reader, with a card or without.
+    pub readers: Vec<Reader>,
+    /// What kept a part of the readers from being looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<FailureCode>,
+}
+
+/// A reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reader {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub state: ReaderState,
+}
+
+/// What is in a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReaderState {
+    /// Nothing.
+    Empty,
+    /// A card that does not answer: often upside down.
+    Mute,
+    /// A card that another program holds.
+    InUse,
+    /// A card, but none that can sign here.
+    Unknown,
+    /// A card that can sign.
+    Card,
 }
 
 /// A card that can sign.
@@ -110,28 +239,48 @@ pub struct Failure {
 }
 
 /// Codes of [`Failure`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
-    /// The page's origin is not allowed, or the request did not come to this computer's
-    /// loopback address by name.
+    /// The page's origin is none that may ask, or the request did not come to this
+    /// computer's loopback address by name.
     OriginRefused,
+    /// The person has not allowed this site yet.
+    NotPaired,
+    /// The person did not allow this site.
+    PairingRefused,
     /// Not a command of this protocol.
     MalformedRequest,
-    /// Another command is being carried out.
+    /// Another command is being carried out, and enough are waiting.
     Busy,
+    /// Too many windows were opened in vain for this site.
+    TooManyRequests,
+    /// The reader service of the system is not running.
+    NoReaderService,
+    /// No reader is plugged in.
+    NoReader,
     /// The card named is not there.
     NoCard,
+    /// The card does not answer.
+    CardMute,
+    /// Another program holds the card.
+    CardInUse,
     /// The card was removed or changed meanwhile.
     CardRemoved,
     /// The person cancelled.
     PinCancelled,
     /// The PIN was wrong.
     PinWrong,
+    /// The PIN is shorter or longer than any PIN; the card was not asked.
+    PinLength,
     /// The card is locked.
     PinLocked,
     /// No window to ask for the PIN could be opened.
     PinPromptUnavailable,
+    /// The card's module crashed or answered nonsense.
+    ModuleFailed,
+    /// Card or module did not answer in time.
+    TimedOut,
     /// The reader, the card or its module failed.
     Failed,
 }
@@ -140,12 +289,18 @@ impl FailureCode {
     /// The HTTP status of the answer.
     pub fn status(self) -> u16 {
         match self {
-            Self::OriginRefused => 403,
+            Self::OriginRefused | Self::NotPaired | Self::PairingRefused => 403,
             Self::MalformedRequest => 400,
-            Self::Busy => 409,
-            Self::NoCard | Self::CardRemoved => 404,
-            Self::PinCancelled | Self::PinWrong | Self::PinLocked => 422,
-            Self::PinPromptUnavailable | Self::Failed => 500,
+            Self::Busy | Self::CardInUse => 409,
+            Self::TooManyRequests => 429,
+            Self::NoReaderService | Self::NoReader | Self::NoCard | Self::CardRemoved => 404,
+            Self::CardMute
+            | Self::PinCancelled
+            | Self::PinWrong
+            | Self::PinLength
+            | Self::PinLocked => 422,
+            Self::PinPromptUnavailable | Self::ModuleFailed | Self::Failed => 500,
+            Self::TimedOut => 504,
         }
     }
 }

@@ -9,13 +9,13 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chayan_bridge::cards::demo::DemoCards;
-use chayan_bridge::{DemoAnswer, Options};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http_tests::{Host, TestApp, project, scratch};
 use hyper_util::client::legacy::connect::HttpConnector;
 use pki::Certificate;
 use serde_json::{Value, json};
+use test_pki::bridge::RunningBridge;
 use test_pki::demo::Demo;
 use test_pki::issue::{List, Listed};
 use test_pki::pki_set::TestPki;
@@ -35,7 +35,7 @@ pub struct Desk {
     /// The cards in the readers.
     pub cards: DemoCards,
     pki: TestPki,
-    bridge: Option<tokio::task::JoinHandle<()>>,
+    bridge: Option<RunningBridge>,
     bridge_port: u16,
     driver: Child,
     _host: Host,
@@ -83,7 +83,7 @@ impl Desk {
             _host: host,
             shots,
         };
-        desk.start_bridge("123456").await?;
+        desk.start_bridge("123456")?;
         Ok(desk)
     }
 
@@ -136,27 +136,34 @@ impl Desk {
     ///
     /// # Errors
     /// When the port is taken.
-    pub async fn start_bridge(&mut self, pin: &str) -> anyhow::Result<()> {
-        self.stop_bridge().await;
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.bridge_port)).await?;
-        let options = Options {
-            allowed_origins: vec![self.demo.origin.clone()],
-            backend: Box::new(DemoCards::new(self.dir.join("cards"))),
-            prompt: Box::new(DemoAnswer(pin.to_owned().into())),
-        };
-        self.bridge = Some(tokio::spawn(async move {
-            let _ = chayan_bridge::serve(listener, options).await;
-        }));
+    pub fn start_bridge(&mut self, pin: &str) -> anyhow::Result<()> {
+        let cards = self.dir.join("cards");
+        let cards = cards.to_str().context("the folder's name")?;
+        self.bridge_with(&[
+            "--demo-cards",
+            cards,
+            "--demo-answer",
+            pin,
+            "--allow-origin",
+            &self.demo.origin.clone(),
+        ])
+    }
+
+    /// Starts the bridge with these arguments.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub fn bridge_with(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
+        self.stop_bridge();
+        let program = project().join("target/release/chayan-bridge");
+        let started = RunningBridge::start(&program, &self.dir, self.bridge_port, arguments, &[]);
+        self.bridge = Some(started?);
         Ok(())
     }
 
     /// Stops the bridge.
-    pub async fn stop_bridge(&mut self) {
-        if let Some(bridge) = self.bridge.take() {
-            bridge.abort();
-            let _ = bridge.await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    pub fn stop_bridge(&mut self) {
+        self.bridge = None;
     }
 
     /// Opens a page.

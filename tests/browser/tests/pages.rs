@@ -188,11 +188,11 @@ async fn the_readers_troubles_are_told_with_what_to_do() {
     assert!(attempt(&desk, COMPANY.1).await.contains("沒有可用的卡片"));
     desk.shots("no-card").await.unwrap();
     desk.cards.set_inserted("company", true).unwrap();
-    desk.start_bridge("999999").await.unwrap();
+    desk.start_bridge("999999").unwrap();
     assert!(attempt(&desk, COMPANY.1).await.contains("PIN碼錯誤（剩餘次數：2）"));
     assert!(attempt(&desk, COMPANY.1).await.contains("剩餘次數：1"));
     assert!(attempt(&desk, COMPANY.1).await.contains("卡片已鎖定"));
-    desk.stop_bridge().await;
+    desk.stop_bridge();
     assert!(attempt(&desk, COMPANY.1).await.contains("找不到讀卡元件"));
     desk.shots("no-bridge").await.unwrap();
     let typed =

@@ -147,10 +147,9 @@ impl CardSigner {
     /// When the card cannot.
     pub fn sign_content(&self, content: Vec<u8>) -> anyhow::Result<Vec<u8>> {
         let file = self.cards.read(&self.name)?;
-        let cards = self.cards.cards()?;
-        let id = format!("demo:{}", self.name);
-        let card =
-            cards.into_iter().find(|card| card.id == id).context("the card is not inserted")?;
+        let cards = self.cards.look()?.cards;
+        let mut cards = cards.into_iter();
+        let card = cards.find(|card| card.id == self.name).context("the card is not inserted")?;
         let draft = SignedDataDraft::new(
             content,
             card.certificate.clone(),
@@ -158,7 +157,7 @@ impl CardSigner {
             Some(&card.number),
             jiff::Timestamp::now(),
         )?;
-        let signature = self.cards.sign(&card, &file.pin.into(), &draft.to_be_signed()?)?;
+        let signature = self.cards.sign(&card, Some(&file.pin.into()), &draft.to_be_signed()?)?;
         Ok(draft.finish(&signature)?)
     }
 }

@@ -2,6 +2,7 @@
 //! generated when it is needed and every certificate says 測試; nothing here is committed,
 //! and a production trust store refuses all of it.
 
+pub mod bridge;
 pub mod client;
 pub mod demo;
 pub mod story;

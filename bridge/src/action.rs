@@ -1,0 +1,107 @@
+//! The side of a worker that waits for it: starts it, gives it time, ends it.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use protocol::{Failure, FailureCode};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Take};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::dialog::PATIENCE;
+use crate::worker::{Job, Word};
+
+/// How long a person may take, two windows included.
+const PERSON_TIME: Duration = Duration::from_secs(2 * PATIENCE as u64 + 10);
+/// How long a worker may take to end by itself.
+const END_TIME: Duration = Duration::from_millis(500);
+/// Longest output of a worker.
+const MAX_OUTPUT: u64 = 4 << 20;
+
+/// How workers are started.
+#[derive(Clone, Debug)]
+pub struct Workers {
+    program: PathBuf,
+    card_time: Duration,
+}
+
+/// A worker at work. When it is dropped, its input ends and it closes its window; if it
+/// cannot, it is killed.
+struct Running {
+    child: Option<(Child, ChildStdin)>,
+    output: BufReader<Take<ChildStdout>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let Some((mut child, input)) = self.child.take() else { return };
+        drop(input);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let _ = timeout(END_TIME, child.wait()).await;
+                let _ = child.kill().await;
+            });
+        }
+    }
+}
+
+impl Workers {
+    /// Workers of this program (`chayan-bridge worker`). A card may take so long for
+    /// anything that it is asked.
+    pub fn new(program: PathBuf, card_time: Duration) -> Self {
+        Self { program, card_time }
+    }
+
+    /// Has a job done. Whoever stops waiting cancels it.
+    ///
+    /// # Errors
+    /// The worker's own [`Failure`]; [`FailureCode::TimedOut`] when the card does not
+    /// answer; [`FailureCode::ModuleFailed`] when the worker ends without a word.
+    pub async fn run(&self, job: &Job) -> Result<Word, Failure> {
+        let mut running = self.start(job).await.map_err(|_| FailureCode::Failed)?;
+        let mut patience = self.card_time;
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let read = match timeout(patience, running.output.read_line(&mut line)).await {
+                Err(_) => return Err(FailureCode::TimedOut.into()),
+                Ok(read) => read.unwrap_or_default(),
+            };
+            if read == 0 {
+                return Err(FailureCode::ModuleFailed.into());
+            }
+            match serde_json::from_str::<Word>(&line) {
+                Ok(Word::Asking) => patience = PERSON_TIME,
+                Ok(Word::Working) => patience = self.card_time,
+                Ok(Word::Failed(failure)) => return Err(failure),
+                Ok(word) => return Ok(word),
+                // Modules may write to the output of the process that loads them.
+                Err(_) => (),
+            }
+        }
+    }
+
+    async fn start(&self, job: &Job) -> std::io::Result<Running> {
+        let mut child = Command::new(&self.program)
+            .arg("worker")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let missing = || std::io::Error::other("a pipe");
+        let input = child.stdin.take().ok_or_else(missing)?;
+        let output = child.stdout.take().ok_or_else(missing)?;
+        // From here on the worker is ended however this ends.
+        let output = BufReader::new(output.take(MAX_OUTPUT));
+        let mut running = Running { child: Some((child, input)), output };
+        let mut line = serde_json::to_vec(job)?;
+        line.push(b'\n');
+        if let Some((_, input)) = &mut running.child {
+            input.write_all(&line).await?;
+            input.flush().await?;
+        }
+        Ok(running)
+    }
+}

@@ -1,0 +1,152 @@
+//! Windows of the bridge's own: where the person sees who asks for what, agrees, and types
+//! the PIN. Never in the page.
+
+use std::fmt::{self, Display, Formatter};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::assuan::{Conversation, Refusal};
+
+/// Seconds that a window stays open.
+pub const PATIENCE: u16 = 120;
+
+/// How windows are opened.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Windows {
+    /// By pinentry: the desktop's own window, on a text terminal its text form.
+    Pinentry(String),
+    /// By the system's own dialogs (Windows, macOS).
+    #[cfg(any(windows, target_os = "macos"))]
+    System,
+    /// Not at all: every question is answered with this PIN. For demo cards alone.
+    DemoAnswer(String),
+}
+
+/// What the window shows before the PIN is typed.
+#[derive(Clone, Debug)]
+pub struct PinQuestion {
+    /// The page's origin, verified, and whether by the bridge itself.
+    pub origin: String,
+    /// What the signature is for, in words; also the title of what is signed.
+    pub purpose: String,
+    /// The name on the card.
+    pub holder: String,
+    /// The kind of card, in words.
+    pub kind: &'static str,
+    /// 卡號.
+    pub card_number: String,
+    /// The reader.
+    pub reader: String,
+    /// SHA-256 of what will be signed, shortened.
+    pub digest: String,
+    /// Tries left, when known.
+    pub tries_left: Option<u8>,
+    /// Whether the PIN is typed on the reader's keys.
+    pub pin_pad: bool,
+}
+
+/// A question that is answered with yes or no.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Confirmation {
+    /// The window's title.
+    pub title: String,
+    /// What is asked.
+    pub text: String,
+    /// The word for yes.
+    pub yes: String,
+    /// The word for no.
+    pub no: String,
+    /// Whether an unattended demo may say yes.
+    pub harmless: bool,
+}
+
+impl Windows {
+    /// Asks for a PIN, once. None where it is typed on the reader.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn ask_pin(&self, question: &PinQuestion) -> Result<Option<SecretString>, Refusal> {
+        match self {
+            Self::DemoAnswer(pin) => Ok(Some(SecretString::from(pin.as_str()))),
+            #[cfg(any(windows, target_os = "macos"))]
+            Self::System => crate::system_dialog::ask_pin(question),
+            Self::Pinentry(program) => {
+                let mut window = opened(program, "憑證簽章", &question.to_string())?;
+                window.command("SETOK", "簽章")?;
+                window.command("SETCANCEL", "取消")?;
+                if question.pin_pad {
+                    // The person agrees here, and types there.
+                    return window.command("CONFIRM", "").map(|_| None);
+                }
+                window.command("SETPROMPT", "PIN碼")?;
+                let pin = window.command("GETPIN", "")?;
+                // An empty line is an empty PIN.
+                Ok(Some(pin.unwrap_or_else(|| SecretString::from(""))))
+            }
+        }
+    }
+
+    /// Asks for a yes.
+    ///
+    /// # Errors
+    /// [`Refusal::Cancelled`] for a no.
+    pub fn confirm(&self, question: &Confirmation) -> Result<(), Refusal> {
+        match self {
+            Self::DemoAnswer(_) if question.harmless => Ok(()),
+            Self::DemoAnswer(_) => Err(Refusal::Cancelled),
+            #[cfg(any(windows, target_os = "macos"))]
+            Self::System => crate::system_dialog::confirm(question),
+            Self::Pinentry(program) => {
+                let mut window = opened(program, &question.title, &question.text)?;
+                window.command("SETOK", &question.yes)?;
+                window.command("SETCANCEL", &question.no)?;
+                window.command("CONFIRM", "").map(drop)
+            }
+        }
+    }
+}
+
+fn opened(program: &str, title: &str, text: &str) -> Result<Conversation, Refusal> {
+    let mut window = Conversation::start(program)?;
+    window.command("SETTITLE", title)?;
+    window.command("SETDESC", text)?;
+    window.command("SETTIMEOUT", &PATIENCE.to_string())?;
+    Ok(window)
+}
+
+impl Display for PinQuestion {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { origin, purpose, holder, kind, card_number, reader, digest, .. } = self;
+        writeln!(formatter, "網站：{origin}")?;
+        writeln!(formatter, "用途：{purpose}")?;
+        writeln!(formatter, "憑證：{holder}（{kind}）")?;
+        writeln!(formatter, "卡號：{card_number}")?;
+        writeln!(formatter, "讀卡機：{reader}")?;
+        write!(formatter, "內容摘要：{digest}")?;
+        if self.pin_pad {
+            write!(formatter, "\n按「簽章」後，請在讀卡機的按鍵輸入PIN碼。")?;
+        }
+        match self.tries_left {
+            Some(1) => write!(formatter, "\n注意：只剩最後1次，錯誤卡片即鎖定。"),
+            Some(left) => write!(formatter, "\n剩餘次數：{left}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The PIN never shows.
+impl Windows {
+    /// Whether a PIN is answered without a person.
+    pub fn is_demo_answer(&self) -> bool {
+        matches!(self, Self::DemoAnswer(_))
+    }
+}
+
+/// Whether a PIN has a length that a card may take; others are refused before the card,
+/// where they could cost a try.
+pub fn has_pin_length(pin: &SecretString) -> bool {
+    (6..=8).contains(&pin.expose_secret().chars().count())
+}

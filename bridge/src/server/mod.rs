@@ -1,0 +1,472 @@
+//! The loopback HTTP surface: exact host, exact origin, a closed set of commands.
+
+mod pairing;
+mod patience;
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::Timestamp;
+use protocol::{
+    Cards, Changes, Failure, FailureCode, Hello, HelloAnswer, ListCards, PROTOCOL_VERSION,
+    PairBegin, PairConfirm, PairReveal, ReaderState, SignRequest, Signed, Status,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout;
+
+use crate::action::Workers;
+use crate::cards::CardSource;
+use crate::dialog::Windows;
+use crate::sites::{Sites, is_site};
+use crate::worker::{self, Job, SignJob, Word};
+use pairing::Pairings;
+use patience::Patience;
+
+/// Largest request.
+const MAX_REQUEST: usize = 256 << 10;
+/// How long a request's head and body may take, each.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// Connections at once.
+const MAX_CONNECTIONS: usize = 64;
+/// Signatures and windows that wait for their turn, the one at work included.
+const MAX_QUEUE: usize = 4;
+/// How long a page waits for a change before it asks again.
+const CHANGE_TIME: Duration = Duration::from_secs(25);
+/// The page that carries messages where a browser does not let pages ask themselves.
+const POPUP: &str = include_str!("popup.html");
+/// Names the origin for which the popup asks: the one that its browser told it.
+const PAGE_ORIGIN: HeaderName = HeaderName::from_static("x-page-origin");
+
+/// What a bridge is started with.
+pub struct Options {
+    /// The sites that may ask.
+    pub sites: Sites,
+    /// Where cards are looked for, in this order.
+    pub sources: Vec<CardSource>,
+    /// How the person is asked.
+    pub windows: Windows,
+    /// The program whose `worker` command does the work.
+    pub program: PathBuf,
+    /// How long a card or module may take for anything.
+    pub card_time: Duration,
+}
+
+struct Bridge {
+    sites: Sites,
+    sources: Vec<CardSource>,
+    windows: Windows,
+    workers: Workers,
+    port: u16,
+    pairings: Pairings,
+    patience: Patience,
+    /// One window at a time, in the order of asking.
+    turn: Mutex<()>,
+    queue: Semaphore,
+    /// Makes [`Changes::seen`] say nothing about the readers.
+    salt: [u8; 16],
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves on loopback listeners of one port until the task is dropped.
+///
+/// # Errors
+/// Those of the listeners.
+pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Result<()> {
+    let port = match listeners.first() {
+        Some(listener) => listener.local_addr()?.port(),
+        None => return Ok(()),
+    };
+    let Options { sites, sources, windows, program, card_time } = options;
+    let mut salt = [0; 16];
+    ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt)
+        .map_err(|_| std::io::Error::other("no randomness"))?;
+    let bridge = Arc::new(Bridge {
+        sites,
+        sources,
+        windows,
+        workers: Workers::new(program, card_time),
+        port,
+        pairings: Pairings::default(),
+        patience: Patience::default(),
+        turn: Mutex::new(()),
+        queue: Semaphore::new(MAX_QUEUE),
+        salt,
+    });
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut tasks = tokio::task::JoinSet::new();
+    for listener in listeners {
+        tasks.spawn(accept(listener, bridge.clone(), connections.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(std::io::Error::other)??;
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: TcpListener,
+    bridge: Arc<Bridge>,
+    connections: Arc<Semaphore>,
+) -> std::io::Result<()> {
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else { return Ok(()) };
+        let (stream, _) = listener.accept().await?;
+        let bridge = bridge.clone();
+        tokio::spawn(async move {
+            connection(stream, bridge).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, bridge: Arc<Bridge>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let bridge = bridge.clone();
+        async move { Ok::<_, Infallible>(answer(&bridge, request).await) }
+    });
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(REQUEST_TIME)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// Who asks.
+enum Asker {
+    /// Nobody who says so: the address bar, or a program.
+    Nobody,
+    /// A page of this origin.
+    Page(String),
+    /// The bridge's own page, for a page of this origin.
+    Popup(String),
+    /// The bridge's own page, for the person.
+    Own,
+}
+
+impl Asker {
+    fn origin(&self) -> Option<&str> {
+        match self {
+            Self::Page(origin) | Self::Popup(origin) => Some(origin),
+            Self::Nobody | Self::Own => None,
+        }
+    }
+}
+
+async fn answer(bridge: &Bridge, request: Request<Incoming>) -> Answer {
+    let asker = match bridge.asker(&request) {
+        Ok(asker) => asker,
+        Err(failure) => return failed(&failure),
+    };
+    let mut answer = if request.method() == Method::OPTIONS {
+        with_status(StatusCode::NO_CONTENT, Bytes::new())
+    } else {
+        bridge.route(&asker, request).await.unwrap_or_else(|failure| failed(&failure))
+    };
+    if let Asker::Page(origin) = &asker
+        && let Ok(origin) = HeaderValue::try_from(origin)
+    {
+        let headers = answer.headers_mut();
+        for (name, value) in [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type")),
+            (header::VARY, HeaderValue::from_static("origin")),
+            (
+                HeaderName::from_static("access-control-allow-private-network"),
+                HeaderValue::from_static("true"),
+            ),
+        ] {
+            headers.insert(name, value);
+        }
+    }
+    answer
+}
+
+fn with_status(status: StatusCode, body: Bytes) -> Answer {
+    let mut answer = Response::new(Full::new(body));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    let mut answer = with_status(status, serde_json::to_vec(body).unwrap_or_default().into());
+    let kind = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+    answer
+}
+
+fn done(body: &impl Serialize) -> Answer {
+    json(StatusCode::OK, body)
+}
+
+fn failed(failure: &Failure) -> Answer {
+    let status = StatusCode::from_u16(failure.code.status());
+    json(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), failure)
+}
+
+/// A page of the bridge's own: nothing from elsewhere, in no frame.
+fn page(html: &'static str) -> Answer {
+    let mut answer = with_status(StatusCode::OK, Bytes::from_static(html.as_bytes()));
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// The one value of a header; `Err` when there are several.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Failure> {
+    let refused = || Failure::from(FailureCode::OriginRefused);
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| refused()),
+        _ => Err(refused()),
+    }
+}
+
+impl Bridge {
+    /// Checks `Host` (against names that were rebound to this computer) and `Origin`.
+    fn asker(&self, request: &Request<Incoming>) -> Result<Asker, Failure> {
+        let refused = || Failure::from(FailureCode::OriginRefused);
+        let headers = request.headers();
+        let host = single(headers, &header::HOST)?.ok_or_else(refused)?;
+        let port = self.port;
+        let names = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
+        // The whole address of another server has no place in a request to this one.
+        if !names.iter().any(|name| name == host) || request.uri().authority().is_some() {
+            return Err(refused());
+        }
+        let page_origin = single(headers, &PAGE_ORIGIN)?.map(str::to_owned);
+        match (single(headers, &header::ORIGIN)?, page_origin) {
+            (None, None) => Ok(Asker::Nobody),
+            (Some(origin), None) if self.may_be_asked_by(origin) => {
+                Ok(Asker::Page(origin.to_owned()))
+            }
+            (Some(origin), page) if origin.strip_prefix("http://") == Some(host) => match page {
+                None => Ok(Asker::Own),
+                Some(page) if self.may_be_asked_by(&page) => Ok(Asker::Popup(page)),
+                Some(_) => Err(refused()),
+            },
+            _ => Err(refused()),
+        }
+    }
+
+    /// Whether a page of this origin is answered at all. The bridge's own is none: its
+    /// pages ask for the person, or for another page.
+    fn may_be_asked_by(&self, origin: &str) -> bool {
+        let port = self.port;
+        let own = [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")];
+        (is_site(origin) || self.sites.is_managed(origin)) && !own.iter().any(|own| own == origin)
+    }
+
+    async fn route(&self, asker: &Asker, request: Request<Incoming>) -> Result<Answer, Failure> {
+        let path = request.uri().path().to_owned();
+        let post = request.method() == Method::POST;
+        match (request.method(), path.as_str()) {
+            (&Method::GET, "/v1/status") => {
+                return Ok(done(&Status {
+                    product: env!("CARGO_PKG_NAME").to_owned(),
+                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    protocol: PROTOCOL_VERSION,
+                }));
+            }
+            (&Method::GET, "/v1/popup") if matches!(asker, Asker::Nobody) => {
+                return Ok(page(POPUP));
+            }
+            _ => (),
+        }
+        let Some(origin) = asker.origin() else { return Err(FailureCode::OriginRefused.into()) };
+        match path.as_str() {
+            "/v1/pair/begin" if post => {
+                let PairBegin {} = body(request).await?;
+                Ok(done(&self.pairings.begin(origin, Instant::now())?))
+            }
+            "/v1/pair/reveal" if post => {
+                let PairReveal { pairing, nonce } = body(request).await?;
+                Ok(done(&self.pairings.reveal(origin, &pairing, &nonce, Instant::now())?))
+            }
+            "/v1/pair/confirm" if post => {
+                let PairConfirm { pairing } = body(request).await?;
+                Ok(done(&self.pair(origin, &pairing).await?))
+            }
+            _ if !self.sites.allows(origin) => Err(FailureCode::NotPaired.into()),
+            "/v1/hello" if post => Ok(done(&self.hello(origin, &body(request).await?)?)),
+            "/v1/cards" if post => {
+                let ListCards {} = body(request).await?;
+                Ok(done(&self.cards().await?))
+            }
+            "/v1/changes" if post => Ok(done(&self.changes(body(request).await?).await)),
+            "/v1/sign" if post => Ok(done(&self.sign(origin, body(request).await?).await?)),
+            _ => Err(FailureCode::MalformedRequest.into()),
+        }
+    }
+
+    fn hello(&self, origin: &str, hello: &Hello) -> Result<HelloAnswer, Failure> {
+        pairing::check_nonce(&hello.nonce)?;
+        let site = self.sites.paired(origin).ok_or(FailureCode::NotPaired)?;
+        Ok(HelloAnswer {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL_VERSION,
+            signature: site.hello(origin, &hello.nonce).ok_or(FailureCode::Failed)?,
+        })
+    }
+
+    /// Opens the window with the code, unless somebody allowed the site beforehand.
+    async fn pair(&self, origin: &str, pairing: &str) -> Result<protocol::Paired, Failure> {
+        let (key, code) = self.pairings.take(origin, pairing, Instant::now())?;
+        if !self.sites.is_managed(origin) {
+            let question = pairing::question(origin, &code);
+            let job = Job::Confirm { windows: self.windows.clone(), question };
+            self.ask(origin, &job).await.map_err(|failure| match failure.code {
+                FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
+                _ => failure,
+            })?;
+        }
+        self.sites.add(origin, &key, Timestamp::now()).map_err(|_| FailureCode::Failed)?;
+        Ok(protocol::Paired {})
+    }
+
+    /// Runs a job with a window: in its turn, and not too often in vain.
+    async fn ask(&self, origin: &str, job: &Job) -> Result<Word, Failure> {
+        let _place = self.queue.try_acquire().map_err(|_| FailureCode::Busy)?;
+        let _turn = self.turn.lock().await;
+        self.patience.check(origin, Instant::now())?;
+        let result = self.workers.run(job).await;
+        if let Err(Failure { code: FailureCode::PinCancelled, .. }) = &result {
+            self.patience.vain(origin, Instant::now());
+        }
+        result
+    }
+
+    /// What is in the readers, by every source: a source that fails does not hide another.
+    async fn cards(&self) -> Result<Cards, Failure> {
+        let looks = self.sources.iter().enumerate().map(async |(number, source)| {
+            let job = Job::Look { source: source.clone() };
+            (number, self.workers.run(&job).await)
+        });
+        let mut all = Cards::default();
+        let mut failure = None;
+        for (number, found) in futures_util::future::join_all(looks).await {
+            match found {
+                Ok(Word::Found(found)) => merge(&mut all, number, found),
+                Ok(_) => failure = Some(FailureCode::ModuleFailed.into()),
+                Err(error) => {
+                    all.troubles.push(error.code);
+                    failure = Some(error);
+                }
+            }
+        }
+        match failure {
+            Some(failure) if all.troubles.len() == self.sources.len() => Err(failure),
+            _ => Ok(all),
+        }
+    }
+
+    async fn changes(&self, known: Changes) -> Changes {
+        let salt = self.salt;
+        let seal = move |state: &str| {
+            let text = [&salt[..], state.as_bytes()].concat();
+            pki::Fingerprint::of(&text).to_string()[..32].to_owned()
+        };
+        let sources = self.sources.clone();
+        let end = Instant::now() + CHANGE_TIME;
+        let waited = tokio::task::spawn_blocking(move || {
+            let seen = |state: &str| seal(state) == known.seen;
+            let state = crate::watch::wait(&sources, &seen, end);
+            Changes { seen: seal(&state) }
+        });
+        waited.await.unwrap_or_default()
+    }
+
+    async fn sign(&self, origin: &str, mut request: SignRequest) -> Result<Signed, Failure> {
+        worker::check(origin, &request)?;
+        let card = request.card.clone();
+        let found = card.split_once(':').and_then(|(number, rest)| {
+            let source = self.sources.get(number.parse::<usize>().ok()?)?;
+            Some((source.clone(), rest.to_owned()))
+        });
+        let (source, rest) = found.ok_or(FailureCode::NoCard)?;
+        request.card = rest;
+        let job = Job::Sign(Box::new(SignJob {
+            source,
+            windows: self.windows.clone(),
+            origin: origin.to_owned(),
+            request,
+            caution: self.patience.needs_caution(&card),
+        }));
+        match self.ask(origin, &job).await {
+            Ok(Word::Signed(signed)) => {
+                self.patience.right_pin(&card);
+                Ok(signed)
+            }
+            Ok(_) => Err(FailureCode::ModuleFailed.into()),
+            Err(failure) => {
+                if failure.code == FailureCode::PinWrong {
+                    self.patience.wrong_pin(&card);
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Adds what one source found: a card that another source has as well is one card.
+fn merge(all: &mut Cards, number: usize, found: Cards) {
+    for mut card in found.cards {
+        if all.cards.iter().any(|other| other.certificate == card.certificate) {
+            continue;
+        }
+        card.id = format!("{number}:{}", card.id);
+        all.cards.push(card);
+    }
+    for reader in found.readers {
+        match all.readers.iter_mut().find(|other| other.name == reader.name) {
+            Some(other) => other.state = other.state.max(reader.state),
+            // What a module calls a slot without a card is no reader that others do not see.
+            None if reader.state == ReaderState::Empty && number > 0 => (),
+            None => all.readers.push(reader),
+        }
+    }
+}
+
+/// A JSON body. The content type is one that no page can send without a preflight.
+async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Failure> {
+    let malformed = || Failure::from(FailureCode::MalformedRequest);
+    let content_type = single(request.headers(), &header::CONTENT_TYPE)?.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(malformed());
+    }
+    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
+    let body = timeout(REQUEST_TIME, body).await.map_err(|_| malformed())?;
+    let bytes = body.map_err(|_| malformed())?.to_bytes();
+    serde_json::from_slice(&bytes).map_err(|_| malformed())
+}

@@ -1,0 +1,129 @@
+//! Pairing: the person sees the same six digits on the page and in the bridge's window, and
+//! so knows that the page speaks with this bridge and not with a program in between.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use pki::Fingerprint;
+use protocol::{Failure, FailureCode, PairOffer, PairRevealed, pairing_code};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::dialog::Confirmation;
+use crate::sites::SiteKey;
+
+/// Pairings at once.
+const MAX_PAIRINGS: usize = 8;
+/// How long one may take before its window opens.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+struct Pairing {
+    id: String,
+    origin: String,
+    key: SiteKey,
+    nonce: String,
+    /// Known once the page has told its nonce: once.
+    code: Option<String>,
+    begun: Instant,
+}
+
+/// Pairings that have begun.
+#[derive(Default)]
+pub(super) struct Pairings(Mutex<VecDeque<Pairing>>);
+
+/// Whether a nonce is 32 bytes in hexadecimal.
+///
+/// # Errors
+/// [`FailureCode::MalformedRequest`].
+pub(super) fn check_nonce(nonce: &str) -> Result<(), Failure> {
+    let fits = nonce.len() == 64 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fits { Ok(()) } else { Err(FailureCode::MalformedRequest.into()) }
+}
+
+fn random() -> Result<String, Failure> {
+    let mut bytes = [0; 32];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| FailureCode::Failed)?;
+    Ok(hex::encode(bytes))
+}
+
+impl Pairings {
+    pub(super) fn begin(&self, origin: &str, now: Instant) -> Result<PairOffer, Failure> {
+        let key = SiteKey::generate().map_err(|_| FailureCode::Failed)?;
+        let (id, nonce) = (random()?, random()?);
+        let offer = PairOffer {
+            pairing: id.clone(),
+            key: key.public(),
+            commitment: Fingerprint::of(nonce.as_bytes()).to_string(),
+        };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|pairing| now.duration_since(pairing.begun) < MAX_AGE);
+        if all.len() == MAX_PAIRINGS {
+            all.pop_front();
+        }
+        all.push_back(Pairing {
+            id,
+            origin: origin.to_owned(),
+            key,
+            nonce,
+            code: None,
+            begun: now,
+        });
+        Ok(offer)
+    }
+
+    /// Takes the page's nonce and gives the bridge's. A second nonce is not taken: whoever
+    /// knows ours could search for one that makes a code fit.
+    pub(super) fn reveal(
+        &self,
+        origin: &str,
+        id: &str,
+        nonce: &str,
+        now: Instant,
+    ) -> Result<PairRevealed, Failure> {
+        check_nonce(nonce)?;
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairing = all.iter_mut().find(|pairing| {
+            pairing.id == id
+                && pairing.origin == origin
+                && pairing.code.is_none()
+                && now.duration_since(pairing.begun) < MAX_AGE
+        });
+        let pairing = pairing.ok_or(FailureCode::PairingRefused)?;
+        pairing.code = Some(pairing_code(origin, &pairing.key.public(), nonce, &pairing.nonce));
+        Ok(PairRevealed { nonce: pairing.nonce.clone() })
+    }
+
+    /// The key and the code of a pairing, which ends with that.
+    pub(super) fn take(
+        &self,
+        origin: &str,
+        id: &str,
+        now: Instant,
+    ) -> Result<(SiteKey, String), Failure> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = all.iter().position(|pairing| {
+            pairing.id == id
+                && pairing.origin == origin
+                && now.duration_since(pairing.begun) < MAX_AGE
+        });
+        let pairing = place.and_then(|place| all.remove(place));
+        match pairing {
+            Some(Pairing { key, code: Some(code), .. }) => Ok((key, code)),
+            _ => Err(FailureCode::PairingRefused.into()),
+        }
+    }
+}
+
+/// What the window asks.
+pub(super) fn question(origin: &str, code: &str) -> Confirmation {
+    let (left, right) = code.split_at(3);
+    Confirmation {
+        title: "允許網站使用讀卡機？".to_owned(),
+        text: format!(
+            "網站：{origin}\n\n網頁上顯示的配對碼是否為\n\n{left} {right}\n\n相同，且您正要在這個網站使用憑證，才按「允許」。\n允許之後，此網站可以查看讀卡機內的卡片，並請您輸入PIN碼簽章。"
+        ),
+        yes: "允許".to_owned(),
+        no: "不允許".to_owned(),
+        harmless: true,
+    }
+}

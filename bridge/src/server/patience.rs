@@ -1,0 +1,70 @@
+//! How often a site may ask in vain, and how often a PIN may be wrong before the person
+//! must say that it shall be tried again.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use protocol::{Failure, FailureCode};
+
+/// Windows that one site may open in vain within [`WINDOW`].
+const MAX_VAIN: usize = 5;
+const WINDOW: Duration = Duration::from_secs(60);
+/// Wrong PINs of one card after which the person confirms the next try.
+const MAX_WRONG: u8 = 2;
+/// Sites and cards that are remembered.
+const MAX_REMEMBERED: usize = 1000;
+
+#[derive(Default)]
+struct Counts {
+    vain: HashMap<String, Vec<Instant>>,
+    wrong: HashMap<String, u8>,
+}
+
+/// The counts since the bridge was started.
+#[derive(Default)]
+pub(super) struct Patience(Mutex<Counts>);
+
+impl Patience {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a site may open another window.
+    ///
+    /// # Errors
+    /// [`FailureCode::TooManyRequests`].
+    pub(super) fn check(&self, origin: &str, now: Instant) -> Result<(), Failure> {
+        let mut counts = self.counts();
+        let Some(times) = counts.vain.get_mut(origin) else { return Ok(()) };
+        times.retain(|time| now.duration_since(*time) < WINDOW);
+        if times.len() < MAX_VAIN { Ok(()) } else { Err(FailureCode::TooManyRequests.into()) }
+    }
+
+    /// A window was opened in vain.
+    pub(super) fn vain(&self, origin: &str, now: Instant) {
+        let mut counts = self.counts();
+        if counts.vain.len() >= MAX_REMEMBERED {
+            counts.vain.clear();
+        }
+        counts.vain.entry(origin.to_owned()).or_default().push(now);
+    }
+
+    pub(super) fn wrong_pin(&self, card: &str) {
+        let mut counts = self.counts();
+        if counts.wrong.len() >= MAX_REMEMBERED {
+            counts.wrong.clear();
+        }
+        let count = counts.wrong.entry(card.to_owned()).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    pub(super) fn right_pin(&self, card: &str) {
+        self.counts().wrong.remove(card);
+    }
+
+    /// Whether the person must confirm another try.
+    pub(super) fn needs_caution(&self, card: &str) -> bool {
+        self.counts().wrong.get(card).is_some_and(|count| *count >= MAX_WRONG)
+    }
+}

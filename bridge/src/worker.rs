@@ -1,0 +1,253 @@
+//! The process that does one thing and ends: it looks at one source of cards, or opens a
+//! window and signs. Modules of vendors are loaded here and nowhere else, and the PIN is
+//! here and nowhere else; a hang or crash costs one request.
+//!
+//! It reads one [`Job`] from its input and writes [`Word`]s to its output, each a line of
+//! JSON. When its input ends, whoever asked has gone: it closes its window and ends.
+
+use std::io::{BufRead, Write};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use pki::{Fingerprint, SignedDataDraft, SigningInput};
+use protocol::{CardKind, Cards, Failure, FailureCode, SignRequest, Signed};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use crate::assuan::{self, Refusal};
+use crate::cards::{CardSource, PresentCard, printable};
+use crate::dialog::{Confirmation, PinQuestion, Windows, has_pin_length};
+
+/// Largest document.
+const MAX_DOCUMENT: usize = 128 << 10;
+/// Longest challenge.
+const MAX_CHALLENGE: usize = 128;
+
+/// What a worker is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Job {
+    /// Look what is in the readers.
+    Look {
+        /// Where.
+        source: CardSource,
+    },
+    /// Ask for a PIN and sign.
+    Sign(Box<SignJob>),
+    /// Ask the person.
+    Confirm {
+        /// How.
+        windows: Windows,
+        /// What.
+        question: Confirmation,
+    },
+}
+
+/// A signature to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignJob {
+    /// Where the card is.
+    pub source: CardSource,
+    /// How the person is asked.
+    pub windows: Windows,
+    /// The page's origin, verified.
+    pub origin: String,
+    /// What the page asks for; the card by its name within the source.
+    pub request: SignRequest,
+    /// Whether PINs for this card were wrong before: the person confirms that it shall be
+    /// tried again.
+    pub caution: bool,
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Word {
+    /// A window is open: time passes at the person's pace.
+    Asking,
+    /// The card works.
+    Working,
+    /// What is in the readers.
+    Found(Cards),
+    /// The signature.
+    Signed(Signed),
+    /// The person said yes.
+    Confirmed,
+    /// It was not done.
+    Failed(Failure),
+}
+
+/// Carries out the one job that stands on the input.
+pub fn run() {
+    no_traces();
+    let mut line = String::new();
+    if std::io::stdin().lock().read_line(&mut line).is_err() {
+        return;
+    }
+    let Ok(job) = serde_json::from_str::<Job>(&line) else { return };
+    std::thread::spawn(end_with_input);
+    let last = match job {
+        Job::Look { source } => look(&source).map(Word::Found),
+        Job::Sign(job) => sign(*job).map(Word::Signed),
+        Job::Confirm { windows, question } => {
+            say(&Word::Asking);
+            windows.confirm(&question).map(|()| Word::Confirmed).map_err(refused)
+        }
+    };
+    say(&last.unwrap_or_else(Word::Failed));
+    // A module may have left threads behind that never end.
+    std::process::exit(0);
+}
+
+/// Waits for the end of the input, which means that nobody waits for this process.
+fn end_with_input() {
+    let mut line = String::new();
+    while std::io::stdin().lock().read_line(&mut line).is_ok_and(|read| read > 0) {
+        line.clear();
+    }
+    assuan::close_window();
+    std::process::exit(3);
+}
+
+/// No core dump holds a PIN, and no other process reads this one's memory.
+fn no_traces() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, Resource, Rlimit};
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        let _ = rustix::process::setrlimit(Resource::Core, none);
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
+fn say(word: &Word) {
+    let mut output = std::io::stdout().lock();
+    if let Ok(line) = serde_json::to_string(word) {
+        // A line of its own, whatever a module wrote before.
+        let _ = writeln!(output, "\n{line}");
+        let _ = output.flush();
+    }
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Cancelled => FailureCode::PinCancelled.into(),
+        Refusal::Unavailable => FailureCode::PinPromptUnavailable.into(),
+    }
+}
+
+fn look(source: &CardSource) -> Result<Cards, Failure> {
+    let found = source.open()?.look()?;
+    Ok(Cards {
+        cards: found.cards.iter().map(PresentCard::describe).collect(),
+        readers: found.readers,
+        troubles: Vec::new(),
+    })
+}
+
+/// What is signed: canonical JSON with origin, purpose and challenge. The bridge builds it;
+/// nobody brings a digest.
+fn content(origin: &str, request: &SignRequest) -> Result<Vec<u8>, Failure> {
+    let malformed = || Failure::from(FailureCode::MalformedRequest);
+    if request.challenge.is_empty() || request.challenge.len() > MAX_CHALLENGE {
+        return Err(malformed());
+    }
+    let SignRequest { purpose, challenge, document, .. } = request.clone();
+    let input = SigningInput::new(origin, purpose, challenge, document);
+    input.canonical().filter(|content| content.len() <= MAX_DOCUMENT).ok_or_else(malformed)
+}
+
+/// Checks what needs no card.
+///
+/// # Errors
+/// [`FailureCode::MalformedRequest`].
+pub fn check(origin: &str, request: &SignRequest) -> Result<(), Failure> {
+    content(origin, request).map(drop)
+}
+
+fn sign(job: SignJob) -> Result<Signed, Failure> {
+    let SignJob { source, windows, origin, request, caution } = job;
+    let content = content(&origin, &request)?;
+    let backend = source.open()?;
+    let card = backend.look()?.cards.into_iter().find(|card| card.id == request.card);
+    let card = card.ok_or(FailureCode::NoCard)?;
+    if card.tries_left == Some(0) {
+        return Err(Failure { code: FailureCode::PinLocked, tries_left: Some(0) });
+    }
+    say(&Word::Asking);
+    if caution || card.tries_left == Some(1) {
+        windows.confirm(&caution_about(&card)).map_err(refused)?;
+    }
+    let digest = Fingerprint::of(&content).to_string();
+    let pin = windows.ask_pin(&question(&card, &origin, request.purpose.title(), &digest));
+    let pin = pin.map_err(refused)?;
+    say(&Word::Working);
+    sign_content(backend.as_ref(), &card, pin.as_ref(), content)
+}
+
+fn question(card: &PresentCard, origin: &str, purpose: &str, digest: &str) -> PinQuestion {
+    let described = card.describe();
+    PinQuestion {
+        origin: origin.to_owned(),
+        purpose: purpose.to_owned(),
+        holder: described.holder,
+        kind: match described.kind {
+            CardKind::Company => "工商憑證",
+            CardKind::Citizen => "自然人憑證",
+            CardKind::Other => "其他憑證",
+        },
+        card_number: described.card_number,
+        reader: described.reader,
+        digest: digest[..16].to_owned(),
+        tries_left: card.tries_left,
+        pin_pad: card.pin_pad,
+    }
+}
+
+/// Before the last try, and after wrong ones.
+fn caution_about(card: &PresentCard) -> Confirmation {
+    let text = match card.tries_left {
+        Some(1) => {
+            "這張卡片的PIN碼只剩最後1次機會。\n再輸入錯誤，卡片即鎖定，須至憑證管理中心網站以用戶代碼辦理解鎖。\n\n若不確定PIN碼，請按「取消」。"
+        }
+        _ => {
+            "這張卡片剛才已輸入錯誤的PIN碼。\n連續錯誤3次卡片即鎖定。\n\n確定知道PIN碼，才按「再試一次」。"
+        }
+    };
+    Confirmation {
+        title: "PIN碼輸入錯誤".to_owned(),
+        text: format!("卡號：{}\n{text}", printable(&card.number)),
+        yes: "再試一次".to_owned(),
+        no: "取消".to_owned(),
+        harmless: false,
+    }
+}
+
+/// Makes the message with the card's signature in it.
+///
+/// # Errors
+/// Those of the card.
+fn sign_content(
+    backend: &dyn crate::cards::CardBackend,
+    card: &PresentCard,
+    pin: Option<&SecretString>,
+    content: Vec<u8>,
+) -> Result<Signed, Failure> {
+    if pin.is_some_and(|pin| !has_pin_length(pin)) {
+        return Err(Failure { code: FailureCode::PinLength, tries_left: card.tries_left });
+    }
+    let failed = |_| Failure::from(FailureCode::Failed);
+    let draft = SignedDataDraft::new(
+        content,
+        card.certificate.clone(),
+        card.chain.clone(),
+        Some(&card.number),
+        Timestamp::now(),
+    )
+    .map_err(failed)?;
+    let signature = backend.sign(card, pin, &draft.to_be_signed().map_err(failed)?)?;
+    let signed_data = BASE64_STANDARD.encode(draft.finish(&signature).map_err(failed)?);
+    Ok(Signed { signed_data })
+}
