@@ -1,6 +1,8 @@
 // The service and the bridge, as pages talk to them. Every failure is a Trouble:
 // a code, what happened, what to do next, and the fields that are wrong.
 
+import { signByBridge } from "/js/bridge.js";
+
 export class Trouble extends Error {
   constructor(title, advice, { code = "", fields = [], label = "" } = {}) {
     super(title);
@@ -46,41 +48,16 @@ export const get = async (path) => read(await send(path, {}));
 export const post = async (path, body) => read(await send(path, json("POST", body)));
 export const signOut = async () => read(await send("/api/session", { method: "DELETE" }));
 
-async function bridge(path, body) {
-  const { bridgeUrl } = await config();
+/** Title and advice for what goes wrong at the reader. */
+export const bridgeText = async (code) => {
   const words = (await texts).bridge;
-  const trouble = (code, triesLeft) => {
-    const [title, advice] = words[code] ?? words.failed;
-    const left = triesLeft === undefined ? "" : `（剩餘次數：${triesLeft}）`;
-    return new Trouble(title + left, advice, { code: `bridge-${code}` });
-  };
-  let response;
-  try {
-    response = await fetch(bridgeUrl + path, json("POST", body));
-  } catch {
-    throw trouble("not-running");
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw trouble(answer.code, answer.triesLeft);
-  return answer;
-}
+  return words[code] ?? words.failed;
+};
 
-/**
- * Signs a document with the card of this kind ("company" or "citizen"). The PIN is asked
- * by the bridge's own window; nothing here ever sees it.
- */
+/** Signs a document with the card of this kind ("company" or "citizen"). */
 export async function sign(kind, purpose, document) {
-  const { cards } = await bridge("/v1/cards", {});
-  const fitting = cards.filter((card) => card.kind === kind);
-  // Of several companies' cards, the one whose number was typed.
-  const card = fitting.find((card) => card.ubn && card.ubn === document.ubn) ?? fitting[0];
-  if (!card) {
-    const [title, advice] = (await texts).bridge[cards.length ? "wrong-card" : "no-card"];
-    throw new Trouble(title, advice, { code: "bridge-no-card" });
-  }
-  const { challenge } = await post("/api/challenges", { purpose });
-  const { signedData } = await bridge("/v1/sign", { card: card.id, purpose, challenge, document });
-  return { signedData };
+  const challenge = async () => (await post("/api/challenges", { purpose })).challenge;
+  return signByBridge(kind, purpose, document, challenge);
 }
 
 /** Signs in as a company or an officer. */

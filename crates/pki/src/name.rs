@@ -61,3 +61,23 @@ fn folded(value: &Any) -> Option<String> {
 pub(crate) fn der(name: &Name) -> Vec<u8> {
     name.to_der().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_of_every_kind_are_compared_as_text() {
+        let value = |tag, bytes: &[u8]| folded(&Any::new(tag, bytes).unwrap());
+        let text = Some("a é".to_owned());
+        assert_eq!(value(Tag::Utf8String, " A  É ".as_bytes()), text);
+        assert_eq!(value(Tag::TeletexString, b"A \xe9"), text);
+        assert_eq!(value(Tag::BmpString, &[0, b'A', 0, b' ', 0, 0xe9]), text);
+        assert_eq!(value(Tag::PrintableString, b"A  b"), Some("a b".to_owned()));
+        assert_eq!(value(Tag::Ia5String, b"Ab"), Some("ab".to_owned()));
+        // No text: a surrogate that stands alone, broken UTF-8, something else.
+        assert_eq!(value(Tag::BmpString, &[0xd8, 0]), None);
+        assert_eq!(value(Tag::Utf8String, &[0xff]), None);
+        assert_eq!(value(Tag::OctetString, b"a"), None);
+    }
+}

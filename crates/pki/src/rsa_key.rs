@@ -184,6 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn small_remainders_and_near_squares_are_computed_right() {
+        assert_eq!(remainder(&[0x01, 0x02, 0x03], 1000), 0x0001_0203 % 1000);
+        assert_eq!(remainder(&[0xff; 8], 65_537), u64::MAX % 65_537);
+        assert_eq!(remainder(&[], 3), 0);
+        let product = |one: u64, two: u64| (BigUint::from(one) * two).to_bytes_be();
+        // 2^61 - 1 and its neighbours: the distance decides.
+        let p = (1_u64 << 61) - 1;
+        assert!(has_close_factors(&product(p, p)));
+        assert!(has_close_factors(&product(p, p + 2)));
+        assert!(has_close_factors(&product(p, p + 40_000_000)));
+        assert!(!has_close_factors(&product(p, 3)));
+        assert!(!has_close_factors(&product(p, p / 3)));
+    }
+
+    #[test]
     fn size_and_exponent_are_bounded() {
         let with = |bits: u32, exponent: &[u8]| {
             let modulus = below(bits, 1).to_bytes_be();

@@ -73,7 +73,11 @@ mod tests {
         }
         assert!(is_bounded(&tlv(0x30, &members(1000))));
         let nested = |depth| (0..depth).fold(Vec::new(), |inner: Vec<u8>, _| tlv(0x30, &inner));
-        assert!(is_bounded(&nested(30)) && !is_bounded(&nested(40)));
+        // The innermost holds nothing, but is looked at.
+        assert!(is_bounded(&nested(32)) && !is_bounded(&nested(33)));
+        // What is not constructed is not looked into.
+        let large = tlv(0x31, &members(33));
+        assert!(is_bounded(&tlv(0x04, &large)) && !is_bounded(&tlv(0x30, &large)));
         // What is not DER is the decoder's to refuse.
         assert!(is_bounded(b"") && is_bounded(b"\x30\x80\x00\x00"));
     }

@@ -127,5 +127,7 @@ mod tests {
         for purpose in Purpose::ALL {
             assert_eq!(serde_json::json!(purpose), purpose.name());
         }
+        let titles = Purpose::ALL.map(Purpose::title);
+        assert_eq!(titles, ["登入", "簽署並送出申請案件", "簽署並上傳憑證"]);
     }
 }

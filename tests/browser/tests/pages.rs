@@ -183,17 +183,28 @@ async fn the_readers_troubles_are_told_with_what_to_do() {
     assert!(attempt(&desk, "12345678").await.contains("檢查碼不符"));
     assert!(attempt(&desk, "04595257").await.contains("營利事業統一編號與憑證不符"));
     desk.cards.set_inserted("company", false).unwrap();
-    assert!(attempt(&desk, COMPANY.1).await.contains("插入的卡片種類不正確"));
+    // The page waits for a card, says why, and goes on by itself.
+    sign_in(&desk, COMPANY.1).await;
+    assert!(desk.text("#waiting").await.unwrap().contains("插入的卡片種類不正確"));
     desk.cards.set_inserted("officer", false).unwrap();
-    assert!(attempt(&desk, COMPANY.1).await.contains("沒有可用的卡片"));
+    desk.text("#waiting[data-code=no-card]").await.unwrap();
     desk.shots("no-card").await.unwrap();
-    desk.cards.set_inserted("company", true).unwrap();
+    desk.click("#waiting button").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("沒有可用的卡片"));
     desk.start_bridge("999999").unwrap();
-    assert!(attempt(&desk, COMPANY.1).await.contains("PIN碼錯誤（剩餘次數：2）"));
+    sign_in(&desk, COMPANY.1).await;
+    desk.text("#waiting").await.unwrap();
+    desk.cards.set_inserted("company", true).unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("PIN碼錯誤（剩餘次數：2）"));
     assert!(attempt(&desk, COMPANY.1).await.contains("剩餘次數：1"));
-    assert!(attempt(&desk, COMPANY.1).await.contains("卡片已鎖定"));
+    // The last try is the person's own, and nobody is here to confirm it.
+    assert!(attempt(&desk, COMPANY.1).await.contains("已取消輸入PIN碼"));
     desk.stop_bridge();
-    assert!(attempt(&desk, COMPANY.1).await.contains("找不到讀卡元件"));
+    sign_in(&desk, COMPANY.1).await;
+    assert!(desk.text("#start-bridge").await.unwrap().contains("改用讀卡元件的小視窗"));
+    desk.shots("start-bridge").await.unwrap();
+    desk.click("#start-bridge button[data-value='']").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("找不到讀卡元件"));
     desk.shots("no-bridge").await.unwrap();
     let typed =
         desk.client.execute("return document.getElementById('sign-in-ubn').value", vec![]).await;

@@ -249,3 +249,157 @@ fn network(base: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     Some((network, mask))
 }
+
+#[cfg(test)]
+mod tests {
+    use der::asn1::{Ia5String, OctetString};
+
+    use super::*;
+
+    fn dns(name: &str) -> GeneralName {
+        GeneralName::DnsName(Ia5String::new(name).unwrap())
+    }
+
+    fn mail(name: &str) -> GeneralName {
+        GeneralName::Rfc822Name(Ia5String::new(name).unwrap())
+    }
+
+    fn uri(name: &str) -> GeneralName {
+        GeneralName::UniformResourceIdentifier(Ia5String::new(name).unwrap())
+    }
+
+    fn ip(bytes: &[u8]) -> GeneralName {
+        GeneralName::IpAddress(OctetString::new(bytes).unwrap())
+    }
+
+    #[test]
+    fn constraints_that_cannot_be_understood_are_told() {
+        for good in [
+            dns(""),
+            dns("example.com"),
+            mail("example.com"),
+            mail(".example.com"),
+            mail("a@example.com"),
+            uri("example.com"),
+            uri(".example.com"),
+            ip(&[192, 0, 2, 0, 255, 255, 255, 0]),
+            ip(&[0; 32]),
+        ] {
+            assert!(well_formed(&good), "{good:?}");
+        }
+        for bad in [
+            dns(".example.com"),
+            dns("a b"),
+            mail(""),
+            mail("@example.com"),
+            mail("a@"),
+            mail("a b@example.com"),
+            mail("a@exa mple.com"),
+            uri(""),
+            uri("https://example.com"),
+            ip(&[192, 0, 2, 0]),
+            ip(&[192, 0, 2, 0, 255, 0, 255, 0]),
+            ip(&[192, 0, 2, 0, 255, 255, 5, 0]),
+            ip(&[192, 0, 2, 0, 255, 128, 128, 0]),
+        ] {
+            assert!(!well_formed(&bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_lies_inside_its_domain_and_no_other() {
+        let base = dns("example.com");
+        for (name, is) in [
+            ("example.com", true),
+            ("EXAMPLE.com", true),
+            ("a.example.com", true),
+            ("*.example.com", true),
+            ("badexample.com", false),
+            ("com", false),
+            ("example.com.tw", false),
+            ("*.com", false),
+        ] {
+            assert_eq!(inside(&dns(name), &base), is, "{name}");
+        }
+        assert!(inside(&dns("a.b"), &dns("")));
+        assert!(!inside(&dns("a b"), &dns("")));
+        for (name, base, is) in [
+            ("a@example.com", "example.com", true),
+            ("a@EXAMPLE.com", "example.com", true),
+            ("a@b.example.com", "example.com", false),
+            ("a@b.example.com", ".example.com", true),
+            ("a@example.com", ".example.com", false),
+            ("a@example.com", "a@example.com", true),
+            ("b@example.com", "a@example.com", false),
+            ("a@other.com", "a@example.com", false),
+            ("a", "example.com", false),
+            ("a b@example.com", "example.com", false),
+        ] {
+            assert_eq!(inside(&mail(name), &mail(base)), is, "{name} {base}");
+        }
+        for (name, base, is) in [
+            ("https://example.com/x", "example.com", true),
+            ("https://user@example.com:8443?x", "example.com", true),
+            ("https://example.com#x", "example.com", true),
+            ("https://a.example.com/", "example.com", false),
+            ("https://a.example.com/", ".example.com", true),
+            ("https://192.0.2.1/", "example.com", false),
+            ("urn:x", "example.com", false),
+        ] {
+            assert_eq!(inside(&uri(name), &uri(base)), is, "{name} {base}");
+        }
+        let network = ip(&[192, 0, 2, 0, 255, 255, 254, 0]);
+        for (address, is) in [
+            (&[192, 0, 2, 9][..], true),
+            (&[192, 0, 3, 9], true),
+            (&[192, 0, 4, 9], false),
+            (&[192, 0, 2], false),
+            (&[0; 16], false),
+        ] {
+            assert_eq!(inside(&ip(address), &network), is, "{address:?}");
+        }
+        assert!(!inside(&dns("example.com"), &mail("example.com")));
+    }
+
+    #[test]
+    fn what_may_lie_in_an_excluded_domain_counts() {
+        let base = dns("a.example.com");
+        for (name, may) in [
+            ("a.example.com", true),
+            ("b.a.example.com", true),
+            ("*.example.com", true),
+            ("*.a.example.com", true),
+            ("b.example.com", false),
+            ("*.b.example.com", false),
+            ("a b", true),
+        ] {
+            assert_eq!(touches(&dns(name), &base), may, "{name}");
+        }
+        assert!(touches(&mail("not an address"), &mail("example.com")));
+        assert!(touches(&mail("a@example.com"), &mail("example.com")));
+        assert!(!touches(&mail("a@other.com"), &mail("example.com")));
+        assert!(touches(&uri("urn:x"), &uri("example.com")));
+        assert!(touches(&uri("https://example.com"), &uri("example.com")));
+        assert!(!touches(&uri("https://other.com"), &uri("example.com")));
+        assert!(touches(&ip(&[10, 0, 0, 1]), &ip(&[10, 0, 0, 0, 255, 0, 0, 0])));
+        assert!(!touches(&ip(&[11, 0, 0, 1]), &ip(&[10, 0, 0, 0, 255, 0, 0, 0])));
+    }
+
+    #[test]
+    fn hosts_and_addresses_have_their_lengths() {
+        let label = "a".repeat(63);
+        assert!(is_host(&format!("{label}.tw")) && !is_host(&format!("{label}a.tw")));
+        let long = [&label[..]; 4].join(".")[..250].to_owned() + "xyz";
+        assert_eq!(long.len(), 253);
+        assert!(is_host(&long) && !is_host(&format!("x.{long}")));
+        for bad in ["", ".", "a.", "-a.tw", "a-.tw", "a_b.tw", "192.0.2.1", "a.1"] {
+            assert!(!is_host(bad), "{bad}");
+        }
+        assert!(is_host("1.tw") && is_host("a-b.tw"));
+        let local = "a".repeat(64);
+        assert!(is_email(&format!("{local}@a.tw")) && !is_email(&format!("{local}a@a.tw")));
+        for bad in [".a@b.tw", "a.@b.tw", "a..b@c.tw", "a@b@c.tw", "@a.tw"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}

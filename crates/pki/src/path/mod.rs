@@ -539,4 +539,57 @@ mod tests {
         assert_eq!(used(vec![]), Err(PathError::ExtendedKeyUsage.into()));
         assert_eq!(judge([root(), authority(), leaf()], &purpose), Ok(()));
     }
+
+    #[test]
+    fn a_path_has_eight_cas_at_most() {
+        let long = |count: usize| {
+            let name =
+                |place: usize| if place == 0 { "root".into() } else { format!("CA {place}") };
+            let mut path = vec![root().make()];
+            for place in 1..=count {
+                path.push(Made::authority(&name(place), &name(place - 1)).make());
+            }
+            path.push(Made::new("leaf", &name(count)).make());
+            check_path(&path.iter().collect::<Vec<_>>(), &now())
+        };
+        assert_eq!(long(8), Ok(()));
+        assert_eq!(long(9), Err(PathError::TooLong.into()));
+    }
+
+    #[test]
+    fn an_issuer_is_told_by_name_and_key_identifier() {
+        let issuer = authority().make();
+        let key = |id: &[u8]| AuthorityKeyIdentifier {
+            key_identifier: Some(der::asn1::OctetString::new(id).unwrap()),
+            authority_cert_issuer: None,
+            authority_cert_serial_number: None,
+        };
+        assert!(issuer.may_have_issued(&leaf().make()));
+        assert!(!issuer.may_have_issued(&leaf().with(&key(b"other"), false).make()));
+        assert!(
+            !issuer.may_have_issued(&Made::new("leaf", "other").with(&key(b"CA"), false).make())
+        );
+        let unnamed = leaf().without(<AuthorityKeyIdentifier as der::oid::AssociatedOid>::OID);
+        assert!(issuer.may_have_issued(&unnamed.make()));
+        // Its own issuer: by name, and by key identifier where both are there.
+        assert!(root().make().is_self_signed_shape());
+        assert!(!root().with(&key(b"other"), false).make().is_self_signed_shape());
+        assert!(!authority().make().is_self_signed_shape());
+        // The same entity: name and key, whatever else.
+        assert!(issuer.is_same_entity(&authority().serial(&[9]).make()));
+        assert!(!issuer.is_same_entity(&root().make()));
+    }
+
+    #[test]
+    fn addresses_in_names_have_four_or_sixteen_bytes() {
+        let address = |size: usize| {
+            let bytes = der::asn1::OctetString::new(vec![1; size]).unwrap();
+            let names = SubjectAltName(vec![GeneralName::IpAddress(bytes)]);
+            judge([root(), authority(), leaf().with(&names, false)], &now())
+        };
+        assert_eq!((address(4), address(16)), (Ok(()), Ok(())));
+        for size in [0, 5, 8] {
+            assert_eq!(address(size), Err(PathError::Names.into()), "{size}");
+        }
+    }
 }

@@ -135,3 +135,17 @@ fn contradictions_are_refused() {
     let found = read(&issued(&[name], &[ubn, tail])).unwrap();
     assert_eq!(found.national_id_tail.as_deref(), Some("1234"));
 }
+
+#[test]
+fn a_person_is_called_by_the_common_name_whatever_the_organisation() {
+    let name = |issuer: &test_ca::issue::Authority| {
+        let key = Key::generate(KeySize::Rsa2048).unwrap();
+        let subject =
+            [Part::Utf8(ORGANISATION_NAME, "測試機關"), Part::Utf8(COMMON_NAME, "測試王小明")];
+        let certificate = certify(issuer, &subject, &[], &key);
+        let issued = Issued { key, certificate, issuer: issuer.certificate.clone() };
+        read(&issued).unwrap().name
+    };
+    assert_eq!(name(pki().authorities().last().unwrap()), "測試王小明");
+    assert_eq!(name(pki().company_authority()), "測試機關");
+}

@@ -4,6 +4,7 @@
 // A test that meets what it did not expect ends there.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod algorithms;
 mod certificates;
 mod credentials;
 mod records;

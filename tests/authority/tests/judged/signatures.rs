@@ -7,7 +7,10 @@ use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo, SignerInfos};
 use der::asn1::{Any, OctetString, SetOfVec, Utf8StringRef};
 use der::{Decode, Encode};
 use pki::oid::{CARD_NUMBER, NONCE};
-use pki::{IssuerRole, ObjectIdentifier, PkiError, TRUST_POLICY, parse_message, unverified_signer};
+use pki::{
+    IssuerRole, ObjectIdentifier, PathError, PkiError, TRUST_POLICY, parse_message,
+    unverified_signer,
+};
 use test_ca::issue::Key;
 use test_ca::pki_set::{Company, Issued};
 use x509_cert::attr::Attribute;
@@ -180,4 +183,37 @@ fn a_card_of_either_generation_signs_and_a_foreign_one_does_not() {
     let certificate = certify(&foreign, &[], &[], &key);
     let foreign = Issued { key, certificate, issuer: foreign.certificate };
     assert_eq!(refusal(&signed(&foreign, CONTENT, None)), PkiError::UnknownIssuer);
+}
+
+#[test]
+fn a_path_needs_an_assurance_level() {
+    let level = |level: u32| {
+        let company = Company::card("測試甲股份有限公司", "12345675");
+        let issued = pki().company_with(company, test_ca::issue::signing(), level).unwrap();
+        trust().verify(&signed(&issued, CONTENT, None), now()).map(drop)
+    };
+    assert_eq!(level(0), Ok(()));
+    assert_eq!(level(3), Err(PkiError::Path(PathError::Policy)), "its CA asserts level 0 alone");
+    for low in [1, 2] {
+        assert_eq!(level(low), Err(PkiError::Path(PathError::Policy)));
+    }
+}
+
+#[test]
+fn parameters_of_a_digest_are_null_or_absent() {
+    let with = |parameters: Option<Any>| {
+        changed(|data, signer| {
+            signer.digest_alg.parameters = parameters;
+            let digests = SetOfVec::try_from(vec![signer.digest_alg.clone()]).unwrap();
+            data.digest_algorithms = digests;
+        })
+    };
+    assert!(trust().verify(&with(None), now()).is_ok());
+    assert!(trust().verify(&with(Some(Any::null())), now()).is_ok());
+    let strange = refusal(&with(Some(text("x"))));
+    assert!(matches!(strange, PkiError::Algorithm(_)), "{strange}");
+    let strange = refusal(&changed(|_, signer| {
+        signer.signature_algorithm.parameters = Some(text("x"));
+    }));
+    assert!(matches!(strange, PkiError::Algorithm(_)), "{strange}");
 }
