@@ -16,9 +16,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use pki::Certificate;
 use serde_json::{Value, json};
 use test_pki::bridge::RunningBridge;
-use test_pki::demo::Demo;
+use test_pki::demo::{COMPANY, Demo, write_card};
 use test_pki::issue::{List, Listed};
-use test_pki::pki_set::TestPki;
+use test_pki::pki_set::{Company, TestPki};
 use x509_cert::ext::pkix::CrlReason;
 
 /// How long a page may take to show something.
@@ -52,9 +52,33 @@ impl Desk {
     /// # Errors
     /// When a part does not start.
     pub async fn start(name: &str) -> anyhow::Result<Self> {
+        Self::start_at(name, None).await
+    }
+
+    /// The same on a site that the browser takes for one of the internet, by this name: its
+    /// pages need a permission to reach programs on this computer.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn start_public(name: &str) -> anyhow::Result<Self> {
+        Self::start_at(name, Some("chayan.test")).await
+    }
+
+    async fn start_at(name: &str, public: Option<&str>) -> anyhow::Result<Self> {
         let (port, bridge_port, driver_port) = (free_port()?, free_port()?, free_port()?);
         let dir = scratch(name);
-        let origin = format!("http://127.0.0.1:{port}");
+        let origin = format!("http://{}:{port}", public.unwrap_or("127.0.0.1"));
+        let more: Vec<_> = public
+            .map(|host| {
+                [
+                    format!("--host-resolver-rules=MAP {host} 127.0.0.1"),
+                    format!("--unsafely-treat-insecure-origin-as-secure={origin}"),
+                    format!("--ip-address-space-overrides=127.0.0.1:{port}=public"),
+                ]
+            })
+            .into_iter()
+            .flatten()
+            .collect();
         let bridge_url = format!("http://127.0.0.1:{bridge_port}");
         let (demo, pki) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
         let mut arguments = TestApp::host_arguments(&dir);
@@ -67,7 +91,7 @@ impl Desk {
             .stderr(Stdio::null())
             .spawn()
             .context("chromedriver (scripts/install test)")?;
-        let client = browser(driver_port, &dir).await?;
+        let client = browser(driver_port, &dir, &more).await?;
         let shots = project().join("target/screenshots").join(name);
         std::fs::create_dir_all(&shots)?;
         let cards = DemoCards::new(dir.join("cards"));
@@ -132,6 +156,17 @@ impl Desk {
         Ok(database.query_row(sql, [], |row| row.get(0))?)
     }
 
+    /// Another card of the company in another reader; its name.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn another_company_card(&self, name: &str) -> anyhow::Result<String> {
+        let company = Company::card(COMPANY.0, COMPANY.1);
+        let issued = self.pki.company(company)?;
+        write_card(&self.dir, name, "MT00000000000099", "123456", true, &issued)?;
+        Ok(name.to_owned())
+    }
+
     /// Starts the bridge, which answers the PIN window with this.
     ///
     /// # Errors
@@ -164,6 +199,16 @@ impl Desk {
     /// Stops the bridge.
     pub fn stop_bridge(&mut self) {
         self.bridge = None;
+    }
+
+    /// Answers a permission of the browser before it asks.
+    ///
+    /// # Errors
+    /// When the browser does not know it.
+    pub async fn permit(&self, name: &str, state: &str) -> anyhow::Result<()> {
+        let body = json!({ "descriptor": { "name": name }, "state": state });
+        self.client.issue_cmd(Driver { path: "permissions", body }).await?;
+        Ok(())
     }
 
     /// Opens a page.
@@ -280,16 +325,29 @@ impl Drop for Desk {
     }
 }
 
-async fn browser(port: u16, dir: &std::path::Path) -> anyhow::Result<Client> {
+async fn browser(port: u16, dir: &std::path::Path, more: &[String]) -> anyhow::Result<Client> {
     let profile = dir.join("profile");
-    let options = json!({
-        "args": [
-            "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--window-size=1280,900",
-            format!("--user-data-dir={}", profile.display()),
-        ],
-    });
+    let usual = json!([
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,900",
+        format!("--user-data-dir={}", profile.display()),
+    ]);
+    let arguments: Vec<Value> = usual
+        .as_array()
+        .into_iter()
+        .flatten()
+        .cloned()
+        .chain(more.iter().map(|argument| json!(argument)))
+        .collect();
+    let options = json!({ "args": arguments });
     let capabilities = serde_json::Map::from_iter([
         ("goog:chromeOptions".to_owned(), options),
         ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),

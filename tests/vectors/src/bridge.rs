@@ -63,7 +63,8 @@ impl Drop for RunningBridge {
 }
 
 /// A pinentry in this folder: writes down what it is told (`pinentry.log`), and answers
-/// GETPIN and CONFIRM with these lines.
+/// GETPIN and CONFIRM with these lines. While the file `hold` is in the folder, it does not
+/// answer.
 ///
 /// # Errors
 /// Those of the file system.
@@ -76,7 +77,8 @@ pub fn scripted_pinentry(
         |answer: &[&str]| -> String { answer.iter().map(|line| format!(" '{line}'")).collect() };
     let program = folder.join("pinentry");
     let script = format!(
-        "#!/bin/sh\necho 'OK ready'\nwhile read -r line; do\n  printf '%s\\n' \"$line\" >> '{}'\n  case \"$line\" in\n    GETPIN*) printf '%s\\n'{} ;;\n    CONFIRM*) printf '%s\\n'{} ;;\n    BYE*) echo OK; exit 0 ;;\n    *) echo OK ;;\n  esac\ndone\n",
+        "#!/bin/sh\nhold() {{ while [ -e '{}' ]; do sleep 0.05; done; }}\necho 'OK ready'\nwhile read -r line; do\n  printf '%s\\n' \"$line\" >> '{}'\n  case \"$line\" in\n    GETPIN*) hold; printf '%s\\n'{} ;;\n    CONFIRM*) hold; printf '%s\\n'{} ;;\n    BYE*) echo OK; exit 0 ;;\n    *) echo OK ;;\n  esac\ndone\n",
+        folder.join("hold").display(),
         folder.join("pinentry.log").display(),
         lines(get_pin),
         lines(confirm),

@@ -1,0 +1,230 @@
+//! The page and the reader bridge in a real browser (#4): pairing, a stranger on the port,
+//! the popup, and the browser's permission to reach programs on this computer.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use browser_tests::Desk;
+use serde_json::Value;
+use test_pki::bridge::{CANCELLED, scripted_pinentry};
+use test_pki::demo::COMPANY;
+
+/// A bridge that knows no site, with windows that are answered like this.
+fn strange_bridge(desk: &mut Desk, get_pin: &[&str], confirm: &[&str]) {
+    let pinentry = scripted_pinentry(&desk.dir, get_pin, confirm).unwrap().display().to_string();
+    let cards = desk.dir.join("cards").display().to_string();
+    desk.bridge_with(&["--demo-cards", &cards, "--pinentry", &pinentry]).unwrap();
+}
+
+async fn sign_in(desk: &Desk) {
+    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+}
+
+async fn at_sign_in(desk: &Desk) {
+    desk.open("/apply/").await.unwrap();
+    desk.click("#notice-read").await.unwrap();
+}
+
+fn log(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("pinentry.log")).unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_and_window_show_the_same_code_and_a_stranger_is_noticed() {
+    let mut desk = Desk::start("pairing").await.unwrap();
+    strange_bridge(&mut desk, &["D 123456", "OK"], &["OK"]);
+    at_sign_in(&desk).await;
+    let hold = desk.dir.join("hold");
+    std::fs::write(&hold, "").unwrap();
+    sign_in(&desk).await;
+    let code = desk.text(".pairing-code").await.unwrap();
+    desk.shots("pairing").await.unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !log(&desk.dir).contains("CONFIRM") {
+        assert!(Instant::now() < end);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let said = log(&desk.dir);
+    assert!(code.len() == 7 && said.contains(&code), "{code}: {said}");
+    assert!(said.contains(&desk.demo.origin));
+    std::fs::remove_file(&hold).unwrap();
+    desk.text("#kind").await.unwrap();
+
+    // The second time nobody is asked for a code.
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.text("#kind").await.unwrap();
+    assert_eq!(log(&desk.dir).matches("CONFIRM").count(), 1);
+
+    // A program with another key on the port: the page asks it nothing.
+    let sites = desk.dir.join("bridge-state/sites.json");
+    let known: Value = serde_json::from_slice(&std::fs::read(&sites).unwrap()).unwrap();
+    desk.stop_bridge();
+    std::fs::remove_file(&sites).unwrap();
+    strange_bridge(&mut desk, &["D 123456", "OK"], &["OK"]);
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    // It does not know the site: the page says that it was paired before.
+    let warned = desk.text("#pairing").await;
+    assert!(
+        warned.is_ok_and(|text| text.contains("先前已與讀卡元件配對過"))
+            || desk.text("#kind").await.is_ok()
+    );
+    desk.text("#kind").await.unwrap();
+    let other: Value = serde_json::from_slice(&std::fs::read(&sites).unwrap()).unwrap();
+    assert_ne!(known[&desk.demo.origin]["key"], other[&desk.demo.origin]["key"]);
+    // The first bridge's key again: for the page that has paired anew it is a stranger's.
+    std::fs::write(&sites, known.to_string()).unwrap();
+    at_sign_in(&desk).await;
+    let asked = log(&desk.dir).matches("GETPIN").count();
+    sign_in(&desk).await;
+    let said = desk.text("#imposter").await.unwrap();
+    assert!(said.contains("請勿輸入PIN碼"));
+    desk.shots("imposter").await.unwrap();
+    desk.click("#imposter button[data-value='']").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("無法確認讀卡元件的身分"));
+    assert_eq!(log(&desk.dir).matches("GETPIN").count(), asked);
+    desk.client.clone().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_pairing_and_a_cancelled_pin_lose_nothing() {
+    let mut desk = Desk::start("refusals").await.unwrap();
+    strange_bridge(&mut desk, &[CANCELLED], &[CANCELLED]);
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    assert!(desk.text("#message").await.unwrap().contains("讀卡元件未允許本網站"));
+    strange_bridge(&mut desk, &[CANCELLED], &["OK"]);
+    sign_in(&desk).await;
+    assert!(desk.text("#message").await.unwrap().contains("已取消輸入PIN碼"));
+    // The page is left while the window is open: the window closes.
+    let hold = desk.dir.join("hold");
+    std::fs::write(&hold, "").unwrap();
+    let asked = log(&desk.dir).matches("GETPIN").count();
+    sign_in(&desk).await;
+    let end = Instant::now() + Duration::from_secs(10);
+    while log(&desk.dir).matches("GETPIN").count() == asked {
+        assert!(Instant::now() < end);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let typed =
+        desk.client.execute("return document.getElementById('sign-in-ubn').value", vec![]).await;
+    assert_eq!(typed.unwrap(), COMPANY.1);
+    desk.client.clone().close().await.unwrap();
+    std::fs::remove_file(&hold).unwrap();
+}
+
+/// Chooses from two company cards in two readers, and is remembered.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_cards_the_person_chooses() {
+    let mut desk = Desk::start("chooser").await.unwrap();
+    let second = desk.another_company_card("second").unwrap();
+    strange_bridge(&mut desk, &["D 123456", "OK"], &["OK"]);
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    let shown = desk.text("#choose-card").await.unwrap();
+    assert!(shown.contains("示範讀卡機 company") && shown.contains("示範讀卡機 second"), "{shown}");
+    desk.shots("chooser").await.unwrap();
+    desk.click(&format!("#choose-card input[value='0:{second}']")).await.unwrap();
+    desk.click("#choose-card button[data-value=yes]").await.unwrap();
+    desk.text("#kind").await.unwrap();
+    assert!(log(&desk.dir).contains("MT00000000000099"));
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.text("#choose-card").await.unwrap();
+    let script = "return document.querySelector('#choose-card input:checked').value";
+    let chosen = desk.client.execute(script, vec![]).await.unwrap();
+    assert_eq!(chosen, format!("0:{second}"));
+    desk.click("#choose-card button[data-value='']").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("已取消"));
+    desk.client.clone().close().await.unwrap();
+}
+
+/// Whether the service took the signature. Its cookie is for https and this computer alone,
+/// which a site of http with another name cannot keep: the next question is refused.
+async fn signed_in(desk: &Desk) -> bool {
+    desk.text("#message").await.unwrap().contains("尚未登入或登入已逾時")
+}
+
+/// The browser asks, is told to go on, and the page goes on; or it is told not to, and the
+/// page shows the way back and the popup.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_of_the_internet_needs_the_browsers_permission() {
+    let desk = Desk::start_public("permission").await.unwrap();
+    at_sign_in(&desk).await;
+    let state = "return (async () => { for (const name of ['loopback-network', 'local-network-access']) { try { return name + ' ' + (await navigator.permissions.query({ name })).state; } catch {} } return 'unknown'; })()";
+    let found = desk.client.execute(state, vec![]).await.unwrap();
+    eprintln!("the browser says: {found}");
+    sign_in(&desk).await;
+    let explained = desk.text("#permission").await.unwrap();
+    assert!(explained.contains("請按「允許」"));
+    desk.shots("permission").await.unwrap();
+    desk.click("#permission button[data-value='']").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("瀏覽器不允許"));
+    // Denied: the way back, and the popup, which needs no permission.
+    desk.permit("loopback-network", "denied").await.unwrap();
+    sign_in(&desk).await;
+    assert!(desk.text("#permission-denied").await.unwrap().contains("網站設定"));
+    desk.shots("permission-denied").await.unwrap();
+    desk.click("#permission-denied button[data-value=popup]").await.unwrap();
+    assert!(signed_in(&desk).await);
+    // Granted: no question at all.
+    desk.permit("loopback-network", "granted").await.unwrap();
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    assert!(signed_in(&desk).await);
+    desk.client.clone().close().await.unwrap();
+}
+
+/// A popup that is blocked, closed, or finds nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_popup_may_fail_in_every_way() {
+    let mut desk = Desk::start("popup").await.unwrap();
+    desk.stop_bridge();
+    at_sign_in(&desk).await;
+    // Blocked.
+    desk.client.execute("window.open = () => null", vec![]).await.unwrap();
+    sign_in(&desk).await;
+    desk.click("#start-bridge button[data-value=popup]").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("瀏覽器封鎖了"));
+    // Nobody there.
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.click("#start-bridge button[data-value=popup]").await.unwrap();
+    let said = desk.text("#message").await.unwrap();
+    assert!(said.contains("沒有回應"), "{said}");
+    // There, and it carries the whole conversation.
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.text("#start-bridge").await.unwrap();
+    desk.start_bridge("123456").unwrap();
+    desk.click("#start-bridge button[data-value=popup]").await.unwrap();
+    desk.text("#kind").await.unwrap();
+    // Closed while the bridge's own window is open.
+    strange_bridge(&mut desk, &["D 123456", "OK"], &["OK"]);
+    desk.stop_bridge();
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.text("#start-bridge").await.unwrap();
+    strange_bridge(&mut desk, &["D 123456", "OK"], &["OK"]);
+    std::fs::write(desk.dir.join("hold"), "").unwrap();
+    desk.click("#start-bridge button[data-value=popup]").await.unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while !log(&desk.dir).contains("GETPIN") {
+        assert!(Instant::now() < end);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let page = desk.client.window().await.unwrap();
+    let windows = desk.client.windows().await.unwrap();
+    let popup = windows.into_iter().find(|window| *window != page).unwrap();
+    desk.client.switch_to_window(popup).await.unwrap();
+    let shown = desk.page_text().await.unwrap();
+    assert!(shown.contains(&desk.demo.origin), "{shown}");
+    desk.shots("popup").await.unwrap();
+    desk.client.close_window().await.unwrap();
+    desk.client.switch_to_window(page).await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("讀卡元件的視窗已關閉"));
+    std::fs::remove_file(desk.dir.join("hold")).unwrap();
+    desk.client.clone().close().await.unwrap();
+}
