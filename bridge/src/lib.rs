@@ -7,9 +7,10 @@ mod action;
 mod assuan;
 pub mod cards;
 pub mod dialog;
+mod hipki;
 mod server;
 pub mod sites;
 mod watch;
 pub mod worker;
 
-pub use server::{Options, serve};
+pub use server::{HipkiOptions, Options, serve};

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use chayan_bridge::Options;
 use chayan_bridge::cards::demo::DemoCards;
 use chayan_bridge::cards::{CardSource, modules};
 use chayan_bridge::dialog::Windows;
 use chayan_bridge::sites::Sites;
+use chayan_bridge::{HipkiOptions, Options};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
@@ -57,6 +57,16 @@ struct Serve {
     /// Answer every window with this PIN; with demo cards alone.
     #[arg(long)]
     demo_answer: Option<String>,
+    /// Serve pages of the HiPKI component as well, on its port. PINs are typed into the
+    /// page then.
+    #[arg(long)]
+    hipki: bool,
+    /// The HiPKI component's port.
+    #[arg(long, default_value_t = 61161)]
+    hipki_port: u16,
+    /// Sign digests that a HiPKI page made: lets every allowed site have anything signed.
+    #[arg(long, requires = "hipki")]
+    hipki_allow_raw: bool,
     /// Seconds that a card or its module may take for anything; the slowest known cards
     /// sign in about two.
     #[arg(long, default_value_t = 20)]
@@ -177,15 +187,24 @@ fn serve(options: Serve) -> anyhow::Result<()> {
     let port = options.port;
     let card_time = Duration::from_secs(options.card_seconds);
     let sites = Sites::new(&folder, options.allowed_origins);
+    let hipki_port = options.hipki.then_some(options.hipki_port);
+    let rules = HipkiOptions { allow_raw: options.hipki_allow_raw };
     let program = std::env::current_exe().context("the own program")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let listeners = listeners(port).await?;
+        let hipki = match hipki_port {
+            Some(port) => Some((self::listeners(port).await?, rules)),
+            None => None,
+        };
         for listener in &listeners {
             eprintln!("chayan-bridge listens on {}", listener.local_addr()?);
         }
-        chayan_bridge::serve(listeners, Options { sites, sources, windows, program, card_time })
-            .await?;
+        chayan_bridge::serve(
+            listeners,
+            Options { sites, sources, windows, program, card_time, hipki },
+        )
+        .await?;
         Ok(())
     })
 }

@@ -16,8 +16,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::assuan::{self, Refusal};
-use crate::cards::{CardSource, PresentCard, printable};
+use crate::cards::{CardBackend, CardSource, PresentCard, printable};
 use crate::dialog::{Confirmation, PinQuestion, Windows, has_pin_length};
+use crate::hipki::{HipkiJob, HipkiSigned};
 
 /// Largest document.
 const MAX_DOCUMENT: usize = 128 << 10;
@@ -35,6 +36,8 @@ pub enum Job {
     },
     /// Ask for a PIN and sign.
     Sign(Box<SignJob>),
+    /// Sign as the HiPKI component does, with a PIN that the page sent.
+    Hipki(Box<HipkiJob>),
     /// Ask the person.
     Confirm {
         /// How.
@@ -73,6 +76,8 @@ pub enum Word {
     Found(Cards),
     /// The signature.
     Signed(Signed),
+    /// The signature as the HiPKI component gives it.
+    HipkiSigned(HipkiSigned),
     /// The person said yes.
     Confirmed,
     /// It was not done.
@@ -91,6 +96,7 @@ pub fn run() {
     let last = match job {
         Job::Look { source } => look(&source).map(Word::Found),
         Job::Sign(job) => sign(*job).map(Word::Signed),
+        Job::Hipki(job) => hipki(&job).map(Word::HipkiSigned),
         Job::Confirm { windows, question } => {
             say(&Word::Asking);
             windows.confirm(&question).map(|()| Word::Confirmed).map_err(refused)
@@ -167,15 +173,32 @@ pub fn check(origin: &str, request: &SignRequest) -> Result<(), Failure> {
     content(origin, request).map(drop)
 }
 
+/// The card of this name, which is not locked.
+fn usable(backend: &dyn CardBackend, id: &str) -> Result<PresentCard, Failure> {
+    let card = backend.look()?.cards.into_iter().find(|card| card.id == id);
+    let card = card.ok_or(FailureCode::NoCard)?;
+    match card.tries_left {
+        Some(0) => Err(Failure { code: FailureCode::PinLocked, tries_left: Some(0) }),
+        _ => Ok(card),
+    }
+}
+
+fn hipki(job: &HipkiJob) -> Result<HipkiSigned, Failure> {
+    let backend = job.source.open()?;
+    let card = usable(backend.as_ref(), &job.card)?;
+    if job.caution || card.tries_left == Some(1) {
+        say(&Word::Asking);
+        job.windows.confirm(&caution_about(&card)).map_err(refused)?;
+    }
+    say(&Word::Working);
+    job.sign(backend.as_ref(), &card)
+}
+
 fn sign(job: SignJob) -> Result<Signed, Failure> {
     let SignJob { source, windows, origin, request, caution } = job;
     let content = content(&origin, &request)?;
     let backend = source.open()?;
-    let card = backend.look()?.cards.into_iter().find(|card| card.id == request.card);
-    let card = card.ok_or(FailureCode::NoCard)?;
-    if card.tries_left == Some(0) {
-        return Err(Failure { code: FailureCode::PinLocked, tries_left: Some(0) });
-    }
+    let card = usable(backend.as_ref(), &request.card)?;
     say(&Word::Asking);
     if caution || card.tries_left == Some(1) {
         windows.confirm(&caution_about(&card)).map_err(refused)?;
@@ -230,7 +253,7 @@ fn caution_about(card: &PresentCard) -> Confirmation {
 /// # Errors
 /// Those of the card.
 fn sign_content(
-    backend: &dyn crate::cards::CardBackend,
+    backend: &dyn CardBackend,
     card: &PresentCard,
     pin: Option<&SecretString>,
     content: Vec<u8>,

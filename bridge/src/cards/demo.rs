@@ -143,6 +143,16 @@ impl CardBackend for DemoCards {
         Ok(found)
     }
 
+    /// A demo card hashes and pads itself.
+    fn sign_info(
+        &self,
+        _card: &PresentCard,
+        _pin: Option<&SecretString>,
+        _info: &[u8],
+    ) -> Result<Vec<u8>, CardError> {
+        Err(CardError::Failed("a demo card signs messages alone".to_owned()))
+    }
+
     fn sign(
         &self,
         card: &PresentCard,

@@ -137,8 +137,19 @@ pub trait CardBackend {
     /// [`CardError`].
     fn look(&self) -> Result<Inventory, CardError>;
 
-    /// Signs with RSASSA-PKCS1-v1_5 and SHA-256. One try of the PIN, never repeated; none
-    /// for a card whose PIN is typed on the reader.
+    /// Signs a DigestInfo (RFC 8017, section 9.2) with RSASSA-PKCS1-v1_5. One try of the
+    /// PIN, never repeated; none for a card whose PIN is typed on the reader.
+    ///
+    /// # Errors
+    /// [`CardError`].
+    fn sign_info(
+        &self,
+        card: &PresentCard,
+        pin: Option<&SecretString>,
+        info: &[u8],
+    ) -> Result<Vec<u8>, CardError>;
+
+    /// The same over the SHA-256 of a message.
     ///
     /// # Errors
     /// [`CardError`].
@@ -147,7 +158,9 @@ pub trait CardBackend {
         card: &PresentCard,
         pin: Option<&SecretString>,
         message: &[u8],
-    ) -> Result<Vec<u8>, CardError>;
+    ) -> Result<Vec<u8>, CardError> {
+        self.sign_info(card, pin, &digest_info(message))
+    }
 }
 
 impl PresentCard {

@@ -12,7 +12,7 @@ use protocol::ReaderState;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::{CardBackend, CardError, Inventory, PresentCard, digest_info};
+use super::{CardBackend, CardError, Inventory, PresentCard};
 
 /// The application (SP 800-73-4, part 1, section 2.2), right-truncated.
 const APPLICATION: [u8; 9] = [0xa0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
@@ -63,11 +63,11 @@ impl CardBackend for PivCards {
         Ok(found)
     }
 
-    fn sign(
+    fn sign_info(
         &self,
         card: &PresentCard,
         pin: Option<&SecretString>,
-        message: &[u8],
+        info: &[u8],
     ) -> Result<Vec<u8>, CardError> {
         let pin = padded(pin.ok_or(CardError::PinLength)?)?;
         let context = super::pcsc::context()?;
@@ -79,7 +79,7 @@ impl CardBackend for PivCards {
         if !same {
             return Err(CardError::Removed);
         }
-        let result = applet.verify(&pin).and_then(|()| applet.sign(message));
+        let result = applet.verify(&pin).and_then(|()| applet.sign(info));
         // The card forgets the PIN.
         let _ = transaction.end(Disposition::ResetCard);
         result
@@ -228,11 +228,13 @@ impl Applet<'_> {
 
     /// GENERAL AUTHENTICATE (SP 800-73-4, part 2, section 3.2.4) over a block that is
     /// padded here (RFC 8017, section 9.2).
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CardError> {
+    fn sign(&self, info: &[u8]) -> Result<Vec<u8>, CardError> {
         const SIZE: usize = 256;
-        let info = digest_info(message);
+        if info.len() > SIZE - 11 {
+            return Err(CardError::Failed("too long to be signed".into()));
+        }
         let filling = vec![0xff; SIZE - 3 - info.len()];
-        let block = [&[0x00, 0x01][..], &filling, &[0x00], &info].concat();
+        let block = [&[0x00, 0x01][..], &filling, &[0x00], info].concat();
         let template = [&[0x7c, 0x82, 0x01, 0x06, 0x82, 0x00, 0x81, 0x82, 0x01, 0x00][..], &block];
         let template = template.concat();
         // Longer than a short command: chained.

@@ -16,7 +16,7 @@ use pki::Certificate;
 use protocol::{Reader, ReaderState};
 use secrecy::SecretString;
 
-use super::{CardBackend, CardError, Inventory, PresentCard, digest_info};
+use super::{CardBackend, CardError, Inventory, PresentCard};
 
 /// Return values of the vendor's module beyond the standard: wrong PIN, this many tries
 /// left.
@@ -88,13 +88,12 @@ impl CardBackend for Pkcs11Cards {
         })
     }
 
-    fn sign(
+    fn sign_info(
         &self,
         card: &PresentCard,
         pin: Option<&SecretString>,
-        message: &[u8],
+        info: &[u8],
     ) -> Result<Vec<u8>, CardError> {
-        let block = digest_info(message);
         self.with_module(|module| {
             for slot in module.get_slots_with_token().map_err(card_error)? {
                 // The card must still be the one that was listed.
@@ -103,7 +102,7 @@ impl CardBackend for Pkcs11Cards {
                     continue;
                 }
                 let session = module.open_ro_session(slot).map_err(card_error)?;
-                return sign_in_session(&session, card, pin, &block);
+                return sign_in_session(&session, card, pin, info);
             }
             Err(CardError::Removed)
         })

@@ -1,5 +1,6 @@
 //! The loopback HTTP surface: exact host, exact origin, a closed set of commands.
 
+mod hipki;
 mod pairing;
 mod patience;
 
@@ -47,6 +48,8 @@ const MAX_QUEUE: usize = 4;
 const CHANGE_TIME: Duration = Duration::from_secs(25);
 /// The page that carries messages where a browser does not let pages ask themselves.
 const POPUP: &str = include_str!("popup.html");
+/// The page that looks at every part in turn.
+const SELF_TEST: &str = include_str!("self_test.html");
 /// Names the origin for which the popup asks: the one that its browser told it.
 const PAGE_ORIGIN: HeaderName = HeaderName::from_static("x-page-origin");
 
@@ -62,6 +65,16 @@ pub struct Options {
     pub program: PathBuf,
     /// How long a card or module may take for anything.
     pub card_time: Duration,
+    /// Listeners and rules of the HiPKI surface, where it is switched on.
+    pub hipki: Option<(Vec<TcpListener>, HipkiOptions)>,
+}
+
+/// Rules of the HiPKI surface.
+#[derive(Clone, Copy, Debug)]
+pub struct HipkiOptions {
+    /// Whether digests are signed that a page made. Whoever allows it lets every allowed
+    /// site have anything signed.
+    pub allow_raw: bool,
 }
 
 struct Bridge {
@@ -75,6 +88,7 @@ struct Bridge {
     /// One window at a time, in the order of asking.
     turn: Mutex<()>,
     queue: Semaphore,
+    hipki: Option<HipkiOptions>,
     /// Makes [`Changes::seen`] say nothing about the readers.
     salt: [u8; 16],
 }
@@ -90,7 +104,8 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
         Some(listener) => listener.local_addr()?.port(),
         None => return Ok(()),
     };
-    let Options { sites, sources, windows, program, card_time } = options;
+    let Options { sites, sources, windows, program, card_time, hipki } = options;
+    let (more, hipki) = hipki.unzip();
     let mut salt = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt)
         .map_err(|_| std::io::Error::other("no randomness"))?;
@@ -104,12 +119,15 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
         patience: Patience::default(),
         turn: Mutex::new(()),
         queue: Semaphore::new(MAX_QUEUE),
+        hipki,
         salt,
     });
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut tasks = tokio::task::JoinSet::new();
-    for listener in listeners {
-        tasks.spawn(accept(listener, bridge.clone(), connections.clone()));
+    let own = listeners.into_iter().map(|listener| (listener, Surface::Own));
+    let more = more.into_iter().flatten().map(|listener| (listener, Surface::Hipki));
+    for (listener, surface) in own.chain(more) {
+        tasks.spawn(accept(listener, surface, bridge.clone(), connections.clone()));
     }
     while let Some(ended) = tasks.join_next().await {
         ended.map_err(std::io::Error::other)??;
@@ -117,8 +135,16 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
     Ok(())
 }
 
+/// What is served on a port.
+#[derive(Clone, Copy)]
+enum Surface {
+    Own,
+    Hipki,
+}
+
 async fn accept(
     listener: TcpListener,
+    surface: Surface,
     bridge: Arc<Bridge>,
     connections: Arc<Semaphore>,
 ) -> std::io::Result<()> {
@@ -127,17 +153,23 @@ async fn accept(
         let (stream, _) = listener.accept().await?;
         let bridge = bridge.clone();
         tokio::spawn(async move {
-            connection(stream, bridge).await;
+            connection(stream, surface, bridge).await;
             drop(permit);
         });
     }
 }
 
-async fn connection(stream: TcpStream, bridge: Arc<Bridge>) {
+async fn connection(stream: TcpStream, surface: Surface, bridge: Arc<Bridge>) {
     let _ = stream.set_nodelay(true);
+    let port = stream.local_addr().map(|address| address.port()).unwrap_or_default();
     let service = service_fn(move |request| {
         let bridge = bridge.clone();
-        async move { Ok::<_, Infallible>(answer(&bridge, request).await) }
+        async move {
+            Ok::<_, Infallible>(match surface {
+                Surface::Own => answer(&bridge, request).await,
+                Surface::Hipki => hipki::answer(&bridge, port, request).await,
+            })
+        }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -409,11 +441,7 @@ impl Bridge {
     async fn sign(&self, origin: &str, mut request: SignRequest) -> Result<Signed, Failure> {
         worker::check(origin, &request)?;
         let card = request.card.clone();
-        let found = card.split_once(':').and_then(|(number, rest)| {
-            let source = self.sources.get(number.parse::<usize>().ok()?)?;
-            Some((source.clone(), rest.to_owned()))
-        });
-        let (source, rest) = found.ok_or(FailureCode::NoCard)?;
+        let (source, rest) = self.source_of(&card).ok_or(FailureCode::NoCard)?;
         request.card = rest;
         let job = Job::Sign(Box::new(SignJob {
             source,
@@ -422,19 +450,28 @@ impl Bridge {
             request,
             caution: self.patience.needs_caution(&card),
         }));
-        match self.ask(origin, &job).await {
-            Ok(Word::Signed(signed)) => {
-                self.patience.right_pin(&card);
-                Ok(signed)
-            }
-            Ok(_) => Err(FailureCode::ModuleFailed.into()),
-            Err(failure) => {
-                if failure.code == FailureCode::PinWrong {
-                    self.patience.wrong_pin(&card);
-                }
-                Err(failure)
-            }
+        match self.try_pin(origin, &card, &job).await? {
+            Word::Signed(signed) => Ok(signed),
+            _ => Err(FailureCode::ModuleFailed.into()),
         }
+    }
+
+    /// The source of a card, and the card's name within it.
+    fn source_of(&self, card: &str) -> Option<(CardSource, String)> {
+        let (number, rest) = card.split_once(':')?;
+        let source = self.sources.get(number.parse::<usize>().ok()?)?;
+        Some((source.clone(), rest.to_owned()))
+    }
+
+    /// Runs a job that tries a PIN of this card, and keeps count.
+    async fn try_pin(&self, origin: &str, card: &str, job: &Job) -> Result<Word, Failure> {
+        let result = self.ask(origin, job).await;
+        match &result {
+            Ok(_) => self.patience.right_pin(card),
+            Err(Failure { code: FailureCode::PinWrong, .. }) => self.patience.wrong_pin(card),
+            Err(_) => (),
+        }
+        result
     }
 }
 

@@ -421,6 +421,17 @@ impl SignedDataDraft {
         Ok(Self { content, certificate, chain, attributes })
     }
 
+    /// The same with a nonce among the signed attributes, as readers of the HiPKI family
+    /// write it.
+    ///
+    /// # Errors
+    /// [`PkiError::Malformed`].
+    pub fn with_nonce(mut self, nonce: &[u8]) -> Result<Self, PkiError> {
+        let nonce = attribute(oid::NONCE, &octets(nonce)?)?;
+        self.attributes.insert(nonce).map_err(unencodable)?;
+        Ok(self)
+    }
+
     /// The bytes that the card signs: RSASSA-PKCS1-v1_5 with SHA-256 over the signed
     /// attributes' DER.
     ///
