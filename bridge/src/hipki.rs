@@ -15,8 +15,8 @@ use crate::cards::{CardBackend, CardSource, PresentCard};
 use crate::dialog::{Windows, has_pin_length};
 
 /// What the component says it is: pages compare it as text with the last versions that
-/// they know (1.3.4.103328 on Windows, 1.3.4.13 on macOS).
-pub const SERVER_VERSION: &str = "1.3.4.13.chayan";
+/// they know (1.3.4.103328 on Windows, 1.3.4.13 on macOS, 1.3.4.3 on Linux).
+pub const SERVER_VERSION: &str = "1.3.4.3.chayan";
 /// Stands for a member that is not there.
 const ABSENT: &str = "__NotExistedTag__";
 /// Largest text to be signed.

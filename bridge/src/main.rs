@@ -15,12 +15,18 @@ use chayan_bridge::{HipkiOptions, Options};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
+/// Where scripts/up puts the demo's cards.
+const DEMO_CARDS: &str = ".chayan/cards";
+
 /// Signs for web pages with the smart card in the reader.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    /// Without a command: serve.
+    #[command(flatten)]
+    serve: Serve,
 }
 
 #[derive(Subcommand)]
@@ -51,6 +57,9 @@ struct Serve {
     /// Folder of demo cards; no other cards are looked for.
     #[arg(long, conflicts_with = "pkcs11")]
     demo_cards: Option<PathBuf>,
+    /// The demo cards of this folder's demo (.chayan/cards); no other cards.
+    #[arg(long, conflicts_with_all = ["pkcs11", "demo_cards"])]
+    demo: bool,
     /// Program that opens windows.
     #[arg(long, default_value = "pinentry")]
     pinentry: String,
@@ -114,7 +123,7 @@ struct SitesCommand {
 #[derive(clap::Args)]
 struct Card {
     /// Folder of demo cards.
-    #[arg(long, default_value = ".chayan/cards")]
+    #[arg(long, default_value = DEMO_CARDS)]
     demo_cards: PathBuf,
     #[command(subcommand)]
     action: CardAction,
@@ -137,11 +146,13 @@ enum CardAction {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Serve(options) => serve(options),
-        Command::Sites(options) => sites(&options),
-        Command::Card(options) => card(&options),
-        Command::Worker => {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        None => serve(arguments.serve),
+        Some(Command::Serve(options)) => serve(options),
+        Some(Command::Sites(options)) => sites(&options),
+        Some(Command::Card(options)) => card(&options),
+        Some(Command::Worker) => {
             chayan_bridge::worker::run();
             Ok(())
         }
@@ -157,8 +168,9 @@ fn main() -> ExitCode {
 
 /// The vendor's module first, then OpenSC's, then the configured one, then PIV by ourselves.
 fn sources(options: &Serve) -> anyhow::Result<Vec<CardSource>> {
-    if let Some(folder) = &options.demo_cards {
-        return Ok(vec![CardSource::Demo(folder.clone())]);
+    let demo = options.demo.then(|| PathBuf::from(DEMO_CARDS));
+    if let Some(folder) = options.demo_cards.clone().or(demo) {
+        return Ok(vec![CardSource::Demo(std::path::absolute(folder)?)]);
     }
     let mut found = modules::installed();
     if let Some(module) = &options.pkcs11 {

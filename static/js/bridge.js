@@ -3,6 +3,7 @@
 // nothing here ever sees it.
 
 import { ask, choose } from "/js/ask.js";
+import { signByHipki } from "/js/hipki.js";
 import { Trouble, bridgeText, config } from "/js/service.js";
 
 const PROTOCOL = 2;
@@ -112,6 +113,9 @@ async function isRunning() {
 }
 
 const POPUP_BUTTON = ["popup", "改用讀卡元件的小視窗"];
+const HIPKI_BUTTON = ["hipki", "改用HiPKI元件"];
+/** The person chose the HiPKI component. */
+const HIPKI = Symbol("HiPKI");
 
 /** Finds a way to the bridge, with the person's help where it is needed. */
 async function connect() {
@@ -128,8 +132,10 @@ async function connect() {
     const { answer } = ask("瀏覽器不允許本網站連線至讀卡元件", [
       "先前選了「封鎖」。請按網址列左側的圖示，在「網站設定」中將「應用程式存取權（本機網路）」改為「允許」，再重新整理網頁。",
       "也可以改用讀卡元件自己的小視窗，不需變更設定。",
-    ], [POPUP_BUTTON, ["", "取消"]], { id: "permission-denied" });
-    if ((await answer) === "popup") return popup();
+    ], [POPUP_BUTTON, HIPKI_BUTTON, ["", "取消"]], { id: "permission-denied" });
+    const chosen = await answer;
+    if (chosen === "popup") return popup();
+    if (chosen === "hipki") return HIPKI;
     throw await trouble("not-allowed");
   }
   return start();
@@ -139,9 +145,10 @@ async function connect() {
 async function start() {
   const { answer } = ask("找不到讀卡元件", [
     "讀卡元件沒有回應：可能尚未安裝、沒有啟動，或瀏覽器（例如 Safari）不允許網頁直接連線。",
-  ], [["start", "啟動讀卡元件", "chayan://start"], POPUP_BUTTON, ["", "取消"]], { id: "start-bridge" });
+  ], [["start", "啟動讀卡元件", "chayan://start"], POPUP_BUTTON, HIPKI_BUTTON, ["", "取消"]], { id: "start-bridge" });
   const chosen = await answer;
   if (chosen === "popup") return popup();
+  if (chosen === "hipki") return HIPKI;
   if (chosen === "start") {
     for (const end = Date.now() + START_TIME; Date.now() < end; await wait(500)) {
       if (await isRunning()) return direct;
@@ -283,12 +290,13 @@ async function chosen(cards, ubn) {
  */
 export async function signByBridge(kind, purpose, document, challenge) {
   const send = await connect();
+  if (send === HIPKI) return signByHipki(purpose, document, challenge);
   try {
     if (!(await isPaired(send))) await pair(send);
     const card = await chosen(await cardsOf(kind, send), document.ubn);
     const request = { card: card.id, purpose, challenge: await challenge(), document };
     const { signedData } = await command(send, "/v1/sign", request);
-    return { signedData };
+    return { signedData, transport: "bridge" };
   } finally {
     send.close?.();
   }

@@ -47,8 +47,19 @@ impl TrustedPath {
             role: *role,
             path: [certificate, issuer, anchor].map(encode).to_vec(),
             standings,
+            transport: None,
         })
     }
+}
+
+/// How a signature came from the card, as the page that sent it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// The reader bridge: it showed the origin, and asked for the PIN itself.
+    Bridge,
+    /// The HiPKI component: the page asserted the origin, and had the PIN typed into it.
+    Hipki,
 }
 
 /// The record of an acceptance.
@@ -65,6 +76,9 @@ pub struct Judgement {
     pub path: Vec<String>,
     /// What the standing of issuing CA and certificate was based on.
     pub standings: Vec<Standing>,
+    /// How the signature came from the card, where the page said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
 }
 
 /// What a recorded standing is worth when it is looked at again.

@@ -34,7 +34,9 @@ pub use cms::{
 pub use credential::{CardRank, Credential, SubjectType, UnverifiedHolder};
 pub use der::asn1::ObjectIdentifier;
 pub use error::PkiError;
-pub use judgement::{Evidence, JudgedAgain, Judgement, RecordError, TRUST_POLICY, TrustedPath};
+pub use judgement::{
+    Evidence, JudgedAgain, Judgement, RecordError, TRUST_POLICY, Transport, TrustedPath,
+};
 pub use path::{PathError, PathRequest, check_path, find_path};
 pub use rsa_key::{KnownWeakness, RsaPublicKey};
 pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};

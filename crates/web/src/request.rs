@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::Code;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use pki::Transport;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{FullBody, Request};
@@ -25,12 +26,16 @@ pub type Reply = Response<FullBody<Bytes>>;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SignedBody {
     signed_data: String,
+    #[serde(default)]
+    transport: Option<Transport>,
 }
 
 /// A signed act as it came in.
 pub struct SignedRequest {
     /// The CMS message, byte for byte.
     pub signed_data: Vec<u8>,
+    /// How it came from the card, as the page says.
+    pub transport: Option<Transport>,
 }
 
 /// Turns an outcome into an answer.
@@ -116,7 +121,7 @@ impl SignedRequest {
     fn from_body(body: SignedBody) -> Result<Self, Problem> {
         let signed_data =
             BASE64_STANDARD.decode(body.signed_data).map_err(|_| Code::SignatureMalformed)?;
-        Ok(Self { signed_data })
+        Ok(Self { signed_data, transport: body.transport })
     }
 }
 

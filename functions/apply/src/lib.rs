@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{ApplyError, CaseId, IssKey, SealingKey, SubmissionContext};
 use http::{Method, StatusCode};
-use pki::{Purpose, SigningInput, TrustStore, VerifiedSignature};
+use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
@@ -102,6 +102,8 @@ struct Signed {
     session: domain::Ubn,
     signed_data: Vec<u8>,
     proof: VerifiedSignature,
+    /// The proof's, and how it came from the card.
+    judgement: Judgement,
     input: SigningInput,
     origin: String,
     now: jiff::Timestamp,
@@ -113,12 +115,14 @@ impl Signed {
         let origin = web::origin().await?;
         let now = web::now();
         let session = web::require_company(request.headers(), now).await?;
-        let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
+        let SignedRequest { signed_data, transport } =
+            web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;
         let lists = Revocation(store::spin::open(Label::Revocation)?);
         let proof = web::confirm(trust.verify(&signed_data, now)?, &lists, now).await?;
         let input = domain::signed_input(&proof, &origin, purpose)?;
-        Ok(Self { session, signed_data, proof, input, origin, now, trust })
+        let judgement = Judgement { transport, ..proof.judgement().clone() };
+        Ok(Self { session, signed_data, proof, judgement, input, origin, now, trust })
     }
 
     fn context(&self, cases: &Cases<impl Database>) -> Result<SubmissionContext, Problem> {
@@ -134,7 +138,7 @@ impl Signed {
     fn evidence(&self) -> Evidence<'_> {
         Evidence {
             signed_data: &self.signed_data,
-            judgement: self.proof.judgement(),
+            judgement: &self.judgement,
             challenge: &self.input.challenge,
             purpose: self.input.purpose,
             origin: &self.origin,

@@ -54,6 +54,7 @@ struct Config {
     environment: Environment,
     origin: String,
     bridge_url: String,
+    hipki_url: String,
     /// What an applicant agrees to now.
     terms: Agreement,
 }
@@ -63,6 +64,7 @@ async fn config() -> Result<Reply, Problem> {
         environment: web::trust().await?.environment(),
         origin: web::origin().await?,
         bridge_url: web::variable("bridge_url").await?,
+        hipki_url: web::variable("hipki_url").await?,
         terms: Agreement::current(),
     };
     Ok(web::json(StatusCode::OK, &config))
@@ -107,7 +109,7 @@ async fn challenge(request: Request) -> Result<Reply, Problem> {
 async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let headers = request.headers().clone();
-    let SignedRequest { signed_data } = web::signed_request(request, &origin).await?;
+    let SignedRequest { signed_data, .. } = web::signed_request(request, &origin).await?;
     let now = web::now();
     let lists = Revocation(store::spin::open(Label::Revocation)?);
     let signature = web::trust().await?.verify(&signed_data, now)?;

@@ -13,12 +13,12 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http_tests::{Host, TestApp, project, scratch};
 use hyper_util::client::legacy::connect::HttpConnector;
-use pki::Certificate;
+use pki::{Certificate, VerifiedSignature};
 use serde_json::{Value, json};
 use test_pki::bridge::RunningBridge;
 use test_pki::demo::{COMPANY, Demo, write_card};
 use test_pki::issue::{List, Listed};
-use test_pki::pki_set::{Company, TestPki};
+use test_pki::pki_set::{Company, Issued, TestPki};
 use x509_cert::ext::pkix::CrlReason;
 
 /// How long a page may take to show something.
@@ -37,6 +37,8 @@ pub struct Desk {
     pki: TestPki,
     bridge: Option<RunningBridge>,
     bridge_port: u16,
+    /// Where the pages look for the HiPKI component.
+    pub hipki_port: u16,
     driver: Child,
     _host: Host,
     shots: PathBuf,
@@ -44,6 +46,15 @@ pub struct Desk {
 
 fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Adds a variable of the service to its configuration.
+fn set_variable(dir: &std::path::Path, name: &str, value: &str) -> anyhow::Result<()> {
+    let path = dir.join("runtime-config.toml");
+    let text = std::fs::read_to_string(&path)?;
+    let (before, after) = text.split_once("bridge_url = ").context("no variables")?;
+    std::fs::write(&path, format!("{before}{name} = \"{value}\"\nbridge_url = {after}"))?;
+    Ok(())
 }
 
 impl Desk {
@@ -81,6 +92,8 @@ impl Desk {
             .collect();
         let bridge_url = format!("http://127.0.0.1:{bridge_port}");
         let (demo, pki) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
+        let hipki_port = free_port()?;
+        set_variable(&dir, "hipki_url", &format!("http://localhost:{hipki_port}"))?;
         let mut arguments = TestApp::host_arguments(&dir);
         arguments.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
         let host = Host::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -103,6 +116,7 @@ impl Desk {
             pki,
             bridge: None,
             bridge_port,
+            hipki_port,
             driver,
             _host: host,
             shots,
@@ -144,6 +158,33 @@ impl Desk {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         anyhow::ensure!(said.contains("taken,"), "{said}");
         Ok(())
+    }
+
+    /// How the signature of the newest application came from its card, as it was recorded.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn recorded_transport(&self) -> anyhow::Result<Option<String>> {
+        let database = rusqlite::Connection::open(self.dir.join("data/default.db"))?;
+        let sql = "SELECT judgement ->> '$.transport' FROM applications
+            JOIN cases ON id = case_id ORDER BY submitted_at DESC LIMIT 1";
+        Ok(database.query_row(sql, [], |row| row.get(0))?)
+    }
+
+    /// Judges a signed message by this installation's CAs.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn verify(&self, message: &[u8]) -> anyhow::Result<VerifiedSignature> {
+        self.pki.verify(message)
+    }
+
+    /// The company's key and certificate, for a card of another kind.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn company_card(&self) -> anyhow::Result<Issued> {
+        self.pki.company(Company::card(COMPANY.0, COMPANY.1))
     }
 
     /// How many certificates came with a proof of possession.

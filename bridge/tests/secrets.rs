@@ -1,0 +1,126 @@
+//! Where a PIN has been: nowhere that outlives the signature (#4).
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use card_rig::{PivCard, ReaderService};
+use serde_json::{Value, json};
+use test_pki::bridge::{RunningBridge, scripted_pinentry};
+use test_pki::pki_set::{Company, TestPki};
+
+const ORIGIN: &str = "http://127.0.0.1:3000";
+const CANARY: &[u8] = b"73914682";
+
+fn holds(bytes: &[u8]) -> bool {
+    bytes.windows(CANARY.len()).any(|window| window == CANARY)
+}
+
+/// Every readable byte of a process's memory.
+fn memory(process: u32) -> Vec<u8> {
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let mut file = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();
+    let mut all = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let range = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let number = |text| u64::from_str_radix(text, 16).unwrap();
+        let (start, end) = (number(range.0), number(range.1));
+        let mut part = vec![0; usize::try_from(end - start).unwrap()];
+        if file.seek(SeekFrom::Start(start)).is_ok() && file.read_exact(&mut part).is_ok() {
+            all.extend(part);
+        }
+    }
+    all
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// The bridge and everything below it.
+fn family(process: u32) -> Vec<u32> {
+    let file = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(file).unwrap_or_default();
+    let below = children.split_whitespace().filter_map(|id| id.parse().ok()).flat_map(family);
+    std::iter::once(process).chain(below).collect()
+}
+
+#[test]
+fn a_pin_is_nowhere_but_in_the_hands_that_need_it() {
+    let dir =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("secrets-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let pki = TestPki::generate(jiff::Timestamp::now()).unwrap();
+    let company = pki.company(Company::card("測試甲股份有限公司", "12345675")).unwrap();
+    let card = PivCard::new(&company, std::str::from_utf8(CANARY).unwrap()).unwrap();
+    let service = ReaderService::start(&dir).unwrap();
+    let _inserted = service.insert(0, card.card()).unwrap();
+    let pinentry = scripted_pinentry(&dir, &["D 73914682", "OK"], &["OK"]).unwrap();
+    let (name, value) = service.environment();
+    let program = Path::new(env!("CARGO_BIN_EXE_chayan-bridge"));
+    let arguments = ["--allow-origin", ORIGIN, "--pinentry", pinentry.to_str().unwrap()];
+    let bridge =
+        RunningBridge::start(program, &dir, 0, &arguments, &[(name, value.as_str())]).unwrap();
+    let post = |path: &str, body: &Value| -> Value {
+        let url = format!("http://127.0.0.1:{}{path}", bridge.port);
+        let request = ureq::post(url).header("origin", ORIGIN);
+        request.send_json(body).unwrap().body_mut().read_json().unwrap()
+    };
+    let end = Instant::now() + Duration::from_secs(5);
+    let id = loop {
+        let found = post("/v1/cards", &json!({}));
+        if let Some(id) = found["cards"][0]["id"].as_str() {
+            break id.to_owned();
+        }
+        assert!(Instant::now() < end, "{found}");
+    };
+    let request = json!({"card": id, "purpose": "apply", "challenge": "c", "document": {"a": 1}});
+    let hold = dir.join("hold");
+    std::fs::write(&hold, "").unwrap();
+    std::thread::scope(|scope| {
+        let signing = scope.spawn(|| post("/v1/sign", &request));
+        let log = dir.join("pinentry.log");
+        let end = Instant::now() + Duration::from_secs(5);
+        while !std::fs::read_to_string(&log).unwrap_or_default().contains("GETPIN") {
+            assert!(Instant::now() < end);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // While the window is open: no argument and no environment has it, and the worker
+        // leaves no core dump.
+        let all = family(bridge.id());
+        assert!(all.len() >= 3, "bridge, worker, window");
+        for process in &all {
+            for file in ["cmdline", "environ"] {
+                let bytes = std::fs::read(format!("/proc/{process}/{file}")).unwrap_or_default();
+                assert!(!holds(&bytes), "{process} {file}");
+            }
+        }
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", all[1])).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        let numbers: Vec<_> = core.split_whitespace().filter(|word| *word == "0").collect();
+        assert_eq!(numbers.len(), 2, "{core}");
+        std::fs::remove_file(&hold).unwrap();
+        let signed = signing.join().unwrap();
+        assert!(signed["signedData"].is_string(), "{signed}");
+        assert!(!holds(signed.to_string().as_bytes()));
+    });
+    assert_eq!(card.state().signatures, 1);
+    let end = Instant::now() + Duration::from_secs(5);
+    while family(bridge.id()) != [bridge.id()] {
+        assert!(Instant::now() < end, "worker and window are gone");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let memory = memory(bridge.id());
+    // What it does know is found this way.
+    let known = ORIGIN.as_bytes();
+    assert!(memory.windows(known.len()).any(|window| window == known));
+    assert!(!holds(&memory), "the server has seen the PIN");
+    for file in files(&dir) {
+        if file != pinentry {
+            assert!(!holds(&std::fs::read(&file).unwrap_or_default()), "{}", file.display());
+        }
+    }
+}

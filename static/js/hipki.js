@@ -1,0 +1,151 @@
+// The HiPKI component (跨平台網頁元件) that applicants may have already: a window of its own
+// for each act, a PIN that is typed into this page. Used only when the person chooses it.
+
+import { ask } from "/js/ask.js";
+import { Trouble, bridgeText, config } from "/js/service.js";
+
+const ANSWER_TIME = 15_000;
+const SIGN_TIME = 120_000;
+
+const trouble = async (code, left) => {
+  const [title, advice] = await bridgeText(code);
+  return new Trouble(title + (left ? `（剩餘次數：${left}）` : ""), advice, { code: `hipki-${code}` });
+};
+
+/** The words for the component's codes. */
+async function failure({ ret_code, last_error }) {
+  const code = ret_code >>> 0;
+  const last = Number(BigInt.asUintN(32, BigInt(last_error ?? 0)));
+  if (code === 0x76100006) {
+    if (last === 0x80000001) return trouble("pin-wrong", 1);
+    if (last === 0x80000002) return trouble("pin-wrong", 2);
+    const codes = { 0xa0: "pin-wrong", 0xa2: "pin-length", 0xa4: "pin-locked" };
+    return trouble(codes[last] ?? "failed");
+  }
+  const codes = {
+    0x76000006: "no-card",
+    0x7600000e: "no-card",
+    0x76100003: "no-reader",
+    0x76000031: "hipki-site",
+    0x7600000f: "hipki-site",
+    0x7600000d: "timed-out",
+    0x76000998: "pin-length",
+    0x76000999: "pin-cancelled",
+    0x76500001: "certificate-expired",
+    0x76500002: "certificate-expired",
+  };
+  return trouble(codes[code] ?? "failed");
+}
+
+/**
+ * Has the component do one thing. To be called in a click: it opens a window, which asks
+ * for the package when it is there.
+ */
+async function act(pack, time) {
+  const { hipkiUrl } = await config();
+  const opened = window.open(`${hipkiUrl}/popupForm`, "hipki", "popup,width=240,height=200");
+  if (!opened) throw await trouble("popup-blocked");
+  // The component reads a form: what would end or change a value is escaped.
+  const text = JSON.stringify(pack).replace(/[%&+]/g, encodeURIComponent);
+  let timer = 0;
+  let watch = 0;
+  let listen = null;
+  try {
+    return await new Promise((resolve, reject) => {
+      const fail = async (code) => reject(await trouble(code));
+      timer = setTimeout(() => fail("hipki-missing"), ANSWER_TIME);
+      watch = setInterval(() => opened.closed && setTimeout(() => fail("popup-closed"), 500), 300);
+      listen = ({ source, origin, data }) => {
+        if (source !== opened || origin !== new URL(hipkiUrl).origin) return;
+        let reply;
+        try {
+          reply = JSON.parse(data);
+        } catch {
+          return fail("failed");
+        }
+        if (reply.func === "getTbs") {
+          clearTimeout(timer);
+          timer = setTimeout(() => fail("timed-out"), time);
+          opened.postMessage(text, new URL(hipkiUrl).origin);
+        } else if (reply.ret_code === 0) {
+          resolve(reply);
+        } else {
+          failure(reply).then(reject);
+        }
+      };
+      addEventListener("message", listen);
+    });
+  } finally {
+    clearTimeout(timer);
+    clearInterval(watch);
+    removeEventListener("message", listen);
+    if (!opened.closed) opened.close();
+  }
+}
+
+/** RFC 8785: members in the order of their names, nothing between. */
+export function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value === null || typeof value !== "object") return JSON.stringify(value);
+  const members = Object.keys(value).sort().map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`);
+  return `{${members.join(",")}}`;
+}
+
+/** Cards that can sign, as the component lists them. */
+function signingCards({ slots = [] }) {
+  const signs = ({ usage = "", label = "", issuerDN = "" }) =>
+    usage.includes("digitalSignature") && !/(root ?)?ca ?cert/i.test(label) && !/Root Certification/i.test(issuerDN);
+  return slots.flatMap(({ slotDescription, token }) => {
+    if (!(token instanceof Object)) return [];
+    const certificate = (token.certs ?? []).find(signs);
+    return certificate ? [{ slot: slotDescription, number: token.serialNumber, certificate }] : [];
+  });
+}
+
+/** The dialog's action runs in its click; the dialog stays until it has ended. */
+function inClick(dialog, run) {
+  const button = dialog.querySelector("[data-value=yes]");
+  return new Promise((resolve, reject) => {
+    button.addEventListener("click", () => run().then(resolve, reject), { capture: true });
+    dialog.answer.then(async (value) => value === "yes" || reject(await trouble("pin-cancelled")));
+  });
+}
+
+/** Signs a document by the component. */
+export async function signByHipki(purpose, document, challenge) {
+  const first = ask("改用HiPKI跨平台網頁元件", [
+    "將開啟元件的小視窗讀取卡片。使用這個元件時，PIN碼會在本網頁輸入，元件也不會顯示是哪個網站要求簽章；建議安裝本服務的讀卡元件。",
+  ], [["yes", "讀取卡片"], ["", "取消"]], { id: "hipki" });
+  const listed = await inClick(first, () => act({ func: "GetUserCert" }, ANSWER_TIME));
+  const [card, ...others] = signingCards(listed);
+  if (!card || others.length) throw await trouble(card ? "hipki-several" : "no-card");
+  const format = "chayan-signing-input/1";
+  const input = { challenge: await challenge(), document, format, origin: location.origin, purpose };
+  const bytes = new TextEncoder().encode(canonical(input));
+  const tbs = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+  const pin = Object.assign(window.document.createElement("input"), {
+    type: "password", id: "hipki-pin", autocomplete: "off", inputMode: "numeric", maxLength: 8,
+  });
+  const label = Object.assign(window.document.createElement("label"), { htmlFor: pin.id, textContent: "PIN碼" });
+  const row = Object.assign(window.document.createElement("div"), { className: "field" });
+  row.append(label, pin);
+  const second = ask("輸入PIN碼", [
+    `卡片：${card.certificate.subjectDN}`,
+    `卡號：${card.number}`,
+    "連續錯誤3次卡片將被鎖定。",
+    row,
+  ], [["yes", "簽章"], ["", "取消"]], { id: "hipki-sign" });
+  pin.focus();
+  const signed = await inClick(second, async () => {
+    const typed = pin.value;
+    pin.value = "";
+    if (typed.length < 6) throw await trouble("pin-length");
+    return act({
+      func: "MakeSignature", signatureType: "PKCS7", hashAlgorithm: "SHA256", tbsEncoding: "base64", tbs,
+      pin: typed, nonce: input.challenge, withCardSN: "true", slotDescription: card.slot,
+    }, SIGN_TIME);
+  });
+  // Another card than the one that was shown.
+  if (signed.cardSN !== card.number) throw await trouble("card-removed");
+  return { signedData: signed.signature, transport: "hipki" };
+}

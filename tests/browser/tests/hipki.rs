@@ -1,0 +1,232 @@
+//! The HiPKI component, both ways (#4): our pages with an emulator of it, and a client page
+//! of it with our bridge. Emulator and client were written from the protocol's description
+//! alone, by somebody who had read neither.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use browser_tests::Desk;
+use hipki_tools::{CLIENT_PAGE, EmulatedCard, Emulator, Fault};
+use serde_json::Value;
+use test_pki::bridge::scripted_pinentry;
+use test_pki::demo::COMPANY;
+
+const PIN: &str = "12%+&6";
+
+async fn emulate(desk: &Desk, emulator: &Emulator) {
+    let address = ("localhost", desk.hipki_port);
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+    let emulator = emulator.clone();
+    tokio::spawn(async move { hipki_tools::serve(listener, emulator).await });
+}
+
+async fn choose_hipki(desk: &Desk) {
+    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+}
+
+/// Reads the card and signs with this PIN.
+async fn by_hipki(desk: &Desk, pin: &str) {
+    desk.click("#hipki button[data-value=yes]").await.unwrap();
+    desk.fill("#hipki-pin", pin).await.unwrap();
+    desk.click("#hipki-sign button[data-value=yes]").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_pages_work_with_the_component_that_applicants_have() {
+    let mut desk = Desk::start("hipki").await.unwrap();
+    desk.stop_bridge();
+    let issued = desk.company_card().unwrap();
+    let card = EmulatedCard::new(&issued, "Reader 0", "MT00000000000001", PIN).unwrap();
+    let emulator = Emulator::new(vec![card.clone()], vec!["127.0.0.1".to_owned()]);
+    emulate(&desk, &emulator).await;
+    desk.open("/apply/").await.unwrap();
+    desk.click("#notice-read").await.unwrap();
+    choose_hipki(&desk).await;
+    assert!(desk.text("#hipki").await.unwrap().contains("PIN碼會在本網頁輸入"));
+    desk.shots("hipki").await.unwrap();
+    desk.click("#hipki button[data-value=yes]").await.unwrap();
+    let shown = desk.text("#hipki-sign").await.unwrap();
+    assert!(shown.contains(COMPANY.0) && shown.contains("MT00000000000001"), "{shown}");
+    desk.shots("hipki-pin").await.unwrap();
+    desk.fill("#hipki-pin", "000000").await.unwrap();
+    desk.click("#hipki-sign button[data-value=yes]").await.unwrap();
+    assert!(desk.text("#message").await.unwrap().contains("PIN碼錯誤（剩餘次數：2）"));
+
+    // A PIN of everything that forms escape; then the whole application.
+    choose_hipki(&desk).await;
+    by_hipki(&desk, PIN).await;
+    desk.text("#kind").await.unwrap();
+    assert_eq!(card.tries(), 3);
+    desk.click("#kind-form button[type=submit]").await.unwrap();
+    desk.fill("#hostAddress", "127.0.0.1").await.unwrap();
+    desk.fill("#contactName", "王測試").await.unwrap();
+    desk.fill("#landline", "(02)12345678#12").await.unwrap();
+    desk.fill("#email", "clerk@example.com.tw").await.unwrap();
+    desk.fill("#reason", "依洗錢防制法第十條確認客戶身分。").await.unwrap();
+    desk.click("#open-rules").await.unwrap();
+    desk.click("#rules-read").await.unwrap();
+    desk.click("#agreed").await.unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.click("#confirm-yes").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+    by_hipki(&desk, PIN).await;
+    assert!(desk.text("#receipt").await.unwrap().contains("已受理"));
+    assert_eq!(desk.recorded_transport().unwrap().as_deref(), Some("hipki"));
+    desk.client.clone().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_component_refuses_is_told_in_the_pages_words() {
+    let mut desk = Desk::start("hipki-faults").await.unwrap();
+    desk.stop_bridge();
+    let issued = desk.company_card().unwrap();
+    let card = EmulatedCard::new(&issued, "Reader 0", "MT00000000000001", "123456").unwrap();
+    let emulator = Emulator::new(vec![card.clone()], vec!["127.0.0.1".to_owned()]);
+    emulate(&desk, &emulator).await;
+    desk.open("/apply/").await.unwrap();
+    desk.click("#notice-read").await.unwrap();
+    for (fault, said) in
+        [(Fault::UnknownToken, "沒有可用的卡片"), (Fault::NullToken, "沒有可用的卡片")]
+    {
+        emulator.inject(fault);
+        choose_hipki(&desk).await;
+        desk.click("#hipki button[data-value=yes]").await.unwrap();
+        let message = desk.text("#message").await.unwrap();
+        assert!(message.contains(said), "{message}");
+        emulator.clear_faults();
+    }
+    emulator.inject(Fault::WrongCard);
+    choose_hipki(&desk).await;
+    by_hipki(&desk, "123456").await;
+    assert!(desk.text("#message").await.unwrap().contains("卡片已被取出"));
+    emulator.clear_faults();
+    card.set_tries(1);
+    choose_hipki(&desk).await;
+    by_hipki(&desk, "999999").await;
+    assert!(desk.text("#message").await.unwrap().contains("卡片已鎖定"));
+    desk.client.clone().close().await.unwrap();
+}
+
+/// Serves the client page on a port of its own.
+fn serve_client() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{CLIENT_PAGE}",
+                CLIENT_PAGE.len()
+            );
+        }
+    });
+    port
+}
+
+/// Clicks a step of the client page and returns the line that it logs.
+async fn step(desk: &Desk, id: &str) -> Value {
+    let count =
+        "return document.getElementById('log').textContent.trim().split('\\n').filter(Boolean)";
+    let lines = async || {
+        let found = desk.client.execute(count, vec![]).await.unwrap();
+        found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let before = lines().await.len();
+    desk.click(&format!("#{id}")).await.unwrap();
+    let end = Instant::now() + Duration::from_secs(15);
+    loop {
+        if let Some(line) = lines().await.get(before) {
+            return serde_json::from_str(line).unwrap();
+        }
+        assert!(Instant::now() < end, "{id}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_page_of_the_component_works_with_our_bridge() {
+    let mut desk = Desk::start("hipki-server").await.unwrap();
+    let client = serve_client();
+    let pinentry = scripted_pinentry(&desk.dir, &["D 123456", "OK"], &["OK"]).unwrap();
+    let (cards, port) = (desk.dir.join("cards").display().to_string(), desk.hipki_port.to_string());
+    let pinentry = pinentry.display().to_string();
+    desk.cards.set_inserted("officer", false).unwrap();
+    desk.bridge_with(&[
+        "--demo-cards",
+        &cards,
+        "--pinentry",
+        &pinentry,
+        "--hipki",
+        "--hipki-port",
+        &port,
+    ])
+    .unwrap();
+    desk.client.goto(&format!("http://localhost:{client}/")).await.unwrap();
+    desk.fill("#base", &format!("http://localhost:{port}")).await.unwrap();
+    desk.fill("#pin", "123456").await.unwrap();
+    desk.fill("#tbs", "要簽署的文字 + %").await.unwrap();
+    desk.fill("#nonce", "nonce-1").await.unwrap();
+    // A site that nobody allowed learns nothing.
+    for id in ["image", "environment", "certificates", "sign-pkcs1"] {
+        let refused = step(&desk, id).await;
+        assert_eq!(
+            (&refused["ok"], &refused["untrusted"]),
+            (&false.into(), &true.into()),
+            "{refused}"
+        );
+        assert!(!refused.to_string().contains("MT0000"), "{refused}");
+    }
+    // The person allows it in the bridge's window.
+    let added = step(&desk, "add-domain").await;
+    assert_eq!(added["ok"], true, "{added}");
+    let log = std::fs::read_to_string(desk.dir.join("pinentry.log")).unwrap();
+    assert!(
+        log.contains(&format!("http://localhost:{client}")) && log.contains("PIN碼會經過網頁"),
+        "{log}"
+    );
+    for id in ["image", "environment", "certificates"] {
+        let listed = step(&desk, id).await;
+        assert_eq!(listed["ok"], true, "{id}: {listed}");
+        assert!(listed.to_string().contains("MT0000"), "{id}: {listed}");
+    }
+    let plain = step(&desk, "sign-pkcs1").await;
+    assert_eq!(plain["ok"], true, "{plain}");
+    for id in ["sign-pkcs7", "sign-cht"] {
+        let signed = step(&desk, id).await;
+        assert_eq!(signed["ok"], true, "{id}: {signed}");
+        let message = signed["reply"]["signature"].as_str().unwrap();
+        let message = BASE64_STANDARD.decode(message).unwrap();
+        let found = desk.verify(&message).unwrap();
+        assert_eq!(found.content(), "要簽署的文字 + %".as_bytes(), "{id}");
+        if id == "sign-pkcs7" {
+            assert_eq!(found.nonce(), Some(&b"nonce-1"[..]));
+        }
+    }
+    // Digests that the page made, and what is this service's own to sign.
+    for id in ["raw", "prefix"] {
+        let refused = step(&desk, id).await;
+        assert_eq!(refused["ok"], false, "{refused}");
+    }
+    desk.fill("#tbs", "{\"format\":\"chayan-signing-input/1\"}").await.unwrap();
+    assert_eq!(step(&desk, "sign-pkcs7").await["ok"], false);
+    assert_eq!(step(&desk, "sign-pkcs1").await["ok"], false);
+    // Wrong PINs count as they do there.
+    desk.fill("#tbs", "text").await.unwrap();
+    desk.fill("#pin", "999999").await.unwrap();
+    let wrong = step(&desk, "sign-pkcs1").await;
+    assert_eq!((&wrong["ok"], &wrong["rcode"]), (&false.into(), &3503.into()), "{wrong}");
+    let log = std::fs::read_to_string(desk.dir.join("pinentry.log")).unwrap();
+    assert!(!log.contains("GETPIN"));
+    desk.client.clone().close().await.unwrap();
+}
