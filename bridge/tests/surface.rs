@@ -575,6 +575,27 @@ fn windows_come_one_after_another_and_a_page_that_leaves_closes_its_own() {
 }
 
 #[test]
+fn the_self_test_is_for_the_person_and_the_diagnostics_name_nobody() {
+    let bridge = Bridge::with_answer("self-test", PIN);
+    let (status, _, page) = bridge.with_headers("GET", "/v1/self-test", &[&bridge.host()], "");
+    assert!(status == 200 && page.contains("自我檢測"));
+    let own = format!("http://127.0.0.1:{}", bridge.running.port);
+    let (status, report) = bridge.post_from(&own, "/v1/self-test", &json!({}));
+    assert_eq!((status, report["cards"][0]["holder"].as_str()), (200, Some("測試甲股份有限公司")));
+    let (status, diagnostics) = bridge.post_from(&own, "/v1/diagnostics", &json!({}));
+    assert_eq!(status, 200);
+    assert_eq!(diagnostics["cards"][0]["kind"], "company");
+    for secret in ["測試甲", "12345675", "MT0000", PIN, "MII"] {
+        assert!(!diagnostics.to_string().contains(secret), "{secret}: {diagnostics}");
+    }
+    // No page learns it, allowed or not.
+    for origin in [ORIGIN, SITE] {
+        assert_ne!(bridge.post_from(origin, "/v1/self-test", &json!({})).0, 200);
+        assert_ne!(bridge.post_from(origin, "/v1/diagnostics", &json!({})).0, 200);
+    }
+}
+
+#[test]
 fn slow_and_many_connections_do_not_stop_it() {
     let bridge = Bridge::with_answer("many", PIN);
     let port = bridge.running.port;

@@ -43,7 +43,14 @@ pub(super) async fn answer(bridge: &Bridge, port: u16, request: Request<Incoming
             answer.headers_mut().insert(header::REFERRER_POLICY, policy);
             answer
         }
-        (&Method::GET, "/selfTest.htm") => page(super::SELF_TEST),
+        (&Method::GET, "/selfTest.htm") => {
+            // The page asks at the bridge's own port.
+            let mut answer = with_status(StatusCode::FOUND, "".into());
+            let own =
+                HeaderValue::try_from(format!("http://127.0.0.1:{}/v1/self-test", bridge.port));
+            answer.headers_mut().extend(own.map(|own| (header::LOCATION, own)));
+            answer
+        }
         (&Method::GET, "/p11Image.bmp") => image(bridge, headers).await,
         _ => {
             let origin = asked_for(headers, host).map(str::to_owned);

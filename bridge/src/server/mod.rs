@@ -3,6 +3,7 @@
 mod hipki;
 mod pairing;
 mod patience;
+mod self_test;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ use crate::sites::{Sites, is_site};
 use crate::worker::{self, Job, SignJob, Word};
 use pairing::Pairings;
 use patience::Patience;
+use self_test::Report;
 
 /// Largest request.
 const MAX_REQUEST: usize = 256 << 10;
@@ -330,10 +332,21 @@ impl Bridge {
                     protocol: PROTOCOL_VERSION,
                 }));
             }
+            (&Method::GET, "/v1/self-test") if matches!(asker, Asker::Nobody) => {
+                return Ok(page(SELF_TEST));
+            }
             (&Method::GET, "/v1/popup") if matches!(asker, Asker::Nobody) => {
                 return Ok(page(POPUP));
             }
             _ => (),
+        }
+        if matches!(asker, Asker::Own)
+            && matches!(path.as_str(), "/v1/self-test" | "/v1/diagnostics")
+        {
+            let ListCards {} = body(request).await?;
+            let found = self.cards().await.map_err(|failure| failure.code);
+            let named = path == "/v1/self-test";
+            return Ok(done(&Report::new(&self.sources, found, named, Timestamp::now())));
         }
         let Some(origin) = asker.origin() else { return Err(FailureCode::OriginRefused.into()) };
         match path.as_str() {

@@ -237,6 +237,11 @@ impl Desk {
         Ok(())
     }
 
+    /// Where the bridge listens.
+    pub fn bridge_port(&self) -> u16 {
+        self.bridge_port
+    }
+
     /// Stops the bridge.
     pub fn stop_bridge(&mut self) {
         self.bridge = None;

@@ -228,3 +228,31 @@ async fn the_popup_may_fail_in_every_way() {
     std::fs::remove_file(desk.dir.join("hold")).unwrap();
     desk.client.clone().close().await.unwrap();
 }
+
+/// The bridge's own page goes through every part and names the first that is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_self_test_names_what_is_wrong_and_what_to_do() {
+    let mut desk = Desk::start("self-test").await.unwrap();
+    let own = format!("http://127.0.0.1:{}/v1/self-test", desk.bridge_port());
+    desk.client.goto(&own).await.unwrap();
+    desk.text("li[data-state]").await.unwrap();
+    let all = desk.page_text().await.unwrap();
+    assert!(all.contains("一切正常") && all.contains("測試甲股份有限公司"), "{all}");
+    desk.shots("good").await.unwrap();
+    for card in ["company", "officer"] {
+        desk.cards.set_inserted(card, false).unwrap();
+    }
+    desk.client.goto(&own).await.unwrap();
+    desk.text("li[data-state=bad]").await.unwrap();
+    let all = desk.page_text().await.unwrap();
+    assert!(all.contains("請插入憑證IC卡。") && all.contains("Insert the card."), "{all}");
+    desk.shots("no-card").await.unwrap();
+    // Without any reader service.
+    desk.bridge_with(&[]).unwrap();
+    desk.client.goto(&own).await.unwrap();
+    desk.text("li[data-state=bad]").await.unwrap();
+    let all = desk.page_text().await.unwrap();
+    assert!(all.contains("找不到HiCOS卡片管理工具"), "{all}");
+    desk.shots("nothing").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
