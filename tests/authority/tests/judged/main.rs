@@ -7,6 +7,7 @@
 mod algorithms;
 mod certificates;
 mod credentials;
+mod lists;
 mod records;
 mod responses;
 mod signatures;

@@ -12,7 +12,7 @@ use test_ca::issue::{Key, Part, Profile, signing};
 use test_ca::pem;
 use test_ca::pki_set::Company;
 
-use crate::{pki, scratch};
+use crate::{parsed, pki, scratch};
 
 /// A company's certificate, its issuer, and a folder for OpenSSL.
 struct Bench {
@@ -177,4 +177,24 @@ pub fn responder(certificate: &Certificate, state: &str) -> (String, Timestamp) 
     let answer = bench.answer(certificate, state, &bench.authority(), "5");
     let found = bench.judge(&answer, SignedDuration::ZERO).unwrap();
     (found.response, found.this_update)
+}
+
+#[test]
+fn a_certificate_names_its_responders_by_their_addresses() {
+    let responder = "http://ocsp.test.invalid/";
+    let company = Company {
+        ocsp: Some(responder),
+        ..Company::card("測試甲股份有限公司", "12345675")
+    };
+    let named = pki().company(company).unwrap();
+    assert_eq!(parsed(&named.certificate).ocsp_responders(), [responder]);
+    assert!(parsed(&crate::card().certificate).ocsp_responders().is_empty());
+}
+
+#[test]
+fn an_answer_has_64_kib_at_most() {
+    let bench = Bench::new();
+    let judge = |size: usize| bench.judge(&vec![0x30; size], SignedDuration::ZERO);
+    assert_eq!(judge((64 << 10) + 1), Err(OcspError::Malformed));
+    assert_eq!(judge(64 << 10), Err(OcspError::Malformed));
 }
