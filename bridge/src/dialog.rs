@@ -64,6 +64,14 @@ pub struct Confirmation {
 }
 
 impl Windows {
+    /// What this system offers.
+    pub fn of_the_system() -> Self {
+        #[cfg(any(windows, target_os = "macos"))]
+        return Self::System;
+        #[cfg(not(any(windows, target_os = "macos")))]
+        Self::Pinentry("pinentry".to_owned())
+    }
+
     /// Asks for a PIN, once. None where it is typed on the reader.
     ///
     /// # Errors
@@ -134,14 +142,6 @@ impl Display for PinQuestion {
             Some(left) => write!(formatter, "\n剩餘次數：{left}"),
             None => Ok(()),
         }
-    }
-}
-
-/// The PIN never shows.
-impl Windows {
-    /// Whether a PIN is answered without a person.
-    pub fn is_demo_answer(&self) -> bool {
-        matches!(self, Self::DemoAnswer(_))
     }
 }
 

@@ -10,6 +10,8 @@ pub mod dialog;
 mod hipki;
 mod server;
 pub mod sites;
+#[cfg(any(windows, target_os = "macos"))]
+mod system_dialog;
 mod watch;
 pub mod worker;
 

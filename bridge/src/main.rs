@@ -33,6 +33,12 @@ struct Arguments {
 enum Command {
     /// Listen for pages.
     Serve(Serve),
+    /// Serve as `serve` does, unless a bridge is serving already: for the session's start
+    /// and the link chayan://start.
+    Start {
+        /// The link, when a browser starts the bridge.
+        link: Option<String>,
+    },
     /// Show the sites that were allowed, or revoke one.
     Sites(SitesCommand),
     /// Show, insert or remove demo cards.
@@ -60,9 +66,10 @@ struct Serve {
     /// The demo cards of this folder's demo (.chayan/cards); no other cards.
     #[arg(long, conflicts_with_all = ["pkcs11", "demo_cards"])]
     demo: bool,
-    /// Program that opens windows.
-    #[arg(long, default_value = "pinentry")]
-    pinentry: String,
+    /// Program that opens windows; without it the system's own dialogs on Windows and
+    /// macOS, else "pinentry".
+    #[arg(long)]
+    pinentry: Option<String>,
     /// Answer every window with this PIN; with demo cards alone.
     #[arg(long)]
     demo_answer: Option<String>,
@@ -150,6 +157,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         None => serve(arguments.serve),
         Some(Command::Serve(options)) => serve(options),
+        Some(Command::Start { link }) => start(link.as_deref(), arguments.serve),
         Some(Command::Sites(options)) => sites(&options),
         Some(Command::Card(options)) => card(&options),
         Some(Command::Worker) => {
@@ -164,6 +172,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A link is a word and nothing else: a page that starts the bridge tells it nothing.
+fn start(link: Option<&str>, options: Serve) -> anyhow::Result<()> {
+    if link.is_some_and(|link| !matches!(link, "chayan://start" | "chayan://start/")) {
+        bail!("not a link of this program");
+    }
+    if std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, options.port)).is_ok() {
+        return Ok(());
+    }
+    serve(options)
 }
 
 /// The vendor's module first, then OpenSC's, then the configured one, then PIV by ourselves.
@@ -188,7 +207,7 @@ fn windows(options: &Serve, sources: &[CardSource]) -> anyhow::Result<Windows> {
             bail!("--demo-answer is for demo cards alone")
         }
         Some(pin) => Ok(Windows::DemoAnswer(pin.clone())),
-        None => Ok(Windows::Pinentry(options.pinentry.clone())),
+        None => Ok(options.pinentry.clone().map_or_else(Windows::of_the_system, Windows::Pinentry)),
     }
 }
 

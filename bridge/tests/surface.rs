@@ -596,6 +596,21 @@ fn the_self_test_is_for_the_person_and_the_diagnostics_name_nobody() {
 }
 
 #[test]
+fn a_link_starts_the_bridge_and_tells_it_nothing() {
+    let start = |link: &str| {
+        let program = env!("CARGO_BIN_EXE_chayan-bridge");
+        Command::new(program).args(["start", link]).output().unwrap()
+    };
+    for link in ["chayan://start?x", "chayan://evil", "chayan://start --pkcs11 /tmp/x.so", "x"] {
+        let output = start(link);
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("not a link"), "{link}");
+    }
+    let option = start("--pkcs11=/tmp/x.so");
+    assert!(!option.status.success());
+}
+
+#[test]
 fn slow_and_many_connections_do_not_stop_it() {
     let bridge = Bridge::with_answer("many", PIN);
     let port = bridge.running.port;
