@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use pki::{SIGNING_INPUT_FORMAT, SignedDataDraft};
 use protocol::{Card, Cards, Failure, FailureCode, ReaderState};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use x509_cert::der::{Decode, Encode};
@@ -287,7 +287,6 @@ impl HipkiJob {
         if !has_pin_length(&pin) {
             return Err(FailureCode::PinLength.into());
         }
-        debug_assert!(!pin.expose_secret().is_empty());
         let failed = |_| Failure::from(FailureCode::Failed);
         let signature = match &self.kind {
             Kind::Pkcs1 => backend.sign(card, Some(&pin), &self.tbs)?,

@@ -1,6 +1,7 @@
 //! `chayan-bench`: one run, two servers, the same machine and data. Rounds alternate, so
 //! that whatever else the machine does meets both. Only the ratios travel to other machines.
 
+mod bridge;
 mod checks;
 mod peer;
 
@@ -44,10 +45,11 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("peer") => peer::serve(Path::new(&arguments[2])),
-        None => compare().and_then(|()| checks::compare()),
+        None => compare().and_then(|()| checks::compare()).and_then(|()| bridge::measure()),
         Some("calls") => compare(),
         Some("checks") => checks::compare(),
-        Some(_) => anyhow::bail!("chayan-bench [calls | checks]"),
+        Some("bridge") => bridge::measure(),
+        Some(_) => anyhow::bail!("chayan-bench [calls | checks | bridge]"),
     }
 }
 

@@ -8,10 +8,10 @@ use der::asn1::{Any, OctetString, SetOfVec, Utf8StringRef};
 use der::{Decode, Encode};
 use pki::oid::{CARD_NUMBER, NONCE};
 use pki::{
-    IssuerRole, ObjectIdentifier, PathError, PkiError, TRUST_POLICY, parse_message,
-    unverified_signer,
+    Environment, IssuerRole, ObjectIdentifier, PathError, PkiError, TRUST_POLICY, TrustStore,
+    TrustStoreFile, TrustedCertificateFile, parse_message, unverified_signer,
 };
-use test_ca::issue::Key;
+use test_ca::issue::{Authority, Key, Part, Profile, certifying, signing};
 use test_ca::pki_set::{Company, Issued};
 use x509_cert::attr::Attribute;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
@@ -185,18 +185,52 @@ fn a_card_of_either_generation_signs_and_a_foreign_one_does_not() {
     assert_eq!(refusal(&signed(&foreign, CONTENT, None)), PkiError::UnknownIssuer);
 }
 
+/// What a store for tests makes of a whole hierarchy of one assurance level.
+fn judged_at_level(level: u32) -> Result<(), PkiError> {
+    let day = jiff::SignedDuration::from_hours(24);
+    let profile = |subject, usage, ca| Profile {
+        subject,
+        attributes: &[],
+        usage,
+        ca,
+        level,
+        not_before: now() - day,
+        not_after: now() + day,
+        crl: None,
+        ocsp: None,
+        purposes: &[],
+        no_check: false,
+    };
+    let name = |text: &'static str| [Part::Utf8(pki::oid::ORGANISATION_NAME, text)];
+    let (root, issuing, company) = (name("測試根"), name("測試發證"), name("測試甲"));
+    let root = Authority::root(&profile(&root, certifying(), true), KeySize::Rsa2048).unwrap();
+    let issuing = root.authority(&profile(&issuing, certifying(), true)).unwrap();
+    let key = Key::generate(KeySize::Rsa2048).unwrap();
+    let certificate = issuing.issue(&profile(&company, signing(), false), &key).unwrap();
+    let role = Some(IssuerRole::Moeaca);
+    let file = TrustStoreFile {
+        environment: Environment::Test,
+        anchors: vec![TrustedCertificateFile::new("root", None, &root.certificate)],
+        issuers: vec![TrustedCertificateFile::new("issuing", role, &issuing.certificate)],
+    };
+    let issued = Issued { key, certificate, issuer: issuing.certificate };
+    let message = signed(&issued, CONTENT, None);
+    TrustStore::from_file(&file).unwrap().verify(&message, now()).map(drop)
+}
+
 #[test]
 fn a_path_needs_an_assurance_level() {
-    let level = |level: u32| {
-        let company = Company::card("測試甲股份有限公司", "12345675");
-        let issued = pki().company_with(company, test_ca::issue::signing(), level).unwrap();
-        trust().verify(&signed(&issued, CONTENT, None), now()).map(drop)
-    };
-    assert_eq!(level(0), Ok(()));
-    assert_eq!(level(3), Err(PkiError::Path(PathError::Policy)), "its CA asserts level 0 alone");
-    for low in [1, 2] {
-        assert_eq!(level(low), Err(PkiError::Path(PathError::Policy)));
+    for level in [0, 3, 4] {
+        assert_eq!(judged_at_level(level), Ok(()), "{level}");
     }
+    for level in [1, 2, 5] {
+        assert_eq!(judged_at_level(level), Err(PkiError::Path(PathError::Policy)), "{level}");
+    }
+    // A level that the CAs do not assert is none.
+    let company = Company::card("測試甲股份有限公司", "12345675");
+    let issued = pki().company_with(company, signing(), 3).unwrap();
+    let judged = trust().verify(&self::signed(&issued, CONTENT, None), now()).map(drop);
+    assert_eq!(judged, Err(PkiError::Path(PathError::Policy)));
 }
 
 #[test]
