@@ -461,7 +461,7 @@ mod tests {
         }
         assert!(Package::read(b"tbsPackage={").is_err() && Package::read(b"\xff").is_err());
         for (pin, typed) in
-            [("12%34", "12%34"), ("123456", "123456"), ("%31%32%33%34%35%26", "12345&")]
+            [("12%345", "12%345"), ("123456", "123456"), ("%31%32%33%34%35%26", "12345&")]
         {
             assert_eq!(as_typed(pin.to_owned()), typed);
         }
