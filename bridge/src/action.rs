@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocol::{Failure, FailureCode};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Take};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::dialog::PATIENCE;
 use crate::worker::{Job, Word};
@@ -60,20 +60,20 @@ impl Workers {
     /// answer; [`FailureCode::ModuleFailed`] when the worker ends without a word.
     pub async fn run(&self, job: &Job) -> Result<Word, Failure> {
         let mut running = self.start(job).await.map_err(|_| FailureCode::Failed)?;
-        let mut patience = self.card_time;
-        let mut line = String::new();
+        let mut end = Instant::now() + self.card_time;
+        let mut line = Vec::new();
         loop {
             line.clear();
-            let read = match timeout(patience, running.output.read_line(&mut line)).await {
+            let read = match timeout_at(end, running.output.read_until(b'\n', &mut line)).await {
                 Err(_) => return Err(FailureCode::TimedOut.into()),
                 Ok(read) => read.unwrap_or_default(),
             };
             if read == 0 {
                 return Err(FailureCode::ModuleFailed.into());
             }
-            match serde_json::from_str::<Word>(&line) {
-                Ok(Word::Asking) => patience = PERSON_TIME,
-                Ok(Word::Working) => patience = self.card_time,
+            match serde_json::from_slice::<Word>(&line) {
+                Ok(Word::Asking) => end = Instant::now() + PERSON_TIME,
+                Ok(Word::Working) => end = Instant::now() + self.card_time,
                 Ok(Word::Failed(failure)) => return Err(failure),
                 Ok(word) => return Ok(word),
                 // Modules may write to the output of the process that loads them.

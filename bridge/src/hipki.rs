@@ -1,6 +1,8 @@
 //! Requests and answers of the HiPKI reader component ("跨平台網頁元件"), whose pages this
 //! bridge can serve: what they say, apart from how it travels. Codes are the component's.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -10,6 +12,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 use x509_cert::der::{Decode, Encode};
+use zeroize::Zeroize;
 
 use crate::cards::{CardBackend, CardSource, PresentCard};
 use crate::dialog::{Windows, has_pin_length};
@@ -24,6 +27,9 @@ const MAX_TBS: usize = 128 << 10;
 /// DER of the messageDigest attribute's type: what carries it could become the signed
 /// attributes of a message (RFC 5652, section 5.4).
 const MESSAGE_DIGEST: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04];
+
+/// What a system's key signs to show that it has the certificate.
+const POSSESSION: &str = "chayan-possession/";
 
 /// Codes of the component (`ret_code`).
 pub mod code {
@@ -185,7 +191,7 @@ pub enum Kind {
 }
 
 /// A signature to be made in a worker.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HipkiJob {
     /// Where the card is.
@@ -202,6 +208,19 @@ pub struct HipkiJob {
     tbs: Vec<u8>,
     /// How.
     kind: Kind,
+}
+
+/// Without PIN and text.
+impl fmt::Debug for HipkiJob {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("HipkiJob").field("card", &self.card).finish_non_exhaustive()
+    }
+}
+
+impl Drop for HipkiJob {
+    fn drop(&mut self) {
+        self.pin.zeroize();
+    }
 }
 
 /// A signature and by what it was made.
@@ -227,7 +246,6 @@ impl Package {
         source: CardSource,
         card: String,
         windows: Windows,
-        caution: bool,
         allow_raw: bool,
     ) -> Result<HipkiJob, Refusal> {
         let tbs = self.tbs.ok_or(code::NO_TBS)?;
@@ -253,11 +271,12 @@ impl Package {
             return Err(code::PARAMETER.into());
         }
         let holds = |part: &[u8]| tbs.windows(part.len()).any(|window| window == part);
-        if holds(SIGNING_INPUT_FORMAT.as_bytes()) || holds(&MESSAGE_DIGEST) {
+        let ours = [SIGNING_INPUT_FORMAT.as_bytes(), POSSESSION.as_bytes(), &MESSAGE_DIGEST];
+        if ours.into_iter().any(holds) {
             return Err(code::SIGN_TYPE.into());
         }
         let pin = self.pin.ok_or(code::NO_PIN)?;
-        Ok(HipkiJob { source, card, windows, caution, pin: as_typed(pin), tbs, kind })
+        Ok(HipkiJob { source, card, windows, caution: true, pin: as_typed(pin), tbs, kind })
     }
 }
 
@@ -274,6 +293,13 @@ fn as_typed(pin: String) -> String {
 }
 
 impl HipkiJob {
+    /// The same, with or without the person's confirmation before the PIN is tried.
+    #[must_use]
+    pub fn with_caution(mut self, caution: bool) -> Self {
+        self.caution = caution;
+        self
+    }
+
     /// Signs, in the worker.
     ///
     /// # Errors
@@ -431,7 +457,7 @@ mod tests {
         let source = CardSource::Demo("/".into());
         let windows = Windows::DemoAnswer(String::new());
         package(value)
-            .into_job(source, String::new(), windows, false, allow_raw)
+            .into_job(source, String::new(), windows, allow_raw)
             .map_err(|refusal| refusal.code)
     }
 

@@ -20,6 +20,12 @@ use serde::{Deserialize, Serialize};
 pub struct Site {
     /// When.
     pub since: Timestamp,
+    /// Whether it may ask as our own pages do: the person compared the code.
+    #[serde(default)]
+    paired: bool,
+    /// Whether it may ask as pages of the HiPKI component do.
+    #[serde(default)]
+    hipki: bool,
     /// The key for this site: PKCS #8, Base64.
     key: String,
 }
@@ -96,19 +102,57 @@ impl Sites {
         self.is_managed(origin) || self.paired(origin).is_some()
     }
 
+    /// Whether the site may ask as pages of the HiPKI component do.
+    pub fn allows_hipki(&self, origin: &str) -> bool {
+        self.is_managed(origin) || self.get(origin).is_some_and(|site| site.hipki)
+    }
+
     /// The site, when it was paired.
     pub fn paired(&self, origin: &str) -> Option<Site> {
+        self.get(origin).filter(|site| site.paired)
+    }
+
+    fn get(&self, origin: &str) -> Option<Site> {
         self.all().ok()?.remove(origin)
     }
 
-    /// Adds a site, or gives it a new key.
+    /// The key of a site: one for good, so that every browser of this person knows the
+    /// bridge by the same; a new one where there is none yet.
+    ///
+    /// # Errors
+    /// When the system has no randomness.
+    pub fn key(&self, origin: &str) -> std::io::Result<SiteKey> {
+        let known = self.get(origin).and_then(|site| BASE64_STANDARD.decode(site.key).ok());
+        known.map_or_else(SiteKey::generate, |der| Ok(SiteKey(der)))
+    }
+
+    /// Allows a paired site.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn add(&self, origin: &str, key: &SiteKey, since: Timestamp) -> std::io::Result<()> {
+    pub fn pair(&self, origin: &str, key: &SiteKey, since: Timestamp) -> std::io::Result<()> {
+        self.allow(origin, key, since, |site| site.paired = true)
+    }
+
+    /// Allows a site to ask as pages of the HiPKI component do.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn allow_as_hipki(&self, origin: &str, since: Timestamp) -> std::io::Result<()> {
+        self.allow(origin, &self.key(origin)?, since, |site| site.hipki = true)
+    }
+
+    fn allow(
+        &self,
+        origin: &str,
+        key: &SiteKey,
+        since: Timestamp,
+        how: impl FnOnce(&mut Site),
+    ) -> std::io::Result<()> {
         let mut sites = self.all()?;
         let key = BASE64_STANDARD.encode(&key.0);
-        sites.insert(origin.to_owned(), Site { since, key });
+        let new = Site { since, key, paired: false, hipki: false };
+        how(sites.entry(origin.to_owned()).or_insert(new));
         self.write(&sites)
     }
 

@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use pki::{Fingerprint, SignedDataDraft, SigningInput};
-use protocol::{CardKind, Cards, Failure, FailureCode, SignRequest, Signed};
+use protocol::{CardKind, Cards, Failure, FailureCode, Reader, SignRequest, Signed};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
@@ -118,7 +118,7 @@ fn end_with_input() {
 }
 
 /// No core dump holds a PIN, and no other process reads this one's memory.
-fn no_traces() {
+pub(crate) fn no_traces() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{DumpableBehavior, Resource, Rlimit};
@@ -148,9 +148,14 @@ fn look(source: &CardSource) -> Result<Cards, Failure> {
     let found = source.open()?.look()?;
     Ok(Cards {
         cards: found.cards.iter().map(PresentCard::describe).collect(),
-        readers: found.readers,
+        readers: found.readers.into_iter().map(shown).collect(),
         troubles: Vec::new(),
     })
+}
+
+/// A reader by the name that pages see, which its card has as well.
+fn shown(reader: Reader) -> Reader {
+    Reader { name: printable(&reader.name), ..reader }
 }
 
 /// What is signed: canonical JSON with origin, purpose and challenge. The bridge builds it;

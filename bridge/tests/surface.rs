@@ -443,6 +443,40 @@ fn a_page_cannot_spend_the_last_try() {
 }
 
 #[test]
+fn a_key_is_for_good_and_codes_cannot_be_searched() {
+    let bridge = Bridge::start("keys", &Answered::Scripted(&["D 123456", "OK"], &["OK"]));
+    let paired = || {
+        let (pairing, key, _) = bridge.begin(SITE);
+        assert_eq!(bridge.confirm(SITE, &pairing).0, 200);
+        key
+    };
+    // Another browser of the same person learns the same key: the first one's stays good.
+    assert_eq!(paired(), paired());
+    // A pairing that begins anew ends the one before; codes are made twenty times at most.
+    let (old, ..) = bridge.begin(SITE);
+    bridge.begin(SITE);
+    assert_eq!(bridge.confirm(SITE, &old).1["code"], "pairing-refused");
+    let refused = (0..30).any(|_| {
+        let (_, offer) = bridge.post_from(SITE, "/v1/pair/begin", &json!({}));
+        let reveal = json!({"pairing": offer["pairing"], "nonce": "ab".repeat(32)});
+        bridge.post_from(SITE, "/v1/pair/reveal", &reveal).0 == 429
+    });
+    assert!(refused);
+}
+
+#[test]
+fn requests_at_once_spend_no_more_tries_than_one_after_another() {
+    let bridge = Bridge::with_answer("race", "999999");
+    let codes = std::thread::scope(|scope| {
+        let asked: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| bridge.sign().1["code"].clone())).collect();
+        asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(codes.iter().filter(|code| *code == "pin-wrong").count(), 2, "{codes:?}");
+    assert_eq!(bridge.card().tries_left, 1);
+}
+
+#[test]
 fn the_last_try_is_the_persons_own_after_a_warning() {
     let bridge = Bridge::start("last", &Answered::Scripted(&["D 999999", "OK"], &["OK"]));
     assert_eq!(bridge.sign().1["triesLeft"], 2);

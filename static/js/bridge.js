@@ -12,6 +12,7 @@ const CARD = "chayan-bridge-card";
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 const POPUP_TIME = 10_000;
 const START_TIME = 15_000;
+const STATUS_TIME = 5_000;
 
 async function trouble(code, triesLeft) {
   const [title, advice] = await bridgeText(code);
@@ -29,19 +30,25 @@ const nonce = () => hex(crypto.getRandomValues(new Uint8Array(32)));
 // How messages travel. Each sends a command and resolves to { status, body }; status 0
 // stands for no answer at all.
 
-/** Straight to the bridge. */
-async function direct(path, body) {
-  const { bridgeUrl } = await config();
-  try {
-    const response = await fetch(bridgeUrl + path, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(body),
-    });
-    return { status: response.status, body: await response.json() };
-  } catch {
-    return { status: 0, body: {} };
-  }
+/** Straight to the bridge. What is not answered when the conversation ends is given up. */
+function direct() {
+  const ended = new AbortController();
+  const send = async (path, body) => {
+    const { bridgeUrl } = await config();
+    try {
+      const response = await fetch(bridgeUrl + path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+        signal: ended.signal,
+      });
+      return { status: response.status, body: await response.json() };
+    } catch {
+      return { status: 0, body: {} };
+    }
+  };
+  send.close = () => ended.abort();
+  return send;
 }
 
 /** By a window that the bridge serves, for browsers that do not let pages ask. */
@@ -52,13 +59,13 @@ async function popup() {
   const channel = new MessageChannel();
   const waiting = new Map();
   let count = 0;
+  const greeted = (event) => {
+    if (event.origin !== bridgeUrl || event.source !== opened || event.data !== "chayan-bridge") return;
+    removeEventListener("message", greeted);
+    opened.postMessage("chayan-bridge", bridgeUrl, [channel.port2]);
+  };
+  addEventListener("message", greeted);
   const ready = new Promise((resolve, reject) => {
-    const greeted = (event) => {
-      if (event.origin !== bridgeUrl || event.source !== opened || event.data !== "chayan-bridge") return;
-      removeEventListener("message", greeted);
-      opened.postMessage("chayan-bridge", bridgeUrl, [channel.port2]);
-    };
-    addEventListener("message", greeted);
     waiting.set(0, resolve);
     setTimeout(async () => reject(await trouble(opened.closed ? "popup-closed" : "popup-timeout")), POPUP_TIME);
   });
@@ -66,7 +73,14 @@ async function popup() {
     waiting.get(id)?.({ status, body });
     waiting.delete(id);
   };
-  await ready;
+  try {
+    await ready;
+  } catch (failure) {
+    opened.close();
+    throw failure;
+  } finally {
+    removeEventListener("message", greeted);
+  }
   const send = (path, body) =>
     new Promise((resolve, reject) => {
       const id = ++count;
@@ -102,7 +116,10 @@ async function permission() {
 async function isRunning() {
   const { bridgeUrl } = await config();
   try {
-    const response = await fetch(`${bridgeUrl}/v1/status`);
+    const asked = (await permission()) === "prompt";
+    // The browser may be asking the person; else silence is no answer.
+    const signal = asked ? undefined : AbortSignal.timeout(STATUS_TIME);
+    const response = await fetch(`${bridgeUrl}/v1/status`, { signal });
     const status = await response.json();
     if (status.protocol !== PROTOCOL) throw await trouble("too-old");
     return true;
@@ -127,7 +144,7 @@ async function connect() {
     if (chosen === "popup") return popup();
     if (!chosen) throw await trouble("not-allowed");
   }
-  if (await isRunning()) return direct;
+  if (await isRunning()) return direct();
   if ((await permission()) === "denied") {
     const { answer } = ask("瀏覽器不允許本網站連線至讀卡元件", [
       "先前選了「封鎖」。請按網址列左側的圖示，在「網站設定」中將「應用程式存取權（本機網路）」改為「允許」，再重新整理網頁。",
@@ -151,7 +168,7 @@ async function start() {
   if (chosen === "hipki") return HIPKI;
   if (chosen === "start") {
     for (const end = Date.now() + START_TIME; Date.now() < end; await wait(500)) {
-      if (await isRunning()) return direct;
+      if (await isRunning()) return direct();
     }
   }
   throw await trouble("not-running");
@@ -164,6 +181,13 @@ async function command(send, path, body) {
   return answer.body;
 }
 
+async function isSignedBy(key, signature, text) {
+  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+  const point = await crypto.subtle.importKey("raw", bytes(key), algorithm, false, ["verify"]);
+  const signed = utf8(`chayan-bridge hello\n${location.origin}\n${text}`);
+  return crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, point, bytes(signature), signed);
+}
+
 /** Whether the bridge has the key that this page keeps. */
 async function isPaired(send) {
   const key = localStorage.getItem(KEY);
@@ -172,11 +196,7 @@ async function isPaired(send) {
   if (answer.status === 0) throw await trouble("not-running");
   if (answer.body.code === "not-paired" || (answer.status === 200 && !key)) return false;
   if (answer.status !== 200) throw await trouble(answer.body.code);
-  const algorithm = { name: "ECDSA", namedCurve: "P-256" };
-  const point = await crypto.subtle.importKey("raw", bytes(key), algorithm, false, ["verify"]);
-  const signed = utf8(`chayan-bridge hello\n${location.origin}\n${text}`);
-  const signature = bytes(answer.body.signature);
-  if (await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, point, signature, signed)) return true;
+  if (await isSignedBy(key, answer.body.signature, text).catch(() => false)) return true;
   const [title, advice] = await bridgeText("imposter");
   const { answer: chosen } = ask(title, [advice], [["", "取消"], ["again", "重新配對"]], { id: "imposter" });
   if (!(await chosen)) throw await trouble("imposter");
@@ -252,7 +272,6 @@ async function cardsOf(kind, send) {
       if (fitting.length) return fitting;
       const code = reason(found);
       const [title, advice] = await bridgeText(code);
-      if (cancelled) throw await trouble(code);
       if (dialog?.dataset.code !== code) {
         dialog?.close("changed");
         dialog = ask(title, [advice, "插入後會自動繼續。"], [["", "取消"]], { id: "waiting" });
@@ -263,6 +282,7 @@ async function cardsOf(kind, send) {
       const closed = dialog.answer.then(() => null);
       seen = (await Promise.race([next, closed]))?.seen ?? seen;
       next.catch(() => {});
+      if (cancelled) throw await trouble(code);
     }
   } finally {
     if (dialog?.open) dialog.close("done");

@@ -15,7 +15,7 @@ const trouble = async (code, left) => {
 /** The words for the component's codes. */
 async function failure({ ret_code, last_error }) {
   const code = ret_code >>> 0;
-  const last = Number(BigInt.asUintN(32, BigInt(last_error ?? 0)));
+  const last = Number.isInteger(last_error) ? Number(BigInt.asUintN(32, BigInt(last_error))) : 0;
   if (code === 0x76100006) {
     if (last === 0x80000001) return trouble("pin-wrong", 1);
     if (last === 0x80000002) return trouble("pin-wrong", 2);
@@ -63,14 +63,14 @@ async function act(pack, time) {
         } catch {
           return fail("failed");
         }
-        if (reply.func === "getTbs") {
+        if (reply?.func === "getTbs") {
           clearTimeout(timer);
           timer = setTimeout(() => fail("timed-out"), time);
           opened.postMessage(text, new URL(hipkiUrl).origin);
-        } else if (reply.ret_code === 0) {
+        } else if (reply?.ret_code === 0) {
           resolve(reply);
         } else {
-          failure(reply).then(reject);
+          failure(reply ?? {}).then(reject, reject);
         }
       };
       addEventListener("message", listen);

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{Answer, Bridge, MAX_REQUEST, PAGE_ORIGIN, REQUEST_TIME, page, single, with_status};
 use crate::dialog::Confirmation;
 use crate::hipki::{self, Package, Refusal, SERVER_VERSION, code};
-use crate::sites::{SiteKey, is_site};
+use crate::sites::is_site;
 use crate::worker::{Job, Word};
 
 const POPUP: &str = include_str!("hipki.html");
@@ -79,7 +79,7 @@ fn asked_for<'a>(headers: &'a HeaderMap, host: &str) -> Option<&'a str> {
 /// The readers without certificates, as a bitmap that a page may read.
 async fn image(bridge: &Bridge, headers: &HeaderMap) -> Answer {
     let origin = single(headers, &header::ORIGIN).ok().flatten();
-    let allowed = origin.is_some_and(|origin| bridge.sites.allows(origin));
+    let allowed = origin.is_some_and(|origin| bridge.sites.allows_hipki(origin));
     let body = match allowed {
         false => Refusal::from(code::SITE).body("pkcs11info"),
         true => match bridge.cards().await {
@@ -120,7 +120,7 @@ impl Bridge {
         if path == "/addDomain" {
             return self.add_domain(origin, &query).await;
         }
-        if !self.sites.allows(origin) {
+        if !self.sites.allows_hipki(origin) {
             return Err(code::SITE.into());
         }
         let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
@@ -149,10 +149,10 @@ impl Bridge {
             None => return Err(code::NO_CARD.into()),
         };
         let (source, card) = self.source_of(&id).ok_or(code::NO_CARD)?;
-        let caution = self.patience.needs_caution(&id);
         let raw = self.hipki.is_some_and(|options| options.allow_raw);
-        let job = package.into_job(source, card, self.windows.clone(), caution, raw)?;
-        match self.try_pin(origin, &id, &Job::Hipki(Box::new(job))).await? {
+        let job = package.into_job(source, card, self.windows.clone(), raw)?;
+        let job = |caution| Job::Hipki(Box::new(job.with_caution(caution)));
+        match self.try_pin(origin, &id, job).await? {
             Word::HipkiSigned(signed) => Ok(hipki::signed(&signed)),
             _ => Err(code::HELPER.into()),
         }
@@ -180,11 +180,11 @@ impl Bridge {
             no: "不允許".to_owned(),
             harmless: true,
         };
-        let job = Job::Confirm { windows: self.windows.clone(), question };
-        self.ask(origin, &job).await?;
-        let failed = |_| Failure::from(FailureCode::Failed);
-        let key = SiteKey::generate().map_err(failed)?;
-        self.sites.add(origin, &key, Timestamp::now()).map_err(failed)?;
+        let job = || Job::Confirm { windows: self.windows.clone(), question };
+        // One budget for all names: whoever asks chooses the name.
+        self.ask("addDomain", job).await?;
+        let allowed = self.sites.allow_as_hipki(origin, Timestamp::now());
+        allowed.map_err(|_| Failure::from(FailureCode::Failed))?;
         Ok(json!({ "ret_code": 0, "serverVersion": SERVER_VERSION }))
     }
 }

@@ -8,6 +8,7 @@ mod self_test;
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -46,8 +47,20 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 64;
 /// Signatures and windows that wait for their turn, the one at work included.
 const MAX_QUEUE: usize = 4;
+/// Looks at the readers at once; others wait.
+const MAX_LOOKS: usize = 2;
+/// Pages that wait for a change at once; others are answered at once.
+const MAX_WAITS: usize = 8;
 /// How long a page waits for a change before it asks again.
 const CHANGE_TIME: Duration = Duration::from_secs(25);
+/// Failures before a PIN came to the card.
+const UNTRIED: [FailureCode; 5] = [
+    FailureCode::PinCancelled,
+    FailureCode::PinPromptUnavailable,
+    FailureCode::PinLength,
+    FailureCode::NoCard,
+    FailureCode::PinLocked,
+];
 /// The page that carries messages where a browser does not let pages ask themselves.
 const POPUP: &str = include_str!("popup.html");
 /// The page that looks at every part in turn.
@@ -90,6 +103,9 @@ struct Bridge {
     /// One window at a time, in the order of asking.
     turn: Mutex<()>,
     queue: Semaphore,
+    /// Looks at the readers at once, and waits for their changes.
+    looks: Semaphore,
+    waits: Arc<Semaphore>,
     hipki: Option<HipkiOptions>,
     /// Makes [`Changes::seen`] say nothing about the readers.
     salt: [u8; 16],
@@ -108,6 +124,10 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
     };
     let Options { sites, sources, windows, program, card_time, hipki } = options;
     let (more, hipki) = hipki.unzip();
+    if hipki.is_some() {
+        // PINs come through this process then.
+        worker::no_traces();
+    }
     let mut salt = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt)
         .map_err(|_| std::io::Error::other("no randomness"))?;
@@ -121,6 +141,8 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
         patience: Patience::default(),
         turn: Mutex::new(()),
         queue: Semaphore::new(MAX_QUEUE),
+        looks: Semaphore::new(MAX_LOOKS),
+        waits: Arc::new(Semaphore::new(MAX_WAITS)),
         hipki,
         salt,
     });
@@ -152,7 +174,11 @@ async fn accept(
 ) -> std::io::Result<()> {
     loop {
         let Ok(permit) = connections.clone().acquire_owned().await else { return Ok(()) };
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors, or gone already: the next one may have more luck.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let bridge = bridge.clone();
         tokio::spawn(async move {
             connection(stream, surface, bridge).await;
@@ -352,7 +378,8 @@ impl Bridge {
         match path.as_str() {
             "/v1/pair/begin" if post => {
                 let PairBegin {} = body(request).await?;
-                Ok(done(&self.pairings.begin(origin, Instant::now())?))
+                let key = self.sites.key(origin).map_err(|_| FailureCode::Failed)?;
+                Ok(done(&self.pairings.begin(origin, key, Instant::now())?))
             }
             "/v1/pair/reveal" if post => {
                 let PairReveal { pairing, nonce } = body(request).await?;
@@ -389,30 +416,34 @@ impl Bridge {
         let (key, code) = self.pairings.take(origin, pairing, Instant::now())?;
         if !self.sites.is_managed(origin) {
             let question = pairing::question(origin, &code);
-            let job = Job::Confirm { windows: self.windows.clone(), question };
-            self.ask(origin, &job).await.map_err(|failure| match failure.code {
+            let job = || Job::Confirm { windows: self.windows.clone(), question };
+            self.ask(origin, job).await.map_err(|failure| match failure.code {
                 FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
                 _ => failure,
             })?;
         }
-        self.sites.add(origin, &key, Timestamp::now()).map_err(|_| FailureCode::Failed)?;
+        self.sites.pair(origin, &key, Timestamp::now()).map_err(|_| FailureCode::Failed)?;
         Ok(protocol::Paired {})
     }
 
-    /// Runs a job with a window: in its turn, and not too often in vain.
-    async fn ask(&self, origin: &str, job: &Job) -> Result<Word, Failure> {
+    /// Runs a job with a window: in its turn, made when its turn has come, and not too
+    /// often in vain.
+    async fn ask(&self, origin: &str, job: impl FnOnce() -> Job) -> Result<Word, Failure> {
         let _place = self.queue.try_acquire().map_err(|_| FailureCode::Busy)?;
         let _turn = self.turn.lock().await;
         self.patience.check(origin, Instant::now())?;
-        let result = self.workers.run(job).await;
-        if let Err(Failure { code: FailureCode::PinCancelled, .. }) = &result {
-            self.patience.vain(origin, Instant::now());
+        self.patience.vain(origin, Instant::now());
+        let result = self.workers.run(&job()).await;
+        let vain = [FailureCode::PinCancelled, FailureCode::TimedOut];
+        if !matches!(&result, Err(failure) if vain.contains(&failure.code)) {
+            self.patience.forgive(origin);
         }
         result
     }
 
     /// What is in the readers, by every source: a source that fails does not hide another.
     async fn cards(&self) -> Result<Cards, Failure> {
+        let _look = self.looks.acquire().await.map_err(|_| FailureCode::Busy)?;
         let looks = self.sources.iter().enumerate().map(async |(number, source)| {
             let job = Job::Look { source: source.clone() };
             (number, self.workers.run(&job).await)
@@ -442,13 +473,16 @@ impl Bridge {
             pki::Fingerprint::of(&text).to_string()[..32].to_owned()
         };
         let sources = self.sources.clone();
+        let Ok(place) = self.waits.clone().try_acquire_owned() else { return known };
         let end = Instant::now() + CHANGE_TIME;
         let waited = tokio::task::spawn_blocking(move || {
+            let _place = place;
             let seen = |state: &str| seal(state) == known.seen;
             let state = crate::watch::wait(&sources, &seen, end);
             Changes { seen: seal(&state) }
         });
-        waited.await.unwrap_or_default()
+        let waited = timeout(CHANGE_TIME + REQUEST_TIME, waited).await;
+        waited.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     async fn sign(&self, origin: &str, mut request: SignRequest) -> Result<Signed, Failure> {
@@ -456,14 +490,16 @@ impl Bridge {
         let card = request.card.clone();
         let (source, rest) = self.source_of(&card).ok_or(FailureCode::NoCard)?;
         request.card = rest;
-        let job = Job::Sign(Box::new(SignJob {
-            source,
-            windows: self.windows.clone(),
-            origin: origin.to_owned(),
-            request,
-            caution: self.patience.needs_caution(&card),
-        }));
-        match self.try_pin(origin, &card, &job).await? {
+        let job = |caution| {
+            Job::Sign(Box::new(SignJob {
+                source,
+                windows: self.windows.clone(),
+                origin: origin.to_owned(),
+                request,
+                caution,
+            }))
+        };
+        match self.try_pin(origin, &card, job).await? {
             Word::Signed(signed) => Ok(signed),
             _ => Err(FailureCode::ModuleFailed.into()),
         }
@@ -476,12 +512,29 @@ impl Bridge {
         Some((source.clone(), rest.to_owned()))
     }
 
-    /// Runs a job that tries a PIN of this card, and keeps count.
-    async fn try_pin(&self, origin: &str, card: &str, job: &Job) -> Result<Word, Failure> {
-        let result = self.ask(origin, job).await;
+    /// Runs a job that tries a PIN of this card, and keeps count. The job learns whether
+    /// the person must confirm the try when its turn has come.
+    async fn try_pin(
+        &self,
+        origin: &str,
+        card: &str,
+        job: impl FnOnce(bool) -> Job,
+    ) -> Result<Word, Failure> {
+        // Counted as wrong until it is known better: another one may have its turn before
+        // this one's answer is read.
+        let tried = AtomicBool::new(false);
+        let counted = || {
+            let caution = self.patience.needs_caution(card);
+            self.patience.wrong_pin(card);
+            tried.store(true, Ordering::Relaxed);
+            job(caution)
+        };
+        let result = self.ask(origin, counted).await;
         match &result {
             Ok(_) => self.patience.right_pin(card),
-            Err(Failure { code: FailureCode::PinWrong, .. }) => self.patience.wrong_pin(card),
+            Err(failure) if tried.load(Ordering::Relaxed) && UNTRIED.contains(&failure.code) => {
+                self.patience.not_tried(card);
+            }
             Err(_) => (),
         }
         result

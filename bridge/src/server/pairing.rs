@@ -16,6 +16,9 @@ use crate::sites::SiteKey;
 const MAX_PAIRINGS: usize = 8;
 /// How long one may take before its window opens.
 const MAX_AGE: Duration = Duration::from_secs(60);
+/// Codes that may be made within [`MAX_AGE`] without anybody's having looked: more would be
+/// a search for one that fits.
+const MAX_REVEALS: usize = 20;
 
 struct Pairing {
     id: String,
@@ -27,9 +30,12 @@ struct Pairing {
     begun: Instant,
 }
 
-/// Pairings that have begun.
+/// Pairings that have begun, one for each site.
 #[derive(Default)]
-pub(super) struct Pairings(Mutex<VecDeque<Pairing>>);
+pub(super) struct Pairings {
+    begun: Mutex<VecDeque<Pairing>>,
+    reveals: Mutex<Vec<Instant>>,
+}
 
 /// Whether a nonce is 32 bytes in hexadecimal.
 ///
@@ -47,16 +53,22 @@ fn random() -> Result<String, Failure> {
 }
 
 impl Pairings {
-    pub(super) fn begin(&self, origin: &str, now: Instant) -> Result<PairOffer, Failure> {
-        let key = SiteKey::generate().map_err(|_| FailureCode::Failed)?;
+    pub(super) fn begin(
+        &self,
+        origin: &str,
+        key: SiteKey,
+        now: Instant,
+    ) -> Result<PairOffer, Failure> {
         let (id, nonce) = (random()?, random()?);
         let offer = PairOffer {
             pairing: id.clone(),
             key: key.public(),
             commitment: Fingerprint::of(nonce.as_bytes()).to_string(),
         };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|pairing| now.duration_since(pairing.begun) < MAX_AGE);
+        let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|pairing| {
+            pairing.origin != origin && now.duration_since(pairing.begun) < MAX_AGE
+        });
         if all.len() == MAX_PAIRINGS {
             all.pop_front();
         }
@@ -81,7 +93,13 @@ impl Pairings {
         now: Instant,
     ) -> Result<PairRevealed, Failure> {
         check_nonce(nonce)?;
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reveals = self.reveals.lock().unwrap_or_else(PoisonError::into_inner);
+        reveals.retain(|time| now.duration_since(*time) < MAX_AGE);
+        if reveals.len() >= MAX_REVEALS {
+            return Err(FailureCode::TooManyRequests.into());
+        }
+        reveals.push(now);
+        let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let pairing = all.iter_mut().find(|pairing| {
             pairing.id == id
                 && pairing.origin == origin
@@ -100,7 +118,7 @@ impl Pairings {
         id: &str,
         now: Instant,
     ) -> Result<(SiteKey, String), Failure> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let place = all.iter().position(|pairing| {
             pairing.id == id
                 && pairing.origin == origin

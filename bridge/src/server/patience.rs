@@ -9,7 +9,7 @@ use protocol::{Failure, FailureCode};
 
 /// Windows that one site may open in vain within [`WINDOW`].
 const MAX_VAIN: usize = 5;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_secs(300);
 /// Wrong PINs of one card after which the person confirms the next try.
 const MAX_WRONG: u8 = 2;
 /// Sites and cards that are remembered.
@@ -41,13 +41,21 @@ impl Patience {
         if times.len() < MAX_VAIN { Ok(()) } else { Err(FailureCode::TooManyRequests.into()) }
     }
 
-    /// A window was opened in vain.
+    /// A window is opened: in vain until [`Patience::forgive`] says otherwise, so that
+    /// whoever goes away meanwhile has opened it in vain.
     pub(super) fn vain(&self, origin: &str, now: Instant) {
         let mut counts = self.counts();
         if counts.vain.len() >= MAX_REMEMBERED {
             counts.vain.clear();
         }
         counts.vain.entry(origin.to_owned()).or_default().push(now);
+    }
+
+    /// The last window was not in vain.
+    pub(super) fn forgive(&self, origin: &str) {
+        if let Some(times) = self.counts().vain.get_mut(origin) {
+            times.pop();
+        }
     }
 
     pub(super) fn wrong_pin(&self, card: &str) {
@@ -61,6 +69,13 @@ impl Patience {
 
     pub(super) fn right_pin(&self, card: &str) {
         self.counts().wrong.remove(card);
+    }
+
+    /// The last try was none.
+    pub(super) fn not_tried(&self, card: &str) {
+        if let Some(count) = self.counts().wrong.get_mut(card) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     /// Whether the person must confirm another try.

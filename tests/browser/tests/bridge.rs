@@ -256,3 +256,27 @@ async fn the_self_test_names_what_is_wrong_and_what_to_do() {
     desk.shots("nothing").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }
+
+/// A name of somebody else's that was rebound to this computer: a page of that name, on the
+/// bridge's own port, asks a hundred times.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebound_name_gets_no_answer() {
+    let desk = Desk::start_public("rebinding").await.unwrap();
+    let port = desk.bridge_port();
+    desk.client.goto(&format!("http://chayan.test:{port}/v1/status")).await.unwrap();
+    let shown = desk.page_text().await.unwrap();
+    assert!(shown.contains("origin-refused"), "{shown}");
+    let script = "return (async () => {
+        let answered = 0;
+        for (let count = 0; count < 100; count += 1) {
+            const post = count % 2 ? { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } } : {};
+            const path = ['/v1/status', '/v1/cards', '/v1/popup', '/v1/sign', '/v1/self-test'][count % 5];
+            const response = await fetch(path, post).catch(() => null);
+            if (response && response.status !== 403) answered += 1;
+        }
+        return `${location.host} ${answered}`;
+    })()";
+    let found = desk.client.execute(script, vec![]).await.unwrap();
+    assert_eq!(found, format!("chayan.test:{port} 0"));
+    desk.client.clone().close().await.unwrap();
+}

@@ -195,6 +195,12 @@ async fn a_client_page_of_the_component_works_with_our_bridge() {
         log.contains(&format!("http://localhost:{client}")) && log.contains("PIN碼會經過網頁"),
         "{log}"
     );
+    // But not as our own pages do: there it must be paired.
+    let script = format!(
+        "return (async () => (await (await fetch('http://127.0.0.1:{}/v1/cards', {{ method: 'POST', body: '{{}}', headers: {{ 'content-type': 'application/json' }} }})).json()).code)()",
+        desk.bridge_port()
+    );
+    assert_eq!(desk.client.execute(&script, vec![]).await.unwrap(), "not-paired");
     for id in ["image", "environment", "certificates"] {
         let listed = step(&desk, id).await;
         assert_eq!(listed["ok"], true, "{id}: {listed}");
