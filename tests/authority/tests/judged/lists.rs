@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use pki::oid::{CERTIFICATE_ISSUER, DELTA_CRL, FRESHEST_CRL};
 use pki::revocation::{Crl, CrlEntry, CrlError, ListsInMemory, RevocationSource};
 use pki::{Certificate, ObjectIdentifier};
-use test_ca::issue::{Authority, List, Listed, Part, Profile, certifying};
+use test_ca::issue::{List, Listed};
 use x509_cert::crl::CertificateList;
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{AuthorityKeyIdentifier, CrlReason};
 
+use crate::trust_store::root;
 use crate::{card, now, parsed, pki};
 
 fn hours(count: i64) -> Timestamp {
@@ -158,21 +159,7 @@ fn what_is_not_a_list_or_too_long_is_refused() {
 
 #[test]
 fn lists_of_different_cas_stand_side_by_side() {
-    let day = SignedDuration::from_hours(24);
-    let profile = Profile {
-        subject: &[Part::Utf8(pki::oid::ORGANISATION_NAME, "測試其他")],
-        attributes: &[],
-        usage: certifying(),
-        ca: true,
-        level: 0,
-        not_before: now() - day,
-        not_after: now() + day,
-        crl: None,
-        ocsp: None,
-        purposes: &[],
-        no_check: false,
-    };
-    let other = Authority::root(&profile, aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+    let other = root("測試其他");
     let of_other = other
         .list(&List {
             number: 1,
