@@ -49,7 +49,7 @@ const MAX_CONNECTIONS: usize = 64;
 const MAX_QUEUE: usize = 4;
 /// Looks at the readers at once; others wait.
 const MAX_LOOKS: usize = 2;
-/// Pages that wait for a change at once; others are answered at once.
+/// Pages that wait for a change at once; others look for themselves.
 const MAX_WAITS: usize = 8;
 /// How long a page waits for a change before it asks again.
 const CHANGE_TIME: Duration = Duration::from_secs(25);
@@ -473,7 +473,11 @@ impl Bridge {
             pki::Fingerprint::of(&text).to_string()[..32].to_owned()
         };
         let sources = self.sources.clone();
-        let Ok(place) = self.waits.clone().try_acquire_owned() else { return known };
+        let Ok(place) = self.waits.clone().try_acquire_owned() else {
+            // Asked again, but not at once.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return known;
+        };
         let end = Instant::now() + CHANGE_TIME;
         let waited = tokio::task::spawn_blocking(move || {
             let _place = place;
