@@ -1,6 +1,8 @@
 ; Installs the bridge for one person, without administrator's rights: program, start with
 ; the session, the chayan: link. Everything is taken away again by the uninstaller.
 Unicode true
+; Windows of 64 bits, as the program.
+Target amd64-unicode
 !ifndef VERSION
   !error "give -DVERSION"
 !endif

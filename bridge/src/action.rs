@@ -8,8 +8,10 @@ use protocol::{Failure, FailureCode};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Take};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
 
 use crate::dialog::PATIENCE;
+use crate::page::PageWindows;
 use crate::worker::{Job, Word};
 
 /// How long a person may take, two windows included.
@@ -46,6 +48,14 @@ impl Drop for Running {
     }
 }
 
+impl Running {
+    async fn tell(&mut self, line: &[u8]) -> std::io::Result<()> {
+        let Some((_, input)) = &mut self.child else { return Ok(()) };
+        input.write_all(line).await?;
+        input.flush().await
+    }
+}
+
 impl Workers {
     /// Workers of this program (`chayan-bridge worker`). A card may take so long for
     /// anything that it is asked.
@@ -53,12 +63,17 @@ impl Workers {
         Self { program, card_time }
     }
 
-    /// Has a job done. Whoever stops waiting cancels it.
+    /// Has a job done. Whoever stops waiting cancels it. `page` is the popup, and its name,
+    /// that asks where no window can be opened.
     ///
     /// # Errors
     /// The worker's own [`Failure`]; [`FailureCode::TimedOut`] when the card does not
     /// answer; [`FailureCode::ModuleFailed`] when the worker ends without a word.
-    pub async fn run(&self, job: &Job) -> Result<Word, Failure> {
+    pub async fn run(
+        &self,
+        job: &Job,
+        page: Option<(&PageWindows, &str)>,
+    ) -> Result<Word, Failure> {
         let mut running = self.start(job).await.map_err(|_| FailureCode::Failed)?;
         let mut end = Instant::now() + self.card_time;
         let mut line = Vec::new();
@@ -73,6 +88,15 @@ impl Workers {
             }
             match serde_json::from_slice::<Word>(&line) {
                 Ok(Word::Asking) => end = Instant::now() + PERSON_TIME,
+                Ok(Word::Page(question)) => {
+                    let (windows, window) = page.ok_or(FailureCode::ModuleFailed)?;
+                    let asked = timeout_at(end, windows.ask(window, question)).await;
+                    let answer = asked.map_err(|_| FailureCode::TimedOut)?;
+                    let answer = answer.ok_or(FailureCode::PinCancelled)?;
+                    let mut line = Zeroizing::new(serde_json::to_vec(&answer).unwrap_or_default());
+                    line.push(b'\n');
+                    running.tell(&line).await.map_err(|_| FailureCode::ModuleFailed)?;
+                }
                 Ok(Word::Working) => end = Instant::now() + self.card_time,
                 Ok(Word::Failed(failure)) => return Err(failure),
                 Ok(word) => return Ok(word),
@@ -98,10 +122,7 @@ impl Workers {
         let mut running = Running { child: Some((child, input)), output };
         let mut line = serde_json::to_vec(job)?;
         line.push(b'\n');
-        if let Some((_, input)) = &mut running.child {
-            input.write_all(&line).await?;
-            input.flush().await?;
-        }
+        running.tell(&line).await?;
         Ok(running)
     }
 }

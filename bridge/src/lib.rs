@@ -7,7 +7,8 @@ mod action;
 mod assuan;
 pub mod cards;
 pub mod dialog;
-mod hipki;
+pub mod hipki;
+mod page;
 mod server;
 pub mod sites;
 #[cfg(any(windows, target_os = "macos"))]

@@ -6,6 +6,7 @@
 //! JSON. When its input ends, whoever asked has gone: it closes its window and ends.
 
 use std::io::{BufRead, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -14,11 +15,13 @@ use pki::{Fingerprint, SignedDataDraft, SigningInput};
 use protocol::{CardKind, Cards, Failure, FailureCode, Reader, SignRequest, Signed};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::assuan::{self, Refusal};
 use crate::cards::{CardBackend, CardSource, PresentCard, printable};
 use crate::dialog::{Confirmation, PinQuestion, Windows, has_pin_length};
 use crate::hipki::{HipkiJob, HipkiSigned};
+use crate::page::{PageAnswer, PageQuestion};
 
 /// Largest document.
 const MAX_DOCUMENT: usize = 128 << 10;
@@ -62,6 +65,8 @@ pub struct SignJob {
     /// Whether PINs for this card were wrong before: the person confirms that it shall be
     /// tried again.
     pub caution: bool,
+    /// Whether the bridge's own page may ask where no window can be opened.
+    pub page: bool,
 }
 
 /// What a worker says.
@@ -70,6 +75,8 @@ pub struct SignJob {
 pub enum Word {
     /// A window is open: time passes at the person's pace.
     Asking,
+    /// No window can be opened: the page is to ask. The answer is the input's next line.
+    Page(PageQuestion),
     /// The card works.
     Working,
     /// What is in the readers.
@@ -92,10 +99,11 @@ pub fn run() {
         return;
     }
     let Ok(job) = serde_json::from_str::<Job>(&line) else { return };
-    std::thread::spawn(end_with_input);
+    let (answers, answered) = channel();
+    std::thread::spawn(move || end_with_input(&answers));
     let last = match job {
         Job::Look { source } => look(&source).map(Word::Found),
-        Job::Sign(job) => sign(*job).map(Word::Signed),
+        Job::Sign(job) => sign(*job, &answered).map(Word::Signed),
         Job::Hipki(job) => hipki(&job).map(Word::HipkiSigned),
         Job::Confirm { windows, question } => {
             say(&Word::Asking);
@@ -107,11 +115,15 @@ pub fn run() {
     std::process::exit(0);
 }
 
-/// Waits for the end of the input, which means that nobody waits for this process.
-fn end_with_input() {
-    let mut line = String::new();
+/// Hands on the page's answers until the input ends, which means that nobody waits for
+/// this process.
+fn end_with_input(answers: &Sender<PageAnswer>) {
+    let mut line = Zeroizing::new(String::new());
     while std::io::stdin().lock().read_line(&mut line).is_ok_and(|read| read > 0) {
-        line.clear();
+        if let Ok(answer) = serde_json::from_str(&line) {
+            let _ = answers.send(answer);
+        }
+        line = Zeroizing::new(String::new());
     }
     assuan::close_window();
     std::process::exit(3);
@@ -199,18 +211,41 @@ fn hipki(job: &HipkiJob) -> Result<HipkiSigned, Failure> {
     job.sign(backend.as_ref(), &card)
 }
 
-fn sign(job: SignJob) -> Result<Signed, Failure> {
-    let SignJob { source, windows, origin, request, caution } = job;
+/// Asks in the bridge's own page.
+fn ask_page(
+    question: PageQuestion,
+    answered: &Receiver<PageAnswer>,
+) -> Result<Option<SecretString>, Refusal> {
+    let pin = question.pin;
+    say(&Word::Page(question));
+    match answered.recv() {
+        Ok(PageAnswer::Pin(ref typed)) if pin => Ok(Some(SecretString::from(typed.as_str()))),
+        Ok(PageAnswer::Yes) if !pin => Ok(None),
+        _ => Err(Refusal::Cancelled),
+    }
+}
+
+fn sign(job: SignJob, answered: &Receiver<PageAnswer>) -> Result<Signed, Failure> {
+    let SignJob { source, windows, origin, request, caution, page } = job;
     let content = content(&origin, &request)?;
     let backend = source.open()?;
     let card = usable(backend.as_ref(), &request.card)?;
     say(&Word::Asking);
     if caution || card.tries_left == Some(1) {
-        windows.confirm(&caution_about(&card)).map_err(refused)?;
+        let question = caution_about(&card);
+        match windows.confirm(&question) {
+            Err(Refusal::Unavailable) if page => ask_page((&question).into(), answered).map(drop),
+            other => other,
+        }
+        .map_err(refused)?;
     }
     let digest = Fingerprint::of(&content).to_string();
-    let pin = windows.ask_pin(&question(&card, &origin, request.purpose.title(), &digest));
-    let pin = pin.map_err(refused)?;
+    let question = question(&card, &origin, request.purpose.title(), &digest);
+    let pin = match windows.ask_pin(&question) {
+        Err(Refusal::Unavailable) if page => ask_page((&question).into(), answered),
+        other => other,
+    }
+    .map_err(refused)?;
     say(&Word::Working);
     sign_content(backend.as_ref(), &card, pin.as_ref(), content)
 }

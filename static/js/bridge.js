@@ -54,7 +54,7 @@ function direct() {
 /** By a window that the bridge serves, for browsers that do not let pages ask. */
 async function popup() {
   const { bridgeUrl } = await config();
-  const opened = window.open(`${bridgeUrl}/v1/popup`, "chayan-bridge", "popup,width=440,height=300");
+  const opened = window.open(`${bridgeUrl}/v1/popup`, "chayan-bridge", "popup,width=460,height=600");
   if (!opened) throw await trouble("popup-blocked");
   const channel = new MessageChannel();
   const waiting = new Map();
@@ -96,6 +96,7 @@ async function popup() {
       channel.port1.postMessage({ id, path, body });
     });
   send.close = () => opened.close();
+  send.isPopup = true;
   return send;
 }
 
@@ -311,13 +312,27 @@ async function chosen(cards, ubn) {
 export async function signByBridge(kind, purpose, document, challenge) {
   const send = await connect();
   if (send === HIPKI) return signByHipki(purpose, document, challenge);
+  const sign = (by) => signBy(by, kind, purpose, document, challenge);
+  try {
+    return { signedData: await sign(send), transport: "bridge" };
+  } catch (failure) {
+    if (failure.code !== "bridge-pin-prompt-unavailable" || send.isPopup) throw failure;
+    const { answer } = ask("讀卡元件無法開啟視窗", [
+      "這台電腦無法開啟讀卡元件的桌面視窗。可以改在讀卡元件自己的小視窗輸入PIN碼；PIN碼不會經過本網站。",
+    ], [POPUP_BUTTON, ["", "取消"]], { id: "no-window" });
+    if (!(await answer)) throw failure;
+    return { signedData: await sign(await popup()), transport: "bridge" };
+  }
+}
+
+/** One signature by one way to the bridge, which ends with it. */
+async function signBy(send, kind, purpose, document, challenge) {
   try {
     if (!(await isPaired(send))) await pair(send);
     const card = await chosen(await cardsOf(kind, send), document.ubn);
     const request = { card: card.id, purpose, challenge: await challenge(), document };
-    const { signedData } = await command(send, "/v1/sign", request);
-    return { signedData, transport: "bridge" };
+    return (await command(send, "/v1/sign", request)).signedData;
   } finally {
-    send.close?.();
+    send.close();
   }
 }

@@ -152,7 +152,7 @@ impl Bridge {
         let raw = self.hipki.is_some_and(|options| options.allow_raw);
         let job = package.into_job(source, card, self.windows.clone(), raw)?;
         let job = |caution| Job::Hipki(Box::new(job.with_caution(caution)));
-        match self.try_pin(origin, &id, job).await? {
+        match self.try_pin(origin, None, &id, job).await? {
             Word::HipkiSigned(signed) => Ok(hipki::signed(&signed)),
             _ => Err(code::HELPER.into()),
         }
@@ -182,7 +182,7 @@ impl Bridge {
         };
         let job = || Job::Confirm { windows: self.windows.clone(), question };
         // One budget for all names: whoever asks chooses the name.
-        self.ask("addDomain", job).await?;
+        self.ask("addDomain", None, job).await?;
         let allowed = self.sites.allow_as_hipki(origin, Timestamp::now());
         allowed.map_err(|_| Failure::from(FailureCode::Failed))?;
         Ok(json!({ "ret_code": 0, "serverVersion": SERVER_VERSION }))

@@ -24,8 +24,8 @@ use protocol::{
     Cards, Changes, Failure, FailureCode, Hello, HelloAnswer, ListCards, PROTOCOL_VERSION,
     PairBegin, PairConfirm, PairReveal, ReaderState, SignRequest, Signed, Status,
 };
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
@@ -33,10 +33,11 @@ use tokio::time::timeout;
 use crate::action::Workers;
 use crate::cards::CardSource;
 use crate::dialog::Windows;
+use crate::page::{PageAnswer, PageWindows, is_window};
 use crate::sites::{Sites, is_site};
 use crate::worker::{self, Job, SignJob, Word};
 use pairing::Pairings;
-use patience::Patience;
+use patience::{Patience, Queue};
 use self_test::Report;
 
 /// Largest request.
@@ -44,9 +45,7 @@ const MAX_REQUEST: usize = 256 << 10;
 /// How long a request's head and body may take, each.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Connections at once.
-const MAX_CONNECTIONS: usize = 64;
-/// Signatures and windows that wait for their turn, the one at work included.
-const MAX_QUEUE: usize = 4;
+const MAX_CONNECTIONS: usize = 256;
 /// Looks at the readers at once; others wait.
 const MAX_LOOKS: usize = 2;
 /// Pages that wait for a change at once; others look for themselves.
@@ -67,6 +66,8 @@ const POPUP: &str = include_str!("popup.html");
 const SELF_TEST: &str = include_str!("self_test.html");
 /// Names the origin for which the popup asks: the one that its browser told it.
 const PAGE_ORIGIN: HeaderName = HeaderName::from_static("x-page-origin");
+/// Names the popup itself, so that it may ask the person where no window can be opened.
+const PAGE_WINDOW: HeaderName = HeaderName::from_static("x-page-window");
 
 /// What a bridge is started with.
 pub struct Options {
@@ -100,9 +101,10 @@ struct Bridge {
     port: u16,
     pairings: Pairings,
     patience: Patience,
+    pages: PageWindows,
     /// One window at a time, in the order of asking.
     turn: Mutex<()>,
-    queue: Semaphore,
+    queue: Queue,
     /// Looks at the readers at once, and waits for their changes.
     looks: Semaphore,
     waits: Arc<Semaphore>,
@@ -124,10 +126,8 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
     };
     let Options { sites, sources, windows, program, card_time, hipki } = options;
     let (more, hipki) = hipki.unzip();
-    if hipki.is_some() {
-        // PINs come through this process then.
-        worker::no_traces();
-    }
+    // A PIN that a page asked for comes through this process.
+    worker::no_traces();
     let mut salt = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt)
         .map_err(|_| std::io::Error::other("no randomness"))?;
@@ -139,8 +139,9 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
         port,
         pairings: Pairings::default(),
         patience: Patience::default(),
+        pages: PageWindows::default(),
         turn: Mutex::new(()),
-        queue: Semaphore::new(MAX_QUEUE),
+        queue: Queue::default(),
         looks: Semaphore::new(MAX_LOOKS),
         waits: Arc::new(Semaphore::new(MAX_WAITS)),
         hipki,
@@ -213,8 +214,8 @@ enum Asker {
     Nobody,
     /// A page of this origin.
     Page(String),
-    /// The bridge's own page, for a page of this origin.
-    Popup(String),
+    /// The bridge's own page, for a page of this origin; its name, where it has one.
+    Popup(String, Option<String>),
     /// The bridge's own page, for the person.
     Own,
 }
@@ -222,10 +223,32 @@ enum Asker {
 impl Asker {
     fn origin(&self) -> Option<&str> {
         match self {
-            Self::Page(origin) | Self::Popup(origin) => Some(origin),
+            Self::Page(origin) | Self::Popup(origin, _) => Some(origin),
             Self::Nobody | Self::Own => None,
         }
     }
+
+    fn window(&self) -> Option<&str> {
+        match self {
+            Self::Popup(_, window) => window.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// The popup asks whether there is something to show.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WindowQuery {
+    window: String,
+}
+
+/// The popup tells what the person answered.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WindowAnswer {
+    window: String,
+    answer: PageAnswer,
 }
 
 async fn answer(bridge: &Bridge, request: Request<Incoming>) -> Answer {
@@ -332,7 +355,10 @@ impl Bridge {
             }
             (Some(origin), page) if origin.strip_prefix("http://") == Some(host) => match page {
                 None => Ok(Asker::Own),
-                Some(page) if self.may_be_asked_by(&page) => Ok(Asker::Popup(page)),
+                Some(page) if self.may_be_asked_by(&page) => {
+                    let window = single(headers, &PAGE_WINDOW)?.filter(|name| is_window(name));
+                    Ok(Asker::Popup(page, window.map(str::to_owned)))
+                }
                 Some(_) => Err(refused()),
             },
             _ => Err(refused()),
@@ -374,6 +400,18 @@ impl Bridge {
             let named = path == "/v1/self-test";
             return Ok(done(&Report::new(&self.sources, found, named, Timestamp::now())));
         }
+        if matches!(asker, Asker::Own) && path == "/v1/window" {
+            let WindowQuery { window } = body(request).await?;
+            return Ok(done(&self.pages.question(&window)));
+        }
+        if matches!(asker, Asker::Own) && path == "/v1/window/answer" {
+            let WindowAnswer { window, answer } = body(request).await?;
+            if !answer.is_fit() {
+                return Err(FailureCode::MalformedRequest.into());
+            }
+            self.pages.answer(&window, answer);
+            return Ok(done(&()));
+        }
         let Some(origin) = asker.origin() else { return Err(FailureCode::OriginRefused.into()) };
         match path.as_str() {
             "/v1/pair/begin" if post => {
@@ -396,7 +434,10 @@ impl Bridge {
                 Ok(done(&self.cards().await?))
             }
             "/v1/changes" if post => Ok(done(&self.changes(body(request).await?).await)),
-            "/v1/sign" if post => Ok(done(&self.sign(origin, body(request).await?).await?)),
+            "/v1/sign" if post => {
+                let request = body(request).await?;
+                Ok(done(&self.sign(origin, asker.window(), request).await?))
+            }
             _ => Err(FailureCode::MalformedRequest.into()),
         }
     }
@@ -417,7 +458,7 @@ impl Bridge {
         if !self.sites.is_managed(origin) {
             let question = pairing::question(origin, &code);
             let job = || Job::Confirm { windows: self.windows.clone(), question };
-            self.ask(origin, job).await.map_err(|failure| match failure.code {
+            self.ask(origin, None, job).await.map_err(|failure| match failure.code {
                 FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
                 _ => failure,
             })?;
@@ -428,12 +469,18 @@ impl Bridge {
 
     /// Runs a job with a window: in its turn, made when its turn has come, and not too
     /// often in vain.
-    async fn ask(&self, origin: &str, job: impl FnOnce() -> Job) -> Result<Word, Failure> {
-        let _place = self.queue.try_acquire().map_err(|_| FailureCode::Busy)?;
+    async fn ask(
+        &self,
+        origin: &str,
+        window: Option<&str>,
+        job: impl FnOnce() -> Job,
+    ) -> Result<Word, Failure> {
+        let _place = self.queue.enter(origin).ok_or(FailureCode::Busy)?;
         let _turn = self.turn.lock().await;
         self.patience.check(origin, Instant::now())?;
         self.patience.vain(origin, Instant::now());
-        let result = self.workers.run(&job()).await;
+        let page = window.map(|window| (&self.pages, window));
+        let result = self.workers.run(&job(), page).await;
         let vain = [FailureCode::PinCancelled, FailureCode::TimedOut];
         if !matches!(&result, Err(failure) if vain.contains(&failure.code)) {
             self.patience.forgive(origin);
@@ -446,7 +493,7 @@ impl Bridge {
         let _look = self.looks.acquire().await.map_err(|_| FailureCode::Busy)?;
         let looks = self.sources.iter().enumerate().map(async |(number, source)| {
             let job = Job::Look { source: source.clone() };
-            (number, self.workers.run(&job).await)
+            (number, self.workers.run(&job, None).await)
         });
         let mut all = Cards::default();
         let mut failure = None;
@@ -489,7 +536,12 @@ impl Bridge {
         waited.ok().and_then(Result::ok).unwrap_or_default()
     }
 
-    async fn sign(&self, origin: &str, mut request: SignRequest) -> Result<Signed, Failure> {
+    async fn sign(
+        &self,
+        origin: &str,
+        window: Option<&str>,
+        mut request: SignRequest,
+    ) -> Result<Signed, Failure> {
         worker::check(origin, &request)?;
         let card = request.card.clone();
         let (source, rest) = self.source_of(&card).ok_or(FailureCode::NoCard)?;
@@ -501,9 +553,10 @@ impl Bridge {
                 origin: origin.to_owned(),
                 request,
                 caution,
+                page: window.is_some(),
             }))
         };
-        match self.try_pin(origin, &card, job).await? {
+        match self.try_pin(origin, window, &card, job).await? {
             Word::Signed(signed) => Ok(signed),
             _ => Err(FailureCode::ModuleFailed.into()),
         }
@@ -521,6 +574,7 @@ impl Bridge {
     async fn try_pin(
         &self,
         origin: &str,
+        window: Option<&str>,
         card: &str,
         job: impl FnOnce(bool) -> Job,
     ) -> Result<Word, Failure> {
@@ -533,7 +587,7 @@ impl Bridge {
             tried.store(true, Ordering::Relaxed);
             job(caution)
         };
-        let result = self.ask(origin, counted).await;
+        let result = self.ask(origin, window, counted).await;
         match &result {
             Ok(_) => self.patience.right_pin(card),
             Err(failure) if tried.load(Ordering::Relaxed) && UNTRIED.contains(&failure.code) => {

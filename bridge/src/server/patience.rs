@@ -1,5 +1,5 @@
-//! How often a site may ask in vain, and how often a PIN may be wrong before the person
-//! must say that it shall be tried again.
+//! How many may wait for a window, how often a site may ask in vain, and how often a PIN
+//! may be wrong before the person must say that it shall be tried again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 
 use protocol::{Failure, FailureCode};
 
+/// Signatures and windows that wait for their turn, the one at work included.
+const MAX_QUEUE: usize = 4;
+/// Those of one site among them: it cannot keep the others out.
+const MAX_OF_SITE: usize = 2;
 /// Windows that one site may open in vain within [`WINDOW`].
 const MAX_VAIN: usize = 5;
 const WINDOW: Duration = Duration::from_secs(300);
@@ -81,5 +85,38 @@ impl Patience {
     /// Whether the person must confirm another try.
     pub(super) fn needs_caution(&self, card: &str) -> bool {
         self.counts().wrong.get(card).is_some_and(|count| *count >= MAX_WRONG)
+    }
+}
+
+/// Who waits for a window, by origin.
+#[derive(Default)]
+pub(super) struct Queue(Mutex<Vec<String>>);
+
+/// A place among those who wait, until it is dropped.
+pub(super) struct Place<'a>(&'a Queue, String);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        if let Some(place) = waiting.iter().position(|origin| *origin == self.1) {
+            waiting.swap_remove(place);
+        }
+    }
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for this site. None where all are taken, or all that it may have.
+    pub(super) fn enter(&self, origin: &str) -> Option<Place<'_>> {
+        let mut waiting = self.waiting();
+        let own = waiting.iter().filter(|other| *other == origin).count();
+        if waiting.len() >= MAX_QUEUE || own >= MAX_OF_SITE {
+            return None;
+        }
+        waiting.push(origin.to_owned());
+        Some(Place(self, origin.to_owned()))
     }
 }

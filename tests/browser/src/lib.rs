@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -44,8 +45,18 @@ pub struct Desk {
     shots: PathBuf,
 }
 
+/// A port that nobody has, that no desk of this process had, and below those that the
+/// system gives to whoever asks for any.
 fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static COUNT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 100)? * 100;
+    for _ in 0..1000 {
+        let port = 20_000 + (first + COUNT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no free port")
 }
 
 /// Adds a variable of the service to its configuration.

@@ -229,6 +229,49 @@ async fn the_popup_may_fail_in_every_way() {
     desk.client.clone().close().await.unwrap();
 }
 
+/// Where the bridge can open no window, the person types the PIN in its popup, not in the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_desktop_the_bridges_popup_asks_for_the_pin() {
+    let mut desk = Desk::start("no-window").await.unwrap();
+    let cards = desk.dir.join("cards").display().to_string();
+    let origin = desk.demo.origin.clone();
+    let nowhere = ["--pinentry", "/nonexistent/pinentry", "--allow-origin", &origin];
+    desk.bridge_with(&[&["--demo-cards", &cards][..], &nowhere].concat()).unwrap();
+    let page = desk.client.window().await.unwrap();
+    for (pin, shots) in [("999999", Some("popup-pin")), ("123456", None)] {
+        at_sign_in(&desk).await;
+        sign_in(&desk).await;
+        assert!(desk.text("#no-window").await.unwrap().contains("PIN碼不會經過本網站"));
+        desk.shots("no-window").await.unwrap();
+        desk.click("#no-window button[data-value=popup]").await.unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        let popup = loop {
+            let windows = desk.client.windows().await.unwrap();
+            if let Some(popup) = windows.into_iter().find(|window| *window != page) {
+                break popup;
+            }
+            assert!(Instant::now() < end);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        desk.client.switch_to_window(popup).await.unwrap();
+        let shown = desk.text("#question").await.unwrap();
+        assert!(shown.contains(&origin) && shown.contains(COMPANY.0), "{shown}");
+        if let Some(name) = shots {
+            desk.shots(name).await.unwrap();
+        }
+        desk.fill("#pin", pin).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        desk.click("#yes").await.unwrap();
+        desk.client.switch_to_window(page.clone()).await.unwrap();
+        if shots.is_some() {
+            let said = desk.text("#message").await.unwrap();
+            assert!(said.contains("PIN碼錯誤（剩餘次數：2）"), "{said}");
+        }
+    }
+    desk.text("#kind").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
 /// The bridge's own page goes through every part and names the first that is wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_self_test_names_what_is_wrong_and_what_to_do() {
