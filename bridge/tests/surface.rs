@@ -464,3 +464,22 @@ fn the_command_inserts_and_removes_cards() {
     write(&cards.join("company.json"), &locked).unwrap();
     assert!(run(&["list"]).contains("0 tries left"));
 }
+
+/// Another person's program on the same computer; needs root to become one.
+#[test]
+fn a_program_of_another_person_is_told_so_and_nothing_else() {
+    let uid = std::fs::read_to_string("/proc/self/status").unwrap();
+    if !uid.lines().any(|line| line.starts_with("Uid:\t0\t")) {
+        eprintln!("!! SKIPPED: only root can become another person");
+        return;
+    }
+    let bridge = Bridge::with_answer("other-person", PIN);
+    let ask = |person: &[&str]| {
+        let url = format!("http://127.0.0.1:{}/v1/status", bridge.running.port);
+        let output = Command::new("setpriv").args(person).args(["curl", "--silent", &url]).output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    assert!(ask(&["--reuid", "0"]).contains("version"));
+    let other = ask(&["--reuid", "65534", "--clear-groups"]);
+    assert_eq!(other, r#"{"code":"other-person"}"#);
+}

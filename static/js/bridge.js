@@ -122,6 +122,7 @@ async function isRunning() {
     const signal = asked ? undefined : AbortSignal.timeout(STATUS_TIME);
     const response = await fetch(`${bridgeUrl}/v1/status`, { signal });
     const status = await response.json();
+    if (status.code === "other-person") throw await trouble(status.code);
     if (status.protocol !== PROTOCOL) throw await trouble("too-old");
     return true;
   } catch (failure) {

@@ -3,12 +3,13 @@
 mod hipki;
 mod pairing;
 mod patience;
+mod peer;
 mod self_test;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -126,8 +127,10 @@ pub async fn serve(listeners: Vec<TcpListener>, options: Options) -> std::io::Re
     };
     let Options { sites, sources, windows, program, card_time, hipki } = options;
     let (more, hipki) = hipki.unzip();
-    // A PIN that a page asked for comes through this process.
-    worker::no_traces();
+    if hipki.is_some() {
+        // PINs come through this process then.
+        worker::no_traces();
+    }
     let mut salt = [0; 16];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut salt)
         .map_err(|_| std::io::Error::other("no randomness"))?;
@@ -191,10 +194,15 @@ async fn accept(
 async fn connection(stream: TcpStream, surface: Surface, bridge: Arc<Bridge>) {
     let _ = stream.set_nodelay(true);
     let port = stream.local_addr().map(|address| address.port()).unwrap_or_default();
+    let ends = stream.local_addr().ok().zip(stream.peer_addr().ok());
+    // Looked up when something is asked: who only connects costs nothing.
+    let own = Arc::new(OnceLock::new());
     let service = service_fn(move |request| {
-        let bridge = bridge.clone();
+        let (bridge, own) = (bridge.clone(), own.clone());
         async move {
+            let is_own = || ends.is_some_and(|(here, there)| peer::is_own(here, there));
             Ok::<_, Infallible>(match surface {
+                _ if !*own.get_or_init(is_own) => elsewhere(&request),
                 Surface::Own => answer(&bridge, request).await,
                 Surface::Hipki => hipki::answer(&bridge, port, request).await,
             })
@@ -206,6 +214,17 @@ async fn connection(stream: TcpStream, surface: Surface, bridge: Arc<Bridge>) {
         .max_buf_size(64 << 10)
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+/// Tells a program of another person that this bridge is not theirs, and nothing else.
+fn elsewhere(request: &Request<Incoming>) -> Answer {
+    let mut answer = failed(&FailureCode::OtherPerson.into());
+    if let Some(origin) = request.headers().get(header::ORIGIN) {
+        let headers = answer.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    }
+    answer
 }
 
 /// Who asks.
@@ -543,6 +562,10 @@ impl Bridge {
         mut request: SignRequest,
     ) -> Result<Signed, Failure> {
         worker::check(origin, &request)?;
+        if window.is_some() {
+            // The PIN may come through this process.
+            worker::no_traces();
+        }
         let card = request.card.clone();
         let (source, rest) = self.source_of(&card).ok_or(FailureCode::NoCard)?;
         request.card = rest;

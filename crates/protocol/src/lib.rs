@@ -245,6 +245,8 @@ pub enum FailureCode {
     /// The page's origin is none that may ask, or the request did not come to this
     /// computer's loopback address by name.
     OriginRefused,
+    /// The bridge is another person's, who uses this computer as well.
+    OtherPerson,
     /// The person has not allowed this site yet.
     NotPaired,
     /// The person did not allow this site.
@@ -289,7 +291,7 @@ impl FailureCode {
     /// The HTTP status of the answer.
     pub fn status(self) -> u16 {
         match self {
-            Self::OriginRefused | Self::NotPaired | Self::PairingRefused => 403,
+            Self::OriginRefused | Self::OtherPerson | Self::NotPaired | Self::PairingRefused => 403,
             Self::MalformedRequest => 400,
             Self::Busy | Self::CardInUse => 409,
             Self::TooManyRequests => 429,
