@@ -1,7 +1,6 @@
 //! What can be wrong with a form field.
 
 use serde::Serialize;
-use unicode_normalization::UnicodeNormalization;
 
 /// One thing wrong with one field. The words are in `static/text/zh-TW.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, thiserror::Error)]
@@ -83,9 +82,38 @@ impl FieldError {
     }
 }
 
+/// Unicode's normal forms (UAX #15), by a library.
+#[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
+mod normal_form {
+    use unicode_normalization::UnicodeNormalization;
+
+    pub fn nfc(text: &str) -> String {
+        text.nfc().collect()
+    }
+
+    pub fn nfkc(text: &str) -> String {
+        text.nfkc().collect()
+    }
+}
+
+/// Unicode's normal forms (UAX #15), by the browser: it has the tables already, which would
+/// be a third of the module.
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+mod normal_form {
+    use js_sys::JsString;
+
+    pub fn nfc(text: &str) -> String {
+        JsString::from(text).normalize("NFC").into()
+    }
+
+    pub fn nfkc(text: &str) -> String {
+        JsString::from(text).normalize("NFKC").into()
+    }
+}
+
 /// Full-width letters, digits and signs become ordinary ones (NFKC); blanks at both ends go.
 pub fn fold_width(text: &str) -> String {
-    text.nfkc().collect::<String>().trim().to_owned()
+    normal_form::nfkc(text).trim().to_owned()
 }
 
 /// A line of free text: composed, trimmed, without control or direction characters.
@@ -104,7 +132,7 @@ fn free_text(
     allowed: impl Fn(char) -> bool,
 ) -> Result<String, FieldProblem> {
     use unicode_segmentation::UnicodeSegmentation;
-    let text: String = text.nfc().collect::<String>().trim().to_owned();
+    let text = normal_form::nfc(text).trim().to_owned();
     if text.is_empty() {
         return Err(FieldProblem::Required);
     }

@@ -1,21 +1,77 @@
-//! `pack STATIC CLIENT_WASM OUT`: copies the pages, puts the legal texts into them, and
-//! makes the browser's module with wasm-bindgen (as a library, so that the version is the
-//! lock file's and nothing has to be installed).
+//! `pack STATIC CLIENT_WASM OUT`: makes the site from the pages' sources. Legal texts go
+//! into the pages; the browser's module is made with wasm-bindgen (as a library, so that
+//! the version is the lock file's and nothing has to be installed); whatever pages load
+//! moves under a name that changes when any of it changes, so that browsers may keep it
+//! for ever; everything is there compressed as well.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
 
 /// `<!-- legal:notice/112 -->` in a page stands for `legal/notice/112.html`.
 const LEGAL_MARK: &str = "<!-- legal:";
+/// The place in every page where a test installation says so.
+const ENVIRONMENT_MARK: &str = "<!-- environment -->";
+const TEST_BANNER: &str = r#"<p class="test-banner" role="note">測試環境：本網站使用測試憑證與虛構資料，非正式服務。</p>"#;
+/// Where what pages load is put; the site says that it may be kept.
+const ASSETS: &str = "assets";
+/// Files that are shorter gain nothing.
+const COMPRESSED_FROM: usize = 256;
+
+/// Files by their path in the site.
+type Files = BTreeMap<String, Vec<u8>>;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [pages, module, out] = &arguments[..] else { bail!("pack STATIC CLIENT_WASM OUT") };
+    let [sources, module, out] = &arguments[..] else { bail!("pack STATIC CLIENT_WASM OUT") };
+    let mut assets = Files::new();
+    read(sources, sources, &mut assets)?;
+    let pages: Files = assets.extract_if(.., |path, _| path.ends_with(".html")).collect();
+    bind(module, &out.with_extension("wasm"), &mut assets)?;
+
+    let names = Names::new(&assets);
+    let mut site = Files::new();
+    for (path, bytes) in assets {
+        let bytes = if path.ends_with(".js") || path.ends_with(".css") {
+            names.put_into(&String::from_utf8(bytes)?).into_bytes()
+        } else {
+            bytes
+        };
+        site.insert(format!("{}/{path}", names.folder), bytes);
+    }
+    for (path, bytes) in &pages {
+        let page = with_legal_texts(&pages, std::str::from_utf8(bytes)?)
+            .with_context(|| format!("in {path}"))?;
+        let page = names.put_into(&page);
+        let variant = |banner: &str| page.replacen(ENVIRONMENT_MARK, banner, 1).into_bytes();
+        let test = path.strip_suffix(".html").context("a page")?.to_owned() + ".test.html";
+        site.insert(test, variant(TEST_BANNER));
+        site.insert(path.clone(), variant(""));
+    }
     if out.exists() {
         std::fs::remove_dir_all(out)?;
     }
-    copy(pages, pages, out)?;
+    site.iter().try_for_each(|(path, bytes)| write(&out.join(path), bytes))
+}
+
+fn read(root: &Path, from: &Path, files: &mut Files) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            read(root, &path, files)?;
+        } else {
+            let name = path.strip_prefix(root)?.to_str().context("a file's name")?;
+            files.insert(name.replace('\\', "/"), std::fs::read(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the browser's module.
+fn bind(module: &Path, work: &Path, files: &mut Files) -> anyhow::Result<()> {
     wasm_bindgen_cli_support::Bindgen::new()
         .input_path(module)
         .web(true)?
@@ -23,38 +79,78 @@ fn main() -> anyhow::Result<()> {
         .remove_name_section(true)
         .remove_producers_section(true)
         .out_name("client")
-        .generate(out.join("wasm"))?;
-    Ok(())
+        .generate(work)?;
+    for name in ["client.js", "client_bg.wasm"] {
+        files.insert(format!("wasm/{name}"), std::fs::read(work.join(name))?);
+    }
+    Ok(std::fs::remove_dir_all(work)?)
 }
 
-fn copy(root: &Path, from: &Path, to: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type()?.is_dir() {
-            copy(root, &source, &target)?;
-        } else if source.extension().is_some_and(|extension| extension == "html") {
-            let page = std::fs::read_to_string(&source)?;
-            let page = with_legal_texts(root, &page)
-                .with_context(|| format!("in {}", source.display()))?;
-            std::fs::write(target, page)?;
-        } else {
-            std::fs::copy(&source, &target)?;
+/// What assets are called in sources, and where they are in the site.
+struct Names {
+    /// The folder, named after a digest of all that is in it.
+    folder: String,
+    /// The first parts of their paths.
+    first: Vec<String>,
+}
+
+impl Names {
+    fn new(assets: &Files) -> Self {
+        let mut digest = Sha256::new();
+        for (path, bytes) in assets {
+            for part in [path.as_bytes(), bytes] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
         }
+        let digest: String =
+            digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut first: Vec<_> = assets
+            .keys()
+            .map(|path| match path.split_once('/') {
+                Some((folder, _)) => format!("\"/{folder}/"),
+                None => format!("\"/{path}\""),
+            })
+            .collect();
+        first.dedup();
+        Self { folder: format!("{ASSETS}/{digest}"), first }
+    }
+
+    /// Replaces every quoted path of an asset.
+    fn put_into(&self, text: &str) -> String {
+        self.first.iter().fold(text.to_owned(), |text, name| {
+            text.replace(name.as_str(), &format!("\"/{}{}", self.folder, &name[1..]))
+        })
+    }
+}
+
+/// Writes a file, and beside it compressed where that is worth it.
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path.parent().context("a folder")?)?;
+    std::fs::write(path, bytes)?;
+    if bytes.len() < COMPRESSED_FROM {
+        return Ok(());
+    }
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bytes)?;
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, ..Default::default() };
+    let mut small = Vec::new();
+    brotli::BrotliCompress(&mut &bytes[..], &mut small, &parameters)?;
+    for (ending, compressed) in [("gz", gzip.finish()?), ("br", small)] {
+        let name = format!("{}.{ending}", path.to_str().context("a file's name")?);
+        std::fs::write(name, compressed)?;
     }
     Ok(())
 }
 
-fn with_legal_texts(root: &Path, page: &str) -> anyhow::Result<String> {
+fn with_legal_texts(pages: &Files, page: &str) -> anyhow::Result<String> {
     let mut packed = String::new();
     let mut rest = page;
     while let Some((before, after)) = rest.split_once(LEGAL_MARK) {
         let (name, tail) = after.split_once(" -->").context("a legal mark without its end")?;
-        let path = root.join("legal").join(format!("{name}.html"));
+        let text = pages.get(&format!("legal/{name}.html"));
         packed += before;
-        packed += &std::fs::read_to_string(&path)
-            .with_context(|| format!("no text {}", path.display()))?;
+        packed += std::str::from_utf8(text.with_context(|| format!("no text {name}"))?)?;
         rest = tail;
     }
     Ok(packed + rest)

@@ -3,16 +3,17 @@
 use std::path::{Component, Path, PathBuf};
 
 use http::{HeaderValue, Method, StatusCode, header};
-use pki::Environment;
+use pki::{Environment, Fingerprint};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
 use spin_sdk::http_service;
 use web::{Problem, Reply};
 
 /// Where the manifest mounts the packed pages.
 const ROOT: &str = "/site";
-/// The place in every page where a test installation says so.
-const ENVIRONMENT_MARK: &str = "<!-- environment -->";
-const TEST_BANNER: &str = r#"<p class="test-banner" role="note">測試環境：本網站使用測試憑證與虛構資料，非正式服務。</p>"#;
+/// What is below it has a name that changes with its content.
+const ASSETS: &str = "/assets/";
+/// Content codings that the pages are packed in, the best first, with their files' endings.
+const CODINGS: [(&str, &str); 2] = [("br", "br"), ("gzip", "gz")];
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -23,27 +24,43 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Err(web::method_not_allowed("GET, HEAD"));
     }
-    let found = file(request.uri().path()).and_then(|path| {
-        let bytes = std::fs::read(&path).ok()?;
-        Some((path, bytes))
-    });
-    let (status, path, mut bytes) = match found {
-        Some((path, bytes)) => (StatusCode::OK, path, bytes),
+    let environment = web::trust().await?.environment();
+    let accepted = request.headers().get(header::ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let path = request.uri().path();
+    let found = file(path).and_then(|path| read(&path, environment, accepted));
+    let (status, file) = match found {
+        Some(file) => (StatusCode::OK, file),
         None => {
-            let path = PathBuf::from(ROOT).join("404.html");
-            let bytes = std::fs::read(&path).map_err(Problem::internal)?;
-            (StatusCode::NOT_FOUND, path, bytes)
+            let page = PathBuf::from(ROOT).join("404.html");
+            let page = read(&page, environment, accepted)
+                .ok_or_else(|| Problem::internal("the pages are not packed"))?;
+            (StatusCode::NOT_FOUND, page)
         }
     };
-    let content_type = content_type(&path);
-    if content_type.starts_with("text/html") {
-        bytes = with_environment(bytes).await?;
-    }
-    let mut reply = http::Response::new(FullBody::new(bytes.into()));
-    *reply.status_mut() = status;
+    let kept = status == StatusCode::OK && path.starts_with(ASSETS);
+    let tag = format!("\"{}\"", &Fingerprint::of(&file.bytes).to_string()[..32]);
+    let same = request.headers().get_all(header::IF_NONE_MATCH).iter().any(|known| {
+        known.to_str().is_ok_and(|known| known.split(',').any(|known| known.trim() == tag))
+    });
+    let mut reply = if same && status == StatusCode::OK {
+        let mut reply = http::Response::new(FullBody::new(Vec::new().into()));
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        reply
+    } else {
+        let mut reply = http::Response::new(FullBody::new(file.bytes.into()));
+        *reply.status_mut() = status;
+        reply
+    };
     let headers = reply.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+    if let Some(coding) = file.coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    let caching = if kept { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
+    headers.insert(header::ETAG, HeaderValue::try_from(tag).map_err(Problem::internal)?);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     // A window that a bridge opens by popup needs its opener.
@@ -74,16 +91,52 @@ fn file(path: &str) -> Option<PathBuf> {
     Some(if path.ends_with('/') { whole.join("index.html") } else { whole })
 }
 
-fn content_type(path: &Path) -> &'static str {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("html") => "text/html; charset=utf-8",
+/// A file as it is sent.
+struct Found {
+    bytes: Vec<u8>,
+    content_type: &'static str,
+    coding: Option<&'static str>,
+}
+
+/// Reads a file in the best coding that is accepted; of a page the one that is meant for
+/// this environment.
+fn read(path: &Path, environment: Environment, accepted: &str) -> Option<Found> {
+    let content_type = content_type(path)?;
+    let path = match environment {
+        Environment::Test if content_type == HTML => path.with_extension("test.html"),
+        _ => path.to_owned(),
+    };
+    let coded = CODINGS.into_iter().filter(|(coding, _)| accepts(accepted, coding));
+    let coded = coded.filter_map(|(coding, ending)| {
+        let name = format!("{}.{ending}", path.to_str()?);
+        Some((std::fs::read(name).ok()?, Some(coding)))
+    });
+    let (bytes, coding) = { coded }.next().or_else(|| Some((std::fs::read(&path).ok()?, None)))?;
+    Some(Found { bytes, content_type, coding })
+}
+
+/// Whether `Accept-Encoding` has this coding (RFC 9110, section 12.5.3).
+fn accepts(accepted: &str, coding: &str) -> bool {
+    accepted.split(',').any(|item| {
+        let (name, weight) = item.split_once(';').unwrap_or((item, ""));
+        let none = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse().ok());
+        name.trim().eq_ignore_ascii_case(coding) && none != Some(0.0)
+    })
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+
+/// The type of a file; none for what is no part of the site by itself.
+fn content_type(path: &Path) -> Option<&'static str> {
+    Some(match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => HTML,
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("json") => "application/json",
         Some("wasm") => "application/wasm",
         Some("svg") => "image/svg+xml",
-        _ => "application/octet-stream",
-    }
+        _ => return None,
+    })
 }
 
 /// Nothing inline and no other host; the bridge on this computer, and our own module.
@@ -93,13 +146,4 @@ fn content_security_policy(bridge: &str) -> String {
          img-src 'self'; connect-src 'self' {bridge}; form-action 'self'; base-uri 'none'; \
          frame-ancestors 'none'; require-trusted-types-for 'script'"
     )
-}
-
-async fn with_environment(page: Vec<u8>) -> Result<Vec<u8>, Problem> {
-    let banner = match web::trust().await?.environment() {
-        Environment::Test => TEST_BANNER,
-        Environment::Production => "",
-    };
-    let page = String::from_utf8(page).map_err(Problem::internal)?;
-    Ok(page.replacen(ENVIRONMENT_MARK, banner, 1).into_bytes())
 }
