@@ -1,8 +1,11 @@
 // API介接服務申請: notice, sign-in, kind, form, confirmation, signature, receipt.
 
-import init, { checkApplication, checkUbn } from "/wasm/client.js";
+import init, { checkApplication, checkField, checkUbn, reasonLeft } from "/wasm/client.js";
+import { draftOf, sweep } from "/js/drafts.js";
 import { config, get, post, sign, signIn } from "/js/service.js";
-import { busy, clearMessage, confirmed, element, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
+import {
+  busy, clearMessage, confirmed, element, markField, phones, sheet, show, tell, tellFields, tellTrouble,
+} from "/js/page.js";
 
 const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 let ubn = "";
@@ -11,6 +14,9 @@ let account = null;
 
 const form = element("application-form");
 const data = (target) => Object.fromEntries(new FormData(target));
+const FIELDS = ["companyName", "hostAddress", "contactName", "landline", "mobile", "email", "reason"];
+const typed = () => Object.fromEntries(FIELDS.map((name) => [name, form[name].value]));
+sweep();
 
 element("notice-read").addEventListener("click", () => show("sign-in"));
 for (const button of document.querySelectorAll("[data-back]")) {
@@ -52,14 +58,49 @@ element("kind-form").addEventListener("submit", (event) => {
   const upload = kind === "certificate-upload";
   element("certificate-row").hidden = !upload;
   element("possession-row").hidden = !upload;
-  for (const name of ["companyName", "hostAddress", "contactName", "landline", "mobile", "email"]) {
+  const kept = upload ? null : draftOf(ubn, kind).kept();
+  for (const name of FIELDS.filter((name) => name !== "reason")) {
     if (account && !form[name].value) form[name].value = account[name] ?? "";
     // An upload changes nothing but the certificate.
     form[name].readOnly = upload;
     if (upload) form[name].value = account?.[name] ?? "";
   }
   if (account && kind !== "data-change") form.companyName.value = account.companyName;
+  for (const name of FIELDS) if (kept?.[name]) form[name].value = kept[name];
+  countReason();
   show("form");
+  if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後自動刪除；不需要時請按「清除」。", { good: true });
+});
+
+/** Says how much may still be typed under 使用目的/原因. */
+async function countReason() {
+  await checks;
+  const left = reasonLeft(form.reason.value);
+  element("reason-left").textContent = left < 0 ? `已超過${-left}字` : `還可輸入${left}字`;
+}
+
+/** Judges one field as the server will, and shows its text as it will be signed. */
+async function checkTyped(input) {
+  await checks;
+  const { environment } = await config();
+  const outcome = JSON.parse(checkField(input.name, input.value, environment === "test"));
+  await markField(input, outcome.errors?.[0].code);
+  if (outcome.errors || outcome.accepted === input.value) return;
+  const folded = outcome.accepted !== input.value.trim().normalize("NFC");
+  input.value = outcome.accepted;
+  if (folded) element("folded").textContent = `已自動轉換為「${outcome.accepted}」`;
+}
+
+form.addEventListener("input", ({ target }) => {
+  if (!FIELDS.includes(target.name)) return;
+  element("folded").textContent = "";
+  if (kind !== "certificate-upload") draftOf(ubn, kind).keep(typed());
+  if (target.name === "reason") countReason();
+  // Once it is right again, it says so at once.
+  if (target.getAttribute("aria-invalid")) checkTyped(target);
+});
+form.addEventListener("change", ({ target }) => {
+  if (FIELDS.includes(target.name) && target.value) checkTyped(target);
 });
 
 element("open-rules").addEventListener("click", () => element("rules").showModal());
@@ -67,7 +108,26 @@ element("rules-read").addEventListener("click", () => {
   element("rules").close();
   element("agreed").disabled = false;
 });
-form.addEventListener("reset", clearMessage);
+form.addEventListener("reset", () => {
+  clearMessage();
+  const before = typed();
+  if (!kind || !Object.values(before).some(Boolean)) return;
+  draftOf(ubn, kind).forget();
+  element("folded").textContent = "";
+  const undo = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "復原" });
+  undo.addEventListener("click", () => {
+    for (const [name, value] of Object.entries(before)) form[name].value = value;
+    draftOf(ubn, kind).keep(before);
+    clearMessage();
+    countReason();
+  });
+  // After the form has been emptied.
+  setTimeout(() => {
+    countReason();
+    tell("已清除", "", { good: true, items: [Object.assign(document.createElement("li"), { id: "undo" })] });
+    element("undo").append(undo);
+  });
+});
 
 async function draft() {
   const { landline, mobile, ...rest } = data(form);
@@ -152,11 +212,14 @@ function showReceipt(receipt) {
     ["申請日期", receipt.submittedAtRoc],
     ["連線主機網路位址", receipt.hostAddress],
     ["申請目的/原因", receipt.reason],
-    ["isskey", receipt.issKey, true],
+    ["isskey", receipt.issKey, "copy"],
     ["申請結果", accepted],
-    ["S/N", receipt.serialNumber, true],
+    ["S/N", receipt.serialNumber, "copy"],
   ]);
+  draftOf(ubn, kind).forget();
+  kind = "";
   form.reset();
+  element("agreed").disabled = true;
   show("receipt");
 }
 

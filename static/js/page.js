@@ -47,6 +47,14 @@ export function tell(title, advice, { good = false, items = [] } = {}) {
   message.scrollIntoView({ block: "start" });
 }
 
+/** Marks one field as wrong for this reason, or as right without one. */
+export async function markField(input, code) {
+  const error = input.closest(".field").querySelector(".error");
+  input.toggleAttribute("aria-invalid", Boolean(code));
+  if (code) input.setAttribute("aria-invalid", "true");
+  if (error) error.textContent = code ? await fieldText(code) : "";
+}
+
 /** Marks the fields that are wrong; returns links to them for the summary. */
 async function markFields(fields, form) {
   const items = [];
@@ -121,14 +129,55 @@ export function confirmed() {
   });
 }
 
-/** Fills a sheet with rows of a name and a value; empty values are left out. */
+/** A button that copies a text and says so. */
+function copier(name, value) {
+  const button = make("button", "複製");
+  button.type = "button";
+  button.className = "small";
+  button.setAttribute("aria-label", `複製${name}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(value);
+      button.textContent = "已複製";
+    } catch {
+      button.textContent = "無法複製";
+    }
+    setTimeout(() => (button.textContent = "複製"), 2000);
+  });
+  return button;
+}
+
+/** A value that nobody may read over the shoulder: hidden until it is asked for. */
+function secret(name, value) {
+  const text = make("span", "•".repeat(value.length));
+  text.className = "mono";
+  const button = make("button", "顯示");
+  button.type = "button";
+  button.className = "small";
+  button.setAttribute("aria-pressed", "false");
+  button.setAttribute("aria-label", `顯示${name}`);
+  button.addEventListener("click", () => {
+    const shown = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(shown));
+    button.textContent = shown ? "隱藏" : "顯示";
+    text.textContent = shown ? value : "•".repeat(value.length);
+  });
+  return [text, " ", button, " ", copier(name, value)];
+}
+
+/**
+ * Fills a sheet with rows of a name, a value and how it is shown: "mono", "copy" (with a
+ * button) or "secret" (hidden until it is asked for). Empty values are left out.
+ */
 export function sheet(target, rows) {
   target.replaceChildren();
-  for (const [name, value, mono] of rows) {
+  for (const [name, value, how] of rows) {
     if (value === null || value === undefined || value === "") continue;
-    const text = make("dd", value);
-    if (mono) text.className = "mono";
-    target.append(make("dt", `${name}：`), text);
+    const place = make("dd", how === "secret" ? "" : value);
+    place.classList.toggle("mono", how === "mono" || how === "copy");
+    if (how === "copy") place.append(" ", copier(name, value));
+    if (how === "secret") place.append(...secret(name, value));
+    target.append(make("dt", `${name}：`), place);
   }
 }
 

@@ -17,6 +17,20 @@ element("sign-in-form").addEventListener("submit", async (event) => {
   }, event.target);
 });
 
+/** What happens next, by state. */
+const NEXT = {
+  accepted: "內政部審核中，請以本頁查詢結果；審核期間不需要再次申請。",
+  approved: "請由「API介接服務申請」選擇申請事項，例如憑證上傳。",
+  rejected: "請依審核結果修正後，重新申請。",
+};
+
+const TAIPEI = { timeZone: "Asia/Taipei", hourCycle: "h23", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
+const time = (instant) => new Intl.DateTimeFormat("zh-TW", TAIPEI).format(new Date(instant));
+const left = (instant) => {
+  const minutes = Math.max(0, Math.floor((new Date(instant) - Date.now()) / 60_000));
+  return `${Math.floor(minutes / 60)}小時${minutes % 60}分`;
+};
+
 async function load() {
   const progress = await get("/api/cases");
   const account = progress.account ?? {};
@@ -24,12 +38,12 @@ async function load() {
     ["公司名稱", account.companyName],
     ["營利事業統一編號", account.ubn],
     ["主機連線IP位址", account.hostAddress],
-    ["憑證序號", account.certificateSerialNumber, true],
+    ["憑證序號", account.certificateSerialNumber, "mono"],
     ["有效起始日期", account.notBefore],
     ["有效迄止日期", account.notAfter],
     ["啟用狀態", account.statusWord],
-    ["isskey", account.issKey, true],
-    ["apId", account.apId, true],
+    ["isskey", account.issKey, "secret"],
+    ["apId", account.apId, "secret"],
   ]);
   element("count").textContent =
     `查詢結果：計${progress.count}筆申請資料　查詢日期時間：${progress.queriedAt}`;
@@ -54,9 +68,16 @@ function caseView(found) {
     ["案件狀態", found.stateWord],
     ["審核日期", found.decidedAtRoc],
     ["審核結果", found.result],
-    ["S/N", found.serialNumber, true],
+    ["S/N", found.serialNumber, "copy"],
   ]);
   box.append(rows);
+  const next = NEXT[found.state];
+  if (next) {
+    const text = document.createElement("p");
+    text.className = "next";
+    text.textContent = `接下來：${next}`;
+    box.append(text);
+  }
   if (found.cancellableUntil) {
     const button = document.createElement("button");
     button.type = "button";
@@ -70,9 +91,12 @@ function caseView(found) {
         tell("取消成功", "", { good: true });
       });
     });
+    const until = document.createElement("span");
+    until.className = "hint";
+    until.textContent = `可取消至 ${time(found.cancellableUntil)}（還有${left(found.cancellableUntil)}）`;
     const buttons = document.createElement("div");
     buttons.className = "buttons";
-    buttons.append(button);
+    buttons.append(button, until);
     box.append(buttons);
   }
   return box;

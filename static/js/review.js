@@ -24,7 +24,7 @@ function caseView(found) {
   const rows = document.createElement("dl");
   rows.className = "sheet";
   sheet(rows, [
-    ["S/N", found.serialNumber, true],
+    ["S/N", found.serialNumber, "copy"],
     ["申請事項", found.kindWord],
     ["申請日期", found.submittedAtRoc],
     ["公司名稱", found.companyName],

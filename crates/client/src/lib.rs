@@ -20,14 +20,17 @@ fn json<T: Serialize>(outcome: &Outcome<T>) -> String {
     serde_json::to_string(outcome).unwrap_or_default()
 }
 
+fn address_policy(test_environment: bool) -> AddressPolicy {
+    if test_environment { AddressPolicy::PublicOrLoopback } else { AddressPolicy::Public }
+}
+
 /// Checks an application form, given as the JSON of its fields. Returns
 /// `{"accepted": application}` or `{"errors": [{"pointer", "code"}]}`.
 ///
 /// `test_environment` says whether this computer's own addresses may be registered.
 #[wasm_bindgen(js_name = checkApplication)]
 pub fn check_application(draft: &str, test_environment: bool) -> String {
-    let addresses =
-        if test_environment { AddressPolicy::PublicOrLoopback } else { AddressPolicy::Public };
+    let addresses = address_policy(test_environment);
     let Ok(draft) = serde_json::from_str::<ApplicationDraft>(draft) else {
         return json::<()>(&Outcome::Errors(vec![FieldError::at("", FieldProblem::Required)]));
     };
@@ -35,6 +38,22 @@ pub fn check_application(draft: &str, test_environment: bool) -> String {
         Ok(application) => json(&Outcome::Accepted(application)),
         Err(errors) => json::<()>(&Outcome::Errors(errors)),
     }
+}
+
+/// Checks one field of the application form. Returns `{"accepted": "as it will be signed"}`
+/// or `{"errors": …}`.
+#[wasm_bindgen(js_name = checkField)]
+pub fn check_field(member: &str, text: &str, test_environment: bool) -> String {
+    match domain::check_field(member, text, address_policy(test_environment)) {
+        Ok(text) => json(&Outcome::Accepted(text)),
+        Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at(member, problem)])),
+    }
+}
+
+/// Characters that may still be typed under 使用目的/原因.
+#[wasm_bindgen(js_name = reasonLeft)]
+pub fn reason_left(text: &str) -> i32 {
+    i32::try_from(domain::reason_left(text)).unwrap_or(i32::MIN)
 }
 
 /// Checks a 統一編號. Returns `{"accepted": "12345675"}` or `{"errors": …}`.

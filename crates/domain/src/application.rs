@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
-use crate::field::{FieldError, FieldProblem, line, paragraph};
+use crate::field::{FieldError, FieldProblem, characters, line, paragraph};
 use crate::{CaseKind, Document, Terms, Ubn};
 
 /// Longest company name, in characters.
@@ -172,6 +172,38 @@ impl ApplicationDraft {
     }
 }
 
+/// Checks one field of the form by itself, as [`ApplicationDraft::parse`] does; its text as it
+/// will be signed. A telephone number may be empty here: one of the two is needed.
+///
+/// # Errors
+/// What is wrong; [`FieldProblem::NotOffered`] for a member that is no such field.
+pub fn check_field(
+    member: &str,
+    text: &str,
+    addresses: AddressPolicy,
+) -> Result<String, FieldProblem> {
+    match member {
+        "companyName" => line(text, MAX_NAME),
+        "ubn" => text.parse().map(|ubn: Ubn| ubn.as_str().to_owned()),
+        "hostAddress" => HostAddress::parse(text, addresses).map(String::from),
+        "contactName" => line(text, MAX_CONTACT),
+        "landline" => optional::<Landline>(text)
+            .map(|number| number.map_or_else(String::new, |number| number.as_str().to_owned())),
+        "mobile" => optional::<Mobile>(text)
+            .map(|number| number.map_or_else(String::new, |number| number.as_str().to_owned())),
+        "email" => text.parse().map(|email: Email| email.as_str().to_owned()),
+        "reason" => paragraph(text, MAX_REASON),
+        _ => Err(FieldProblem::NotOffered),
+    }
+}
+
+/// Characters that may still be typed under 使用目的/原因, counted as people count; below
+/// zero when there are too many.
+pub fn reason_left(text: &str) -> isize {
+    let used = isize::try_from(characters(text.trim())).unwrap_or(isize::MAX);
+    isize::try_from(MAX_REASON).unwrap_or_default().saturating_sub(used)
+}
+
 fn application_kind(text: &str) -> Result<CaseKind, FieldProblem> {
     CaseKind::from_name(text)
         .filter(|kind| *kind != CaseKind::CertificateUpload)
@@ -249,6 +281,35 @@ mod tests {
         let again: ApplicationDraft = serde_json::from_value(json.clone()).unwrap();
         let again = again.parse(AddressPolicy::PublicOrLoopback).unwrap();
         assert_eq!(serde_json::to_value(again).unwrap(), json);
+    }
+
+    #[test]
+    fn a_field_by_itself_is_judged_as_in_the_form() {
+        let policy = AddressPolicy::PublicOrLoopback;
+        let whole = serde_json::to_value(draft().parse(policy).unwrap()).unwrap();
+        let typed = serde_json::to_value(draft()).unwrap();
+        for member in
+            ["companyName", "ubn", "hostAddress", "contactName", "landline", "email", "reason"]
+        {
+            let alone = check_field(member, typed[member].as_str().unwrap(), policy);
+            assert_eq!(alone.as_deref(), Ok(whole[member].as_str().unwrap()), "{member}");
+            let empty = ApplicationDraft::default().parse(policy).unwrap_err();
+            let pointer = format!("/{member}");
+            let of_form =
+                empty.iter().find(|error| error.pointer == pointer).map(|error| error.code);
+            match check_field(member, "", policy) {
+                Ok(_) => assert_eq!(of_form, Some(FieldProblem::PhoneMissing)),
+                Err(problem) => assert_eq!(Some(problem), of_form, "{member}"),
+            }
+        }
+        assert_eq!(
+            check_field("mobile", "０９１２３４５６７８", policy).as_deref(),
+            Ok("0912345678")
+        );
+        assert_eq!(check_field("kind", "x", policy), Err(FieldProblem::NotOffered));
+        assert_eq!(reason_left(""), 350);
+        assert_eq!(reason_left(" 一\u{301}二 "), 348);
+        assert_eq!(reason_left(&"字".repeat(351)), -1);
     }
 
     #[test]

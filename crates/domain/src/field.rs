@@ -126,12 +126,17 @@ pub(crate) fn paragraph(text: &str, max: usize) -> Result<String, FieldProblem> 
     free_text(&text.replace("\r\n", "\n"), max, |character| character == '\n')
 }
 
+/// Characters as people count them: a letter with its marks is one.
+pub(crate) fn characters(text: &str) -> usize {
+    use unicode_segmentation::UnicodeSegmentation;
+    text.graphemes(true).count()
+}
+
 fn free_text(
     text: &str,
     max: usize,
     allowed: impl Fn(char) -> bool,
 ) -> Result<String, FieldProblem> {
-    use unicode_segmentation::UnicodeSegmentation;
     let text = normal_form::nfc(text).trim().to_owned();
     if text.is_empty() {
         return Err(FieldProblem::Required);
@@ -139,8 +144,7 @@ fn free_text(
     if text.chars().any(|character| is_forbidden(character) && !allowed(character)) {
         return Err(FieldProblem::ForbiddenCharacter);
     }
-    // Counted as people count: a letter with its marks is one.
-    if text.graphemes(true).count() > max {
+    if characters(&text) > max {
         return Err(FieldProblem::TooLong);
     }
     Ok(text)

@@ -28,7 +28,8 @@ mod verification;
 
 pub use account::{Account, AccountStatus, Standing};
 pub use application::{
-    Agreement, Application, ApplicationDraft, ResultTextError, TermsReference, result_text,
+    Agreement, Application, ApplicationDraft, ResultTextError, TermsReference, check_field,
+    reason_left, result_text,
 };
 #[cfg(feature = "server")]
 pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};

@@ -297,6 +297,35 @@ impl Desk {
         }
     }
 
+    /// Waits until an element is shown and says this.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn says(&self, css: &str, part: &str) -> anyhow::Result<()> {
+        let begun = std::time::Instant::now();
+        loop {
+            let text = self.text(css).await?;
+            if text.contains(part) {
+                return Ok(());
+            }
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "{css} says {text}, not {part}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until a script says yes.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn until(&self, script: &str) -> anyhow::Result<()> {
+        let begun = std::time::Instant::now();
+        while self.client.execute(script, vec![]).await? != true {
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "{script}: not in time");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    }
+
     /// Everything that the page shows.
     ///
     /// # Errors

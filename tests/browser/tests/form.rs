@@ -1,0 +1,99 @@
+//! The form while it is filled in (#5): judged field by field as the server will, and kept
+//! on this device until it is sent.
+
+use browser_tests::Desk;
+use serde_json::Value;
+use test_pki::demo::COMPANY;
+
+async fn at_form(desk: &Desk) {
+    desk.open("/apply/").await.unwrap();
+    desk.click("#notice-read").await.unwrap();
+    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.click("#kind-form button[type=submit]").await.unwrap();
+    desk.text("#application-form").await.unwrap();
+}
+
+async fn value(desk: &Desk, id: &str) -> String {
+    let script = "return document.getElementById(arguments[0]).value";
+    let found = desk.client.execute(script, vec![Value::from(id)]).await.unwrap();
+    found.as_str().unwrap().to_owned()
+}
+
+/// Types into a field and leaves it.
+async fn types(desk: &Desk, field: &str, text: &str) {
+    desk.fill(field, text).await.unwrap();
+    desk.client.execute("document.activeElement.blur()", vec![]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_is_judged_when_it_is_left() {
+    let desk = Desk::start("fields").await.unwrap();
+    at_form(&desk).await;
+    types(&desk, "#email", "nobody").await;
+    desk.says("#email-error", "name@example.com.tw").await.unwrap();
+    types(&desk, "#hostAddress", "10.0.0.1").await;
+    desk.says("#hostAddress-error", "固定IP位址").await.unwrap();
+    desk.shots("errors").await.unwrap();
+    // Right again: the error goes while it is typed.
+    desk.fill("#email", "clerk@example.com.tw").await.unwrap();
+    let gone = "return document.getElementById('email-error').textContent === ''";
+    desk.until(gone).await.unwrap();
+    // Full width becomes ordinary, and it is said so.
+    types(&desk, "#hostAddress", "１２７．０．０．１").await;
+    desk.says("#folded", "127.0.0.1").await.unwrap();
+    assert_eq!(value(&desk, "hostAddress").await, "127.0.0.1");
+    // Counted as people count.
+    types(&desk, "#reason", &"查".repeat(351)).await;
+    desk.says("#reason-left", "已超過1字").await.unwrap();
+    desk.says("#reason-error", "字數超過限制").await.unwrap();
+    types(&desk, "#reason", "依洗錢防制法第十條").await;
+    desk.says("#reason-left", "還可輸入341字").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_typed_survives_until_it_is_sent() {
+    let desk = Desk::start("drafts").await.unwrap();
+    at_form(&desk).await;
+    desk.fill("#contactName", "王測試").await.unwrap();
+    desk.fill("#reason", "依洗錢防制法第十條確認客戶身分").await.unwrap();
+    // A closed tab, another day.
+    at_form(&desk).await;
+    desk.says("#message.good", "已帶入上次尚未送出的資料").await.unwrap();
+    desk.shots("kept").await.unwrap();
+    assert_eq!(value(&desk, "contactName").await, "王測試");
+    // 清除 can be taken back.
+    desk.click("#application-form button[type=reset]").await.unwrap();
+    desk.says("#message.good", "已清除").await.unwrap();
+    assert_eq!(value(&desk, "contactName").await, "");
+    desk.shots("cleared").await.unwrap();
+    desk.click("#undo button").await.unwrap();
+    assert_eq!(value(&desk, "reason").await, "依洗錢防制法第十條確認客戶身分");
+    // 返回 and again: still there.
+    desk.click("#application-form [data-back=kind]").await.unwrap();
+    desk.click("#kind-form button[type=submit]").await.unwrap();
+    assert_eq!(value(&desk, "contactName").await, "王測試");
+
+    desk.fill("#hostAddress", "127.0.0.1").await.unwrap();
+    desk.fill("#mobile", "0912345678").await.unwrap();
+    desk.fill("#email", "clerk@example.com.tw").await.unwrap();
+    desk.click("#open-rules").await.unwrap();
+    desk.click("#rules-read").await.unwrap();
+    desk.click("#agreed").await.unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.click("#confirm-yes").await.unwrap();
+    desk.says("#receipt-sheet", "已受理").await.unwrap();
+    let kept =
+        "return Object.keys(localStorage).filter((key) => key.startsWith('chayan-draft-')).length";
+    assert_eq!(desk.client.execute(kept, vec![]).await.unwrap(), 0);
+
+    // Until when it can be withdrawn, and what happens next.
+    desk.open("/query/").await.unwrap();
+    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    let shown = desk.text("#cases").await.unwrap();
+    assert!(shown.contains("接下來：內政部審核中") && shown.contains("還有23小時59分"), "{shown}");
+    desk.shots("progress").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
