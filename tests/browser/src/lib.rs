@@ -370,10 +370,29 @@ impl Desk {
         Ok(self.client.issue_cmd(command).await?)
     }
 
-    /// Takes the whole page as a wide and as a narrow screen shows it, and as printed.
+    /// Asks axe whether everybody can use what the page shows (WCAG 2.1 AA).
     ///
     /// # Errors
-    /// When the browser cannot.
+    /// When somebody cannot: what, and where.
+    async fn accessible(&self, name: &str) -> anyhow::Result<()> {
+        let axe = project().join("tests/browser/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(axe).context("axe-core (scripts/install test)")?;
+        self.client.execute(&axe, vec![]).await?;
+        let script = "const done = arguments[0]; \
+            axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }) \
+            .then(({ violations }) => done(violations.map(({ id, help, nodes }) => \
+                `${id}: ${help}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)), \
+                (error) => done([String(error)]))";
+        let found = self.client.execute_async(script, vec![]).await?;
+        anyhow::ensure!(found == json!([]), "{name}: {found:#}");
+        Ok(())
+    }
+
+    /// Takes the whole page as a wide and as a narrow screen shows it, and as printed.
+    /// Looks on the screens that nothing is too wide and that everybody can use it.
+    ///
+    /// # Errors
+    /// When the browser cannot, or somebody.
     pub async fn shots(&self, name: &str) -> anyhow::Result<()> {
         for (width, medium) in [(1280, ""), (390, ""), (794, "print")] {
             self.devtools("Emulation.setEmulatedMedia", json!({ "media": medium })).await?;
@@ -388,6 +407,9 @@ impl Desk {
                 overflow.as_i64().is_some_and(|pixels| pixels <= 0),
                 "{name} at {width}: {overflow} pixels too wide"
             );
+            if medium.is_empty() {
+                self.accessible(&format!("{name} at {width}")).await?;
+            }
             let shot = self
                 .devtools(
                     "Page.captureScreenshot",

@@ -97,3 +97,16 @@ async fn what_was_typed_survives_until_it_is_sent() {
     desk.shots("progress").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }
+
+/// The checks of `shots` find something where there is something.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_cannot_use_is_found() {
+    let desk = Desk::start("accessibility").await.unwrap();
+    desk.open("/").await.unwrap();
+    desk.shots("home").await.unwrap();
+    let script = "document.querySelector('main').append(document.createElement('input'))";
+    desk.client.execute(script, vec![]).await.unwrap();
+    let found = desk.shots("broken").await.unwrap_err().to_string();
+    assert!(found.contains("Form elements must have labels"), "{found}");
+    desk.client.clone().close().await.unwrap();
+}

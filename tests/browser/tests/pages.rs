@@ -100,10 +100,10 @@ async fn a_clerk_goes_all_the_way_and_an_officer_decides() {
     assert!(desk.text("#queue").await.unwrap().contains("待審核案件：1件"));
     desk.shots("review-queue").await.unwrap();
     // Without a result text it cannot be decided.
-    desk.click(".case button").await.unwrap();
+    desk.click(".case .buttons button").await.unwrap();
     assert!(desk.text("#message").await.unwrap().contains("審核結果"));
     desk.fill(".case textarea", "審核通過").await.unwrap();
-    desk.click(".case button").await.unwrap();
+    desk.click(".case .buttons button").await.unwrap();
     assert!(desk.text("#message.good").await.unwrap().contains("核准"));
     desk.shots("review-decided").await.unwrap();
 
