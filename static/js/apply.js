@@ -2,9 +2,10 @@
 
 import init, { checkApplication, checkField, checkUbn, reasonLeft } from "/wasm/client.js";
 import { draftOf, sweep } from "/js/drafts.js";
+import { fillReceipt } from "/js/receipt.js";
 import { config, get, post, sign, signIn } from "/js/service.js";
 import {
-  busy, clearMessage, confirmed, element, markField, phones, sheet, show, tell, tellFields, tellTrouble,
+  busy, clearMessage, confirmed, element, markField, show, tell, tellFields, tellTrouble,
 } from "/js/page.js";
 
 const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
@@ -202,20 +203,7 @@ form.addEventListener("submit", async (event) => {
 });
 
 function showReceipt(receipt) {
-  const accepted = receipt.state === "accepted" ? "已受理" : receipt.stateWord;
-  sheet(element("receipt-sheet"), [
-    ["公司名稱", receipt.companyName],
-    ["營利事業統一編號", receipt.ubn],
-    ["聯絡電話", phones(receipt)],
-    ["電子信箱", receipt.email],
-    ["申請事由", receipt.kindWord],
-    ["申請日期", receipt.submittedAtRoc],
-    ["連線主機網路位址", receipt.hostAddress],
-    ["申請目的/原因", receipt.reason],
-    ["isskey", receipt.issKey, "copy"],
-    ["申請結果", accepted],
-    ["S/N", receipt.serialNumber, "copy"],
-  ]);
+  fillReceipt(element("receipt-sheet"), receipt);
   draftOf(ubn, kind).forget();
   kind = "";
   form.reset();

@@ -1,6 +1,7 @@
 // API介接服務進度查詢: account, cases, withdrawal within 24 hours.
 
 import init, { checkUbn } from "/wasm/client.js";
+import { fillReceipt } from "/js/receipt.js";
 import { get, post, signIn, signOut } from "/js/service.js";
 import { busy, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
 
@@ -78,6 +79,18 @@ function caseView(found) {
     text.textContent = `接下來：${next}`;
     box.append(text);
   }
+  const buttons = document.createElement("div");
+  buttons.className = "buttons";
+  const receipt = document.createElement("button");
+  receipt.type = "button";
+  receipt.className = "secondary";
+  receipt.textContent = "收執聯";
+  receipt.addEventListener("click", () => {
+    fillReceipt(element("receipt-sheet"), found);
+    show("receipt");
+  });
+  buttons.append(receipt);
+  box.append(buttons);
   if (found.cancellableUntil) {
     const button = document.createElement("button");
     button.type = "button";
@@ -94,10 +107,7 @@ function caseView(found) {
     const until = document.createElement("span");
     until.className = "hint";
     until.textContent = `可取消至 ${time(found.cancellableUntil)}（還有${left(found.cancellableUntil)}）`;
-    const buttons = document.createElement("div");
-    buttons.className = "buttons";
     buttons.append(button, until);
-    box.append(buttons);
   }
   return box;
 }
@@ -108,3 +118,6 @@ element("sign-out").addEventListener("click", async () => {
   element("account-sheet").replaceChildren();
   show("sign-in");
 });
+
+element("print").addEventListener("click", () => window.print());
+element("receipt-back").addEventListener("click", () => show("result"));

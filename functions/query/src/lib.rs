@@ -1,4 +1,5 @@
-//! Progress (A11 to A13): the company's account and cases; a receipt, again.
+//! Progress (A11 to A13): the company's account and cases; a receipt, again; whether a
+//! receipt is one of ours.
 
 use domain::{Case, CaseId, Code, IssKey, RocDate, RocDateTime, SealingKey};
 use http::{Method, StatusCode};
@@ -23,6 +24,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     match path.as_slice() {
         ["api", "cases"] => progress(&request).await,
         ["api", "cases", id] => receipt(&request, id).await,
+        ["api", "receipts", id] => check(id),
         _ => Err(Code::NotFound.into()),
     }
 }
@@ -129,4 +131,33 @@ async fn receipt(request: &Request, id: &str) -> Result<Reply, Problem> {
     let id = CaseId::parse(id).ok_or(Code::CaseNotFound)?;
     let row = Cases(store::spin::open(Label::Cases)?).case_of(ubn, id)?;
     Ok(web::json(StatusCode::OK, &row.receipt()))
+}
+
+/// What whoever holds a receipt may compare with it: nothing that is not printed there, and
+/// nobody's name, number or address. The S/N is random, so that none can be found by trying.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptCheck {
+    serial_number: CaseId,
+    company_name: String,
+    ubn: String,
+    kind_word: &'static str,
+    submitted_at_roc: String,
+    state: domain::CaseState,
+    state_word: &'static str,
+}
+
+fn check(id: &str) -> Result<Reply, Problem> {
+    let id = CaseId::parse(id).ok_or(Code::CaseNotFound)?;
+    let receipt = Cases(store::spin::open(Label::Cases)?).case(id)?.receipt();
+    let reply = ReceiptCheck {
+        serial_number: receipt.serial_number,
+        company_name: receipt.company_name,
+        ubn: receipt.ubn.to_string(),
+        kind_word: receipt.kind_word,
+        submitted_at_roc: receipt.submitted_at_roc,
+        state: receipt.state,
+        state_word: receipt.state_word,
+    };
+    Ok(web::json(StatusCode::OK, &reply))
 }

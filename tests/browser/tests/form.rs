@@ -84,6 +84,9 @@ async fn what_was_typed_survives_until_it_is_sent() {
     desk.click("#apply-button").await.unwrap();
     desk.click("#confirm-yes").await.unwrap();
     desk.says("#receipt-sheet", "已受理").await.unwrap();
+    let address = "return document.querySelector('.receipt-code a').href";
+    let address = desk.client.execute(address, vec![]).await.unwrap();
+    desk.shots("receipt").await.unwrap();
     let kept =
         "return Object.keys(localStorage).filter((key) => key.startsWith('chayan-draft-')).length";
     assert_eq!(desk.client.execute(kept, vec![]).await.unwrap(), 0);
@@ -95,6 +98,21 @@ async fn what_was_typed_survives_until_it_is_sent() {
     let shown = desk.text("#cases").await.unwrap();
     assert!(shown.contains("接下來：內政部審核中") && shown.contains("還有23小時59分"), "{shown}");
     desk.shots("progress").await.unwrap();
+    // The receipt can be seen again with the card,
+    desk.click(".case .buttons button.secondary").await.unwrap();
+    desk.says("#receipt-sheet", "已受理").await.unwrap();
+    desk.shots("receipt-again").await.unwrap();
+    desk.click("#receipt-back").await.unwrap();
+    desk.text("#cases").await.unwrap();
+    // and checked by whoever holds it.
+    desk.client.goto(address.as_str().unwrap()).await.unwrap();
+    desk.says("#receipt-sheet", COMPANY.0).await.unwrap();
+    desk.shots("check").await.unwrap();
+    let private = desk.text("#receipt-sheet").await.unwrap();
+    assert!(!private.contains("0912345678") && !private.contains("clerk@"), "{private}");
+    desk.fill("#serialNumber", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed").await.unwrap();
+    desk.click("#check-form button").await.unwrap();
+    desk.says("#message", "查無此案件").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }
 

@@ -22,6 +22,20 @@ fn an_application_is_accepted_and_can_be_seen_again() {
     let id = text(&receipt["serialNumber"]);
     let again = visitor.get(&format!("/api/cases/{id}")).unwrap().expect(200).unwrap();
     assert_eq!(again, receipt);
+
+    // Whoever holds it may check it: what is printed there, and nobody's data.
+    let check = |id: &str| app.visitor().get(&format!("/api/receipts/{id}")).unwrap();
+    let checked = check(&id).expect(200).unwrap();
+    let members: Vec<_> = checked.as_object().unwrap().keys().map(String::as_str).collect();
+    let printed =
+        ["companyName", "kindWord", "serialNumber", "state", "stateWord", "submittedAtRoc", "ubn"];
+    assert_eq!(members, printed);
+    for member in printed {
+        assert_eq!(checked[member], receipt[member]);
+    }
+    for unknown in ["00000000-0000-4000-8000-000000000000", "1", "..%2fcases"] {
+        assert_eq!(check(unknown).code(), "case-not-found", "{unknown}");
+    }
 }
 
 #[test]

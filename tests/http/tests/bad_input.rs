@@ -18,12 +18,13 @@ const POSTS: [(&str, &str); 6] = [
     ("/api/review/cases/00000000-0000-4000-8000-000000000000/decision", "officer"),
 ];
 
-const GETS: [&str; 7] = [
+const GETS: [&str; 8] = [
     "/readyz",
     "/api/config",
     "/api/standing",
     "/api/cases",
     "/api/cases/00000000-0000-4000-8000-000000000000",
+    "/api/receipts/00000000-0000-4000-8000-000000000000",
     "/api/review/cases",
     "/api/review/cases/00000000-0000-4000-8000-000000000000",
 ];

@@ -94,7 +94,7 @@ fn the_coding_is_one_that_the_browser_takes() {
 #[test]
 fn every_page_is_light() {
     let app = TestApp::start();
-    for page in ["/", "/apply/", "/query/", "/review/"] {
+    for page in ["/", "/apply/", "/query/", "/receipt/", "/review/"] {
         let mut weight = 0;
         let mut seen = BTreeSet::new();
         let mut waiting = vec![page.to_owned()];
