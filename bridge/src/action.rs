@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use protocol::{Failure, FailureCode};
@@ -64,7 +65,8 @@ impl Workers {
     }
 
     /// Has a job done. Whoever stops waiting cancels it. `page` is the popup, and its name,
-    /// that asks where no window can be opened.
+    /// that asks where no window can be opened. `working` says afterwards whether the card came to
+    /// work.
     ///
     /// # Errors
     /// The worker's own [`Failure`]; [`FailureCode::TimedOut`] when the card does not
@@ -73,6 +75,7 @@ impl Workers {
         &self,
         job: &Job,
         page: Option<(&PageWindows, &str)>,
+        working: &AtomicBool,
     ) -> Result<Word, Failure> {
         let mut running = self.start(job).await.map_err(|_| FailureCode::Failed)?;
         let mut end = Instant::now() + self.card_time;
@@ -90,14 +93,18 @@ impl Workers {
                 Ok(Word::Asking) => end = Instant::now() + PERSON_TIME,
                 Ok(Word::Page(question)) => {
                     let (windows, window) = page.ok_or(FailureCode::ModuleFailed)?;
-                    let asked = timeout_at(end, windows.ask(window, question)).await;
-                    let answer = asked.map_err(|_| FailureCode::TimedOut)?;
+                    let person = Duration::from_secs(PATIENCE.into());
+                    let asked = timeout(person, windows.ask(window, question)).await;
+                    let answer = asked.map_err(|_| FailureCode::PinCancelled)?;
                     let answer = answer.ok_or(FailureCode::PinCancelled)?;
                     let mut line = Zeroizing::new(serde_json::to_vec(&answer).unwrap_or_default());
                     line.push(b'\n');
                     running.tell(&line).await.map_err(|_| FailureCode::ModuleFailed)?;
                 }
-                Ok(Word::Working) => end = Instant::now() + self.card_time,
+                Ok(Word::Working) => {
+                    working.store(true, Ordering::Relaxed);
+                    end = Instant::now() + self.card_time;
+                }
                 Ok(Word::Failed(failure)) => return Err(failure),
                 Ok(word) => return Ok(word),
                 // Modules may write to the output of the process that loads them.

@@ -1,5 +1,5 @@
 //! Windows of the bridge's own: where the person sees who asks for what, agrees, and types
-//! the PIN. Never in the page.
+//! the PIN. Never in the site's page.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -149,4 +149,40 @@ impl Display for PinQuestion {
 /// where they could cost a try.
 pub fn has_pin_length(pin: &SecretString) -> bool {
     (6..=8).contains(&pin.expose_secret().chars().count())
+}
+
+/// A text in lines of so many letters at most, wherever that breaks it; a character that is
+/// not ASCII takes the place of two.
+#[cfg(any(windows, test))]
+pub(crate) fn wrapped(text: &str, letters: usize) -> String {
+    let mut broken = String::with_capacity(text.len());
+    let mut width = 0;
+    for character in text.chars() {
+        let own = if character.is_ascii() { 1 } else { 2 };
+        if character == '\n' {
+            width = 0;
+        } else if width + own > letters {
+            broken.push('\n');
+            width = own;
+        } else {
+            width += own;
+        }
+        broken.push(character);
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn no_end_of_a_long_name_is_lost() {
+        let origin = format!("https://gov.tw.{}.evil.example", "a".repeat(230));
+        let shown = wrapped(&format!("網站：{origin}\n用途：登入"), 44);
+        assert!(shown.lines().all(|line| line.chars().count() <= 44));
+        assert!(shown.replace('\n', "").contains(&origin));
+        assert_eq!(wrapped("一二三", 4), "一二\n三");
+        assert_eq!(wrapped("ab\ncd", 2), "ab\ncd");
+    }
 }

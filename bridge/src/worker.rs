@@ -1,6 +1,6 @@
 //! The process that does one thing and ends: it looks at one source of cards, or opens a
-//! window and signs. Modules of vendors are loaded here and nowhere else, and the PIN is
-//! here and nowhere else; a hang or crash costs one request.
+//! window and signs. Modules of vendors are loaded here and nowhere else, and a window's
+//! PIN is here and nowhere else (one that the popup asks comes through the server); a hang or crash costs one request.
 //!
 //! It reads one [`Job`] from its input and writes [`Word`]s to its output, each a line of
 //! JSON. When its input ends, whoever asked has gone: it closes its window and ends.

@@ -32,11 +32,15 @@ fn a_page_cannot_spend_the_last_try() {
 #[test]
 fn requests_at_once_spend_no_more_tries_than_one_after_another() {
     let bridge = Bridge::with_answer("race", "999999");
+    // Two of each site, so that none is turned away.
+    assert_eq!(bridge.confirm(SITE, &bridge.begin(SITE).0).0, 200);
     let codes = std::thread::scope(|scope| {
-        let asked: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| bridge.sign().1["code"].clone())).collect();
+        let asked: Vec<_> = [ORIGIN, SITE, ORIGIN, SITE]
+            .map(|origin| scope.spawn(|| bridge.sign_from(origin).1["code"].clone()))
+            .into();
         asked.into_iter().map(|asked| asked.join().unwrap()).collect::<Vec<_>>()
     });
+    assert!(codes.iter().all(|code| code != "busy"), "{codes:?}");
     assert_eq!(codes.iter().filter(|code| *code == "pin-wrong").count(), 2, "{codes:?}");
     assert_eq!(bridge.card().tries_left, 1);
 }
@@ -223,6 +227,33 @@ fn where_no_window_can_be_opened_the_bridges_own_page_asks() {
     // Before the last try the person is asked for it.
     assert_eq!(popup.answered(&[json!("no")]).1["code"], "pin-cancelled");
     assert_eq!(popup.answered(&[json!("yes"), json!({"pin": PIN})]).0, 200);
+    // A popup that is closed before anything was typed costs nothing, however often.
+    let untyped = Bridge::start("untyped", &Answered::Program("/nonexistent/pinentry"));
+    let popup = Popup(&untyped, "0123456789abcdef0123456789abcdef");
+    for _ in 0..3 {
+        let body =
+            json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {}});
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(("127.0.0.1", untyped.running.port)).unwrap();
+        write!(
+            stream,
+            "POST /v1/sign HTTP/1.1\r\n{}\r\norigin: http://127.0.0.1:{}\r\nx-page-origin: {ORIGIN}\r\nx-page-window: {}\r\n{JSON}\r\ncontent-length: {}\r\n\r\n{body}",
+            untyped.host(),
+            untyped.running.port,
+            popup.1,
+            body.len()
+        )
+        .unwrap();
+        popup.question();
+        drop(stream);
+        let end = Instant::now() + Duration::from_secs(5);
+        while !popup.send("/v1/window", &[], &json!({"window": popup.1})).1.is_null() {
+            assert!(Instant::now() < end, "the question stays");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert_eq!(popup.answered(&[json!({"pin": PIN})]).0, 200, "no confirmation is asked for");
+    let popup = Popup(&bridge, "0123456789abcdef0123456789abcdef");
     // Only there: a page that asks itself is told that no window can be opened.
     assert_eq!(bridge.sign(), (500, json!({"code": "pin-prompt-unavailable"})));
     // Who was not paired asks for nothing.

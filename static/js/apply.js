@@ -1,7 +1,7 @@
 // API介接服務申請: notice, sign-in, kind, form, confirmation, signature, receipt.
 
 import init, { checkApplication, checkField, checkUbn, reasonLeft } from "/wasm/client.js";
-import { draftOf, sweep } from "/js/drafts.js";
+import { draftOf } from "/js/drafts.js";
 import { fillReceipt } from "/js/receipt.js";
 import { config, get, post, sign, signIn } from "/js/service.js";
 import {
@@ -17,7 +17,6 @@ const form = element("application-form");
 const data = (target) => Object.fromEntries(new FormData(target));
 const FIELDS = ["companyName", "hostAddress", "contactName", "landline", "mobile", "email", "reason"];
 const typed = () => Object.fromEntries(FIELDS.map((name) => [name, form[name].value]));
-sweep();
 
 element("notice-read").addEventListener("click", () => show("sign-in"));
 for (const button of document.querySelectorAll("[data-back]")) {
@@ -32,7 +31,10 @@ element("sign-in-form").addEventListener("submit", async (event) => {
   await busy(event.submitter, "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
     const { who } = await signIn({ as: "company", ubn: outcome.accepted });
     // Another company's data must not stay in the form.
-    if (ubn && ubn !== who.ubn) form.reset();
+    if (ubn && ubn !== who.ubn) {
+      kind = "";
+      form.reset();
+    }
     ubn = who.ubn;
     for (const place of document.querySelectorAll("[data-ubn]")) place.textContent = ubn;
     if (!form.companyName.value) form.companyName.value = who.name;
@@ -60,17 +62,19 @@ element("kind-form").addEventListener("submit", (event) => {
   element("certificate-row").hidden = !upload;
   element("possession-row").hidden = !upload;
   const kept = upload ? null : draftOf(ubn, kind).kept();
+  const fixedName = account && kind !== "data-change";
   for (const name of FIELDS.filter((name) => name !== "reason")) {
     if (account && !form[name].value) form[name].value = account[name] ?? "";
     // An upload changes nothing but the certificate.
     form[name].readOnly = upload;
     if (upload) form[name].value = account?.[name] ?? "";
   }
-  if (account && kind !== "data-change") form.companyName.value = account.companyName;
-  for (const name of FIELDS) if (kept?.[name]) form[name].value = kept[name];
+  // What was emptied stays empty.
+  for (const name of FIELDS) if (kept && name in kept) form[name].value = kept[name];
+  if (fixedName) form.companyName.value = account.companyName;
   countReason();
   show("form");
-  if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後自動刪除；不需要時請按「清除」。", { good: true });
+  if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
 });
 
 /** Says how much may still be typed under 使用目的/原因. */
@@ -113,12 +117,13 @@ form.addEventListener("reset", () => {
   clearMessage();
   const before = typed();
   if (!kind || !Object.values(before).some(Boolean)) return;
-  draftOf(ubn, kind).forget();
+  const draft = draftOf(ubn, kind);
+  draft.forget();
   element("folded").textContent = "";
   const undo = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "復原" });
   undo.addEventListener("click", () => {
     for (const [name, value] of Object.entries(before)) form[name].value = value;
-    draftOf(ubn, kind).keep(before);
+    draft.keep(before);
     clearMessage();
     countReason();
   });

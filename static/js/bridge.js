@@ -232,6 +232,10 @@ async function pair(send) {
   });
   try {
     await Promise.race([confirmed, cancelled]);
+  } catch (failure) {
+    // Without a window nobody can compare the codes, wherever the PIN would be asked.
+    if (failure.code === "bridge-pin-prompt-unavailable") throw await trouble("pairing-unavailable");
+    throw failure;
   } finally {
     if (dialog.open) dialog.close("done");
     confirmed.catch(() => {});

@@ -16,7 +16,6 @@ async function check() {
       ["營利事業統一編號", found.ubn],
       ["申請事由", found.kindWord],
       ["申請日期", found.submittedAtRoc],
-      ["目前狀態", found.stateWord],
       ["S/N", found.serialNumber, "mono"],
     ]);
     clearMessage();

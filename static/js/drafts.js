@@ -13,11 +13,25 @@ const read = (key) => {
   }
 };
 
-/** Forgets what is old. */
-export function sweep(now = Date.now()) {
-  for (const key of Object.keys(localStorage).filter((key) => key.startsWith(PREFIX))) {
-    if (!(read(key)?.saved > now - KEPT)) localStorage.removeItem(key);
+const isFresh = (draft) => draft?.saved > Date.now() - KEPT;
+
+const forget = (key) => {
+  try {
+    localStorage.removeItem(key);
+  } catch {
+    // A browser that keeps nothing has nothing to forget.
   }
+};
+
+/** Forgets what is old. */
+export function sweep() {
+  let keys = [];
+  try {
+    keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
+  } catch {
+    return;
+  }
+  for (const key of keys) if (!isFresh(read(key))) forget(key);
 }
 
 /** The drafts of one company's forms of one kind. */
@@ -33,8 +47,8 @@ export function draftOf(ubn, kind) {
       }
     },
     /** What was kept, or null. */
-    kept: () => read(key)?.fields ?? null,
+    kept: () => (isFresh(read(key)) ? read(key).fields : null),
     /** It was sent, or is not wanted. */
-    forget: () => localStorage.removeItem(key),
+    forget: () => forget(key),
   };
 }

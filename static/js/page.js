@@ -1,6 +1,9 @@
 // What every page does: show one section, say what is going on, say what went wrong.
 
+import { sweep } from "/js/drafts.js";
 import { Trouble, fieldText } from "/js/service.js";
+
+sweep();
 
 export const element = (id) => document.getElementById(id);
 

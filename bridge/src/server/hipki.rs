@@ -1,6 +1,8 @@
 //! The HiPKI component's surface on its port: two popup pages, and what they ask for the
 //! page that opened them. Off unless it is switched on.
 
+use std::sync::atomic::AtomicBool;
+
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -182,7 +184,7 @@ impl Bridge {
         };
         let job = || Job::Confirm { windows: self.windows.clone(), question };
         // One budget for all names: whoever asks chooses the name.
-        self.ask("addDomain", None, job).await?;
+        self.ask("addDomain", None, &AtomicBool::new(false), job).await?;
         let allowed = self.sites.allow_as_hipki(origin, Timestamp::now());
         allowed.map_err(|_| Failure::from(FailureCode::Failed))?;
         Ok(json!({ "ret_code": 0, "serverVersion": SERVER_VERSION }))

@@ -8,7 +8,7 @@ mod self_test;
 
 use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ use crate::page::{PageAnswer, PageWindows, is_window};
 use crate::sites::{Sites, is_site};
 use crate::worker::{self, Job, SignJob, Word};
 use pairing::Pairings;
-use patience::{Patience, Queue};
+use patience::{Attempt, Patience, Queue};
 use self_test::Report;
 
 /// Largest request.
@@ -477,9 +477,11 @@ impl Bridge {
         if !self.sites.is_managed(origin) {
             let question = pairing::question(origin, &code);
             let job = || Job::Confirm { windows: self.windows.clone(), question };
-            self.ask(origin, None, job).await.map_err(|failure| match failure.code {
-                FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
-                _ => failure,
+            self.ask(origin, None, &AtomicBool::new(false), job).await.map_err(|failure| {
+                match failure.code {
+                    FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
+                    _ => failure,
+                }
             })?;
         }
         self.sites.pair(origin, &key, Timestamp::now()).map_err(|_| FailureCode::Failed)?;
@@ -492,6 +494,7 @@ impl Bridge {
         &self,
         origin: &str,
         window: Option<&str>,
+        working: &AtomicBool,
         job: impl FnOnce() -> Job,
     ) -> Result<Word, Failure> {
         let _place = self.queue.enter(origin).ok_or(FailureCode::Busy)?;
@@ -499,7 +502,7 @@ impl Bridge {
         self.patience.check(origin, Instant::now())?;
         self.patience.vain(origin, Instant::now());
         let page = window.map(|window| (&self.pages, window));
-        let result = self.workers.run(&job(), page).await;
+        let result = self.workers.run(&job(), page, working).await;
         let vain = [FailureCode::PinCancelled, FailureCode::TimedOut];
         if !matches!(&result, Err(failure) if vain.contains(&failure.code)) {
             self.patience.forgive(origin);
@@ -512,7 +515,7 @@ impl Bridge {
         let _look = self.looks.acquire().await.map_err(|_| FailureCode::Busy)?;
         let looks = self.sources.iter().enumerate().map(async |(number, source)| {
             let job = Job::Look { source: source.clone() };
-            (number, self.workers.run(&job, None).await)
+            (number, self.workers.run(&job, None, &AtomicBool::new(false)).await)
         });
         let mut all = Cards::default();
         let mut failure = None;
@@ -603,17 +606,12 @@ impl Bridge {
     ) -> Result<Word, Failure> {
         // Counted as wrong until it is known better: another one may have its turn before
         // this one's answer is read.
-        let tried = AtomicBool::new(false);
-        let counted = || {
-            let caution = self.patience.needs_caution(card);
-            self.patience.wrong_pin(card);
-            tried.store(true, Ordering::Relaxed);
-            job(caution)
-        };
-        let result = self.ask(origin, window, counted).await;
+        let attempt = Attempt::new(&self.patience, card);
+        let counted = || job(attempt.begin());
+        let result = self.ask(origin, window, &attempt.working, counted).await;
         match &result {
             Ok(_) => self.patience.right_pin(card),
-            Err(failure) if tried.load(Ordering::Relaxed) && UNTRIED.contains(&failure.code) => {
+            Err(failure) if attempt.came_to_the_card() && UNTRIED.contains(&failure.code) => {
                 self.patience.not_tried(card);
             }
             Err(_) => (),

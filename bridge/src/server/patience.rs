@@ -2,6 +2,7 @@
 //! may be wrong before the person must say that it shall be tried again.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,43 @@ impl Patience {
     /// Whether the person must confirm another try.
     pub(super) fn needs_caution(&self, card: &str) -> bool {
         self.counts().wrong.get(card).is_some_and(|count| *count >= MAX_WRONG)
+    }
+}
+
+/// One try of a PIN: counted as wrong from its turn on, until the card is known to have
+/// taken it, or not to have been asked.
+pub(super) struct Attempt<'a> {
+    patience: &'a Patience,
+    card: &'a str,
+    begun: AtomicBool,
+    /// The worker said that the card came to work.
+    pub(super) working: AtomicBool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(patience: &'a Patience, card: &'a str) -> Self {
+        let (begun, working) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { patience, card, begun, working }
+    }
+
+    /// Its turn has come. Whether the person must confirm it.
+    pub(super) fn begin(&self) -> bool {
+        let caution = self.patience.needs_caution(self.card);
+        self.patience.wrong_pin(self.card);
+        self.begun.store(true, Ordering::Relaxed);
+        caution
+    }
+
+    pub(super) fn came_to_the_card(&self) -> bool {
+        self.working.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.begun.load(Ordering::Relaxed) && !self.came_to_the_card() {
+            self.patience.not_tried(self.card);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use windows_sys::Win32::UI::WindowsAndMessaging::{
 use zeroize::Zeroizing;
 
 use crate::assuan::Refusal;
-use crate::dialog::PATIENCE;
+use crate::dialog::{PATIENCE, wrapped};
 
 /// Longest PIN that the dialog takes, its end included.
 const PIN_SIZE: usize = 33;
@@ -35,7 +35,7 @@ const LINE: u16 = 10;
 const BUTTON_WIDTH: u16 = 60;
 const BUTTON_HEIGHT: u16 = 15;
 /// Letters that stand in a line; a Chinese character takes the place of two.
-const LETTERS: usize = 54;
+const LETTERS: usize = 44;
 
 /// Where a control is.
 #[derive(Clone, Copy)]
@@ -105,13 +105,9 @@ impl Template {
     }
 }
 
-/// Lines that a text takes.
+/// Lines of a text that was wrapped.
 fn lines(text: &str) -> u16 {
-    let of = |line: &str| {
-        let letters: usize = line.chars().map(|letter| if letter.is_ascii() { 1 } else { 2 }).sum();
-        letters.div_ceil(LETTERS).max(1)
-    };
-    u16::try_from(text.lines().map(of).sum::<usize>()).unwrap_or(u16::MAX).min(40)
+    u16::try_from(text.lines().count()).unwrap_or(u16::MAX).min(40)
 }
 
 /// Shows the dialog; what was typed, when the person said yes.
@@ -122,6 +118,9 @@ fn show(
     no: &str,
     pin: bool,
 ) -> Result<Zeroizing<Vec<u16>>, Refusal> {
+    // The system cuts off words that are longer than a line: the end of an origin says
+    // whose it is.
+    let text = &wrapped(text, LETTERS);
     let inner = WIDTH - 2 * MARGIN;
     let below = MARGIN + lines(text) * LINE + LINE / 2;
     let pin_height = if pin { 2 * LINE } else { 0 };

@@ -115,7 +115,12 @@ impl Bridge {
     }
 
     pub fn sign(&self) -> (u16, Value) {
-        self.post("/v1/sign", &json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {"a": "甲"}}))
+        self.sign_from(ORIGIN)
+    }
+
+    pub fn sign_from(&self, origin: &str) -> (u16, Value) {
+        let body = json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {"a": "甲"}});
+        self.post_from(origin, "/v1/sign", &body)
     }
 
     pub fn card(&self) -> CardFile {

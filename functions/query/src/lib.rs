@@ -133,8 +133,8 @@ async fn receipt(request: &Request, id: &str) -> Result<Reply, Problem> {
     Ok(web::json(StatusCode::OK, &row.receipt()))
 }
 
-/// What whoever holds a receipt may compare with it: nothing that is not printed there, and
-/// nobody's name, number or address. The S/N is random, so that none can be found by trying.
+/// What whoever holds a receipt may compare with it: nothing that is not printed there, not
+/// what became of the case, and nobody's name, number or address. The S/N is random, so that none can be found by trying.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ReceiptCheck {
@@ -143,8 +143,6 @@ struct ReceiptCheck {
     ubn: String,
     kind_word: &'static str,
     submitted_at_roc: String,
-    state: domain::CaseState,
-    state_word: &'static str,
 }
 
 fn check(id: &str) -> Result<Reply, Problem> {
@@ -156,8 +154,6 @@ fn check(id: &str) -> Result<Reply, Problem> {
         ubn: receipt.ubn.to_string(),
         kind_word: receipt.kind_word,
         submitted_at_roc: receipt.submitted_at_roc,
-        state: receipt.state,
-        state_word: receipt.state_word,
     };
     Ok(web::json(StatusCode::OK, &reply))
 }

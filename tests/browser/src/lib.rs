@@ -213,8 +213,15 @@ impl Desk {
     /// # Errors
     /// When it cannot be made.
     pub fn another_company_card(&self, name: &str) -> anyhow::Result<String> {
-        let company = Company::card(COMPANY.0, COMPANY.1);
-        let issued = self.pki.company(company)?;
+        self.card_of(name, COMPANY.0, COMPANY.1)
+    }
+
+    /// Puts a card of this company into a reader of this name.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn card_of(&self, name: &str, company: &str, ubn: &str) -> anyhow::Result<String> {
+        let issued = self.pki.company(Company::card(company, ubn))?;
         write_card(&self.dir, name, "MT00000000000099", "123456", true, &issued)?;
         Ok(name.to_owned())
     }

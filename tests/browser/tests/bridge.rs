@@ -235,6 +235,11 @@ async fn without_a_desktop_the_bridges_popup_asks_for_the_pin() {
     let mut desk = Desk::start("no-window").await.unwrap();
     let cards = desk.dir.join("cards").display().to_string();
     let origin = desk.demo.origin.clone();
+    // Nobody could compare the codes: the page says so, and offers no popup for it.
+    desk.bridge_with(&["--demo-cards", &cards, "--pinentry", "/nonexistent/pinentry"]).unwrap();
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.says("#message", "無法顯示配對視窗").await.unwrap();
     let nowhere = ["--pinentry", "/nonexistent/pinentry", "--allow-origin", &origin];
     desk.bridge_with(&[&["--demo-cards", &cards][..], &nowhere].concat()).unwrap();
     let page = desk.client.window().await.unwrap();

@@ -63,6 +63,12 @@ async fn what_was_typed_survives_until_it_is_sent() {
     desk.says("#message.good", "已帶入上次尚未送出的資料").await.unwrap();
     desk.shots("kept").await.unwrap();
     assert_eq!(value(&desk, "contactName").await, "王測試");
+    // What was emptied stays empty.
+    desk.fill("#companyName", "").await.unwrap();
+    at_form(&desk).await;
+    desk.says("#message.good", "已帶入上次尚未送出的資料").await.unwrap();
+    assert_eq!(value(&desk, "companyName").await, "");
+    desk.fill("#companyName", COMPANY.0).await.unwrap();
     // 清除 can be taken back.
     desk.click("#application-form button[type=reset]").await.unwrap();
     desk.says("#message.good", "已清除").await.unwrap();
@@ -113,6 +119,26 @@ async fn what_was_typed_survives_until_it_is_sent() {
     desk.fill("#serialNumber", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed").await.unwrap();
     desk.click("#check-form button").await.unwrap();
     desk.says("#message", "查無此案件").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+/// One computer, two companies: neither sees what was typed for the other, nor loses its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_company_gets_an_empty_form_and_takes_nothing_away() {
+    let desk = Desk::start("two-companies").await.unwrap();
+    desk.card_of("other", "測試丁股份有限公司", "99990004").unwrap();
+    at_form(&desk).await;
+    desk.fill("#contactName", "王測試").await.unwrap();
+    desk.click("#application-form [data-back=kind]").await.unwrap();
+    desk.click("#kind-form [data-back=sign-in]").await.unwrap();
+    desk.fill("#sign-in-ubn", "99990004").await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.click("#kind-form button[type=submit]").await.unwrap();
+    desk.text("#application-form").await.unwrap();
+    assert_eq!(value(&desk, "companyName").await, "測試丁股份有限公司");
+    assert_eq!(value(&desk, "contactName").await, "");
+    at_form(&desk).await;
+    assert_eq!(value(&desk, "contactName").await, "王測試");
     desk.client.clone().close().await.unwrap();
 }
 

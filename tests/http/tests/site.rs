@@ -56,6 +56,7 @@ fn pages_are_revalidated_and_what_they_load_is_kept() {
 
     let text = String::from_utf8(page.body).unwrap();
     assert!(text.contains("測試環境"), "a test installation says so");
+    assert!(assets(&text).len() >= 3, "{text}");
     for path in assets(&text) {
         let asset = get(&app, &path, &[("accept-encoding", "gzip, deflate, br, zstd")]);
         assert_eq!(asset.status, 200, "{path}");
@@ -65,6 +66,7 @@ fn pages_are_revalidated_and_what_they_load_is_kept() {
     let missing = get(&app, "/assets/0000000000000000/app.css", &[]);
     assert_eq!((missing.status, missing.header("cache-control")), (404, "no-cache"));
     assert_eq!(get(&app, "/index.html.br", &[]).status, 404);
+    assert_eq!(get(&app, "/index.test.html", &[]).status, 404);
     assert_eq!(get(&app, "/assets", &[]).status, 404);
 }
 
@@ -109,6 +111,7 @@ fn every_page_is_light() {
             waiting.extend(assets(&String::from_utf8_lossy(&plain.body)));
         }
         println!("{page}: {weight} bytes in {} files", seen.len());
+        assert!(seen.len() >= 3, "{page} loads nothing");
         assert!(weight < MAX_WEIGHT, "{page}: {weight} bytes");
     }
 }
