@@ -96,16 +96,23 @@ async function checkTyped(input) {
   if (folded) element("folded").textContent = `已自動轉換為「${outcome.accepted}」`;
 }
 
+function keep() {
+  if (kind !== "certificate-upload") draftOf(ubn, kind).keep(typed());
+}
+
 form.addEventListener("input", ({ target }) => {
   if (!FIELDS.includes(target.name)) return;
   element("folded").textContent = "";
-  if (kind !== "certificate-upload") draftOf(ubn, kind).keep(typed());
+  keep();
   if (target.name === "reason") countReason();
   // Once it is right again, it says so at once.
   if (target.getAttribute("aria-invalid")) checkTyped(target);
 });
 form.addEventListener("change", ({ target }) => {
-  if (FIELDS.includes(target.name) && target.value) checkTyped(target);
+  if (!FIELDS.includes(target.name)) return;
+  // Also what was filled in without a key: by the browser, or emptied.
+  keep();
+  if (target.value) checkTyped(target);
 });
 
 element("open-rules").addEventListener("click", () => element("rules").showModal());
