@@ -87,6 +87,7 @@ impl Desk {
             "origin": ORIGIN,
             "request": {"card": card["id"], "purpose": "apply", "challenge": "c", "document": {"a": 1}},
             "caution": false,
+            "page": false,
         }}))
     }
 
