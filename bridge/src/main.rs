@@ -1,6 +1,7 @@
 //! `chayan-bridge`: serves pages on this computer; lists and revokes sites; inserts and
 //! removes demo cards.
 
+use std::alloc::System;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,11 @@ use chayan_bridge::sites::Sites;
 use chayan_bridge::{HipkiOptions, Options};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Whatever is given back is erased first: PINs pass through buffers of libraries.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 /// Where scripts/up puts the demo's cards.
 const DEMO_CARDS: &str = ".chayan/cards";

@@ -1,16 +1,20 @@
 //! Where a PIN has been: nowhere that outlives the signature (#4).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
-use std::io::{Read, Seek, SeekFrom};
+mod desk;
+
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use card_rig::{PivCard, ReaderService};
+use desk::{Answered, Bridge, JSON, ORIGIN, Popup};
 use serde_json::{Value, json};
 use test_pki::bridge::{RunningBridge, scripted_pinentry};
+use test_pki::demo::write_card;
 use test_pki::pki_set::{Company, TestPki};
 
-const ORIGIN: &str = "http://127.0.0.1:3000";
 const CANARY: &[u8] = b"73914682";
 
 fn holds(bytes: &[u8]) -> bool {
@@ -123,4 +127,43 @@ fn a_pin_is_nowhere_but_in_the_hands_that_need_it() {
             assert!(!holds(&std::fs::read(&file).unwrap_or_default()), "{}", file.display());
         }
     }
+}
+
+/// A PIN that is typed into the bridge's own page goes through the server, by a connection
+/// that browsers keep open. Nothing of it is left there.
+#[test]
+fn a_pin_that_was_typed_into_the_popup_is_erased() {
+    let canary = std::str::from_utf8(CANARY).unwrap();
+    let bridge = Bridge::start("popup-pin", &Answered::Program("/nonexistent/pinentry"));
+    let company = bridge.pki.company(Company::card("測試甲股份有限公司", "12345675")).unwrap();
+    write_card(&bridge.dir, "company", "MT00000000000001", canary, true, &company).unwrap();
+    let popup = Popup(&bridge, "00112233445566778899aabbccddeeff");
+    let mut stream = TcpStream::connect(("127.0.0.1", bridge.running.port)).unwrap();
+    let (status, signed) = std::thread::scope(|scope| {
+        let signed = scope.spawn(|| popup.sign());
+        popup.question();
+        let body = json!({"window": popup.1, "answer": {"pin": canary}}).to_string();
+        write!(
+            stream,
+            "POST /v1/window/answer HTTP/1.1\r\n{}\r\norigin: http://127.0.0.1:{}\r\n{JSON}\r\ncontent-length: {}\r\n\r\n{body}",
+            bridge.host(),
+            bridge.running.port,
+            body.len()
+        )
+        .unwrap();
+        signed.join().unwrap()
+    });
+    assert_eq!(status, 200, "{signed}");
+    // The page leaves the connection open; the bridge does not.
+    let mut answer = String::new();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let server = bridge.running.id();
+    let end = Instant::now() + Duration::from_secs(5);
+    while family(server) != [server] {
+        assert!(Instant::now() < end, "the worker is gone");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!holds(&memory(server)), "the server still has the PIN");
 }

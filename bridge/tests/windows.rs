@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use desk::{Answered, Bridge, JSON, ORIGIN, PIN, SITE};
+use desk::{Answered, Bridge, JSON, ORIGIN, PIN, Popup, SITE};
 use serde_json::{Value, json};
 use test_pki::bridge::CANCELLED;
 
@@ -135,57 +135,6 @@ fn windows_come_one_after_another_and_a_page_that_leaves_closes_its_own() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(bridge.card().tries_left, 3);
-}
-
-/// A popup of the bridge's own: its name, and what it sends.
-struct Popup<'a>(&'a Bridge, &'a str);
-
-impl Popup<'_> {
-    fn send(&self, path: &str, more: &[&str], body: &Value) -> (u16, Value) {
-        let own = format!("origin: http://127.0.0.1:{}", self.0.running.port);
-        let host = self.0.host();
-        let headers = [&[host.as_str(), own.as_str(), JSON][..], more].concat();
-        let (status, body, _) = self.0.with_headers("POST", path, &headers, &body.to_string());
-        (status, body)
-    }
-
-    fn sign(&self) -> (u16, Value) {
-        let page = format!("x-page-origin: {ORIGIN}");
-        let window = format!("x-page-window: {}", self.1);
-        let body =
-            json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {}});
-        self.send("/v1/sign", &[page.as_str(), window.as_str()], &body)
-    }
-
-    /// The question, when it is there.
-    fn question(&self) -> Value {
-        let end = Instant::now() + Duration::from_secs(5);
-        loop {
-            let (status, question) = self.send("/v1/window", &[], &json!({"window": self.1}));
-            assert_eq!(status, 200);
-            if !question.is_null() {
-                return question;
-            }
-            assert!(Instant::now() < end, "no question");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn answer(&self, answer: &Value) -> u16 {
-        self.send("/v1/window/answer", &[], &json!({"window": self.1, "answer": answer})).0
-    }
-
-    /// Signs while the questions are answered.
-    fn answered(&self, answers: &[Value]) -> (u16, Value) {
-        std::thread::scope(|scope| {
-            let signed = scope.spawn(|| self.sign());
-            for answer in answers {
-                self.question();
-                assert_eq!(self.answer(answer), 200);
-            }
-            signed.join().unwrap()
-        })
-    }
 }
 
 #[test]

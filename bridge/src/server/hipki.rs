@@ -12,7 +12,8 @@ use protocol::{Failure, FailureCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Answer, Bridge, MAX_REQUEST, PAGE_ORIGIN, REQUEST_TIME, page, single, with_status};
+use super::asker::{PAGE_ORIGIN, single};
+use super::{Answer, Bridge, MAX_REQUEST, REQUEST_TIME, last, page, with_status};
 use crate::dialog::Confirmation;
 use crate::hipki::{self, Package, Refusal, SERVER_VERSION, code};
 use crate::sites::is_site;
@@ -62,7 +63,8 @@ pub(super) async fn answer(bridge: &Bridge, port: u16, request: Request<Incoming
                 Some(origin) => bridge.hipki(&origin, &path, request).await,
                 None => Err(code::SITE.into()),
             };
-            said(&done.unwrap_or_else(|refusal: Refusal| refusal.body(func)))
+            // A PIN may have come on this connection.
+            last(said(&done.unwrap_or_else(|refusal: Refusal| refusal.body(func))))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The loopback HTTP surface: exact host, exact origin, a closed set of commands.
 
+mod asker;
 mod hipki;
 mod pairing;
 mod patience;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -34,9 +35,10 @@ use tokio::time::timeout;
 use crate::action::Workers;
 use crate::cards::CardSource;
 use crate::dialog::Windows;
-use crate::page::{PageAnswer, PageWindows, is_window};
-use crate::sites::{Sites, is_site};
+use crate::page::{PageAnswer, PageWindows};
+use crate::sites::Sites;
 use crate::worker::{self, Job, SignJob, Word};
+use asker::{Asker, single};
 use pairing::Pairings;
 use patience::{Attempt, Patience, Queue};
 use self_test::Report;
@@ -65,11 +67,6 @@ const UNTRIED: [FailureCode; 5] = [
 const POPUP: &str = include_str!("popup.html");
 /// The page that looks at every part in turn.
 const SELF_TEST: &str = include_str!("self_test.html");
-/// Names the origin for which the popup asks: the one that its browser told it.
-const PAGE_ORIGIN: HeaderName = HeaderName::from_static("x-page-origin");
-/// Names the popup itself, so that it may ask the person where no window can be opened.
-const PAGE_WINDOW: HeaderName = HeaderName::from_static("x-page-window");
-
 /// What a bridge is started with.
 pub struct Options {
     /// The sites that may ask.
@@ -227,34 +224,6 @@ fn elsewhere(request: &Request<Incoming>) -> Answer {
     answer
 }
 
-/// Who asks.
-enum Asker {
-    /// Nobody who says so: the address bar, or a program.
-    Nobody,
-    /// A page of this origin.
-    Page(String),
-    /// The bridge's own page, for a page of this origin; its name, where it has one.
-    Popup(String, Option<String>),
-    /// The bridge's own page, for the person.
-    Own,
-}
-
-impl Asker {
-    fn origin(&self) -> Option<&str> {
-        match self {
-            Self::Page(origin) | Self::Popup(origin, _) => Some(origin),
-            Self::Nobody | Self::Own => None,
-        }
-    }
-
-    fn window(&self) -> Option<&str> {
-        match self {
-            Self::Popup(_, window) => window.as_deref(),
-            _ => None,
-        }
-    }
-}
-
 /// The popup asks whether there is something to show.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -320,6 +289,12 @@ fn done(body: &impl Serialize) -> Answer {
     json(StatusCode::OK, body)
 }
 
+/// Ends the connection with this answer: what was sent on it is erased with its buffers.
+fn last(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
 fn failed(failure: &Failure) -> Answer {
     let status = StatusCode::from_u16(failure.code.status());
     json(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), failure)
@@ -343,55 +318,7 @@ fn page(html: &'static str) -> Answer {
     answer
 }
 
-/// The one value of a header; `Err` when there are several.
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Failure> {
-    let refused = || Failure::from(FailureCode::OriginRefused);
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| refused()),
-        _ => Err(refused()),
-    }
-}
-
 impl Bridge {
-    /// Checks `Host` (against names that were rebound to this computer) and `Origin`.
-    fn asker(&self, request: &Request<Incoming>) -> Result<Asker, Failure> {
-        let refused = || Failure::from(FailureCode::OriginRefused);
-        let headers = request.headers();
-        let host = single(headers, &header::HOST)?.ok_or_else(refused)?;
-        let port = self.port;
-        let names = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
-        // The whole address of another server has no place in a request to this one.
-        if !names.iter().any(|name| name == host) || request.uri().authority().is_some() {
-            return Err(refused());
-        }
-        let page_origin = single(headers, &PAGE_ORIGIN)?.map(str::to_owned);
-        match (single(headers, &header::ORIGIN)?, page_origin) {
-            (None, None) => Ok(Asker::Nobody),
-            (Some(origin), None) if self.may_be_asked_by(origin) => {
-                Ok(Asker::Page(origin.to_owned()))
-            }
-            (Some(origin), page) if origin.strip_prefix("http://") == Some(host) => match page {
-                None => Ok(Asker::Own),
-                Some(page) if self.may_be_asked_by(&page) => {
-                    let window = single(headers, &PAGE_WINDOW)?.filter(|name| is_window(name));
-                    Ok(Asker::Popup(page, window.map(str::to_owned)))
-                }
-                Some(_) => Err(refused()),
-            },
-            _ => Err(refused()),
-        }
-    }
-
-    /// Whether a page of this origin is answered at all. The bridge's own is none: its
-    /// pages ask for the person, or for another page.
-    fn may_be_asked_by(&self, origin: &str) -> bool {
-        let port = self.port;
-        let own = [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")];
-        (is_site(origin) || self.sites.is_managed(origin)) && !own.iter().any(|own| own == origin)
-    }
-
     async fn route(&self, asker: &Asker, request: Request<Incoming>) -> Result<Answer, Failure> {
         let path = request.uri().path().to_owned();
         let post = request.method() == Method::POST;
@@ -429,7 +356,7 @@ impl Bridge {
                 return Err(FailureCode::MalformedRequest.into());
             }
             self.pages.answer(&window, answer);
-            return Ok(done(&()));
+            return Ok(last(done(&())));
         }
         let Some(origin) = asker.origin() else { return Err(FailureCode::OriginRefused.into()) };
         match path.as_str() {

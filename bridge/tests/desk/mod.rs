@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -153,3 +154,54 @@ impl Bridge {
 }
 
 pub const JSON: &str = "content-type: application/json";
+
+/// A popup of the bridge's own: its name, and what it sends.
+pub struct Popup<'a>(pub &'a Bridge, pub &'a str);
+
+impl Popup<'_> {
+    pub fn send(&self, path: &str, more: &[&str], body: &Value) -> (u16, Value) {
+        let own = format!("origin: http://127.0.0.1:{}", self.0.running.port);
+        let host = self.0.host();
+        let headers = [&[host.as_str(), own.as_str(), JSON][..], more].concat();
+        let (status, body, _) = self.0.with_headers("POST", path, &headers, &body.to_string());
+        (status, body)
+    }
+
+    pub fn sign(&self) -> (u16, Value) {
+        let page = format!("x-page-origin: {ORIGIN}");
+        let window = format!("x-page-window: {}", self.1);
+        let body =
+            json!({"card": "0:company", "purpose": "apply", "challenge": "c", "document": {}});
+        self.send("/v1/sign", &[page.as_str(), window.as_str()], &body)
+    }
+
+    /// The question, when it is there.
+    pub fn question(&self) -> Value {
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            let (status, question) = self.send("/v1/window", &[], &json!({"window": self.1}));
+            assert_eq!(status, 200);
+            if !question.is_null() {
+                return question;
+            }
+            assert!(Instant::now() < end, "no question");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn answer(&self, answer: &Value) -> u16 {
+        self.send("/v1/window/answer", &[], &json!({"window": self.1, "answer": answer})).0
+    }
+
+    /// Signs while the questions are answered.
+    pub fn answered(&self, answers: &[Value]) -> (u16, Value) {
+        std::thread::scope(|scope| {
+            let signed = scope.spawn(|| self.sign());
+            for answer in answers {
+                self.question();
+                assert_eq!(self.answer(answer), 200);
+            }
+            signed.join().unwrap()
+        })
+    }
+}

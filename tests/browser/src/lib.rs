@@ -74,7 +74,16 @@ impl Desk {
     /// # Errors
     /// When a part does not start.
     pub async fn start(name: &str) -> anyhow::Result<Self> {
-        Self::start_at(name, None).await
+        Self::start_at(name, None, false).await
+    }
+
+    /// The same with a browser that writes down every byte that it sends and receives, as
+    /// `traffic.json` in the installation's folder.
+    ///
+    /// # Errors
+    /// When a part does not start.
+    pub async fn start_recorded(name: &str) -> anyhow::Result<Self> {
+        Self::start_at(name, None, true).await
     }
 
     /// The same on a site that the browser takes for one of the internet, by this name: its
@@ -83,13 +92,17 @@ impl Desk {
     /// # Errors
     /// When a part does not start.
     pub async fn start_public(name: &str) -> anyhow::Result<Self> {
-        Self::start_at(name, Some("chayan.test")).await
+        Self::start_at(name, Some("chayan.test"), false).await
     }
 
-    async fn start_at(name: &str, public: Option<&str>) -> anyhow::Result<Self> {
+    async fn start_at(name: &str, public: Option<&str>, recorded: bool) -> anyhow::Result<Self> {
         let (port, bridge_port, driver_port) = (free_port()?, free_port()?, free_port()?);
         let dir = scratch(name);
         let origin = format!("http://{}:{port}", public.unwrap_or("127.0.0.1"));
+        let record = [
+            format!("--log-net-log={}", dir.join("traffic.json").display()),
+            "--net-log-capture-mode=Everything".to_owned(),
+        ];
         let more: Vec<_> = public
             .map(|host| {
                 [
@@ -100,6 +113,7 @@ impl Desk {
             })
             .into_iter()
             .flatten()
+            .chain(record.into_iter().filter(|_| recorded))
             .collect();
         let bridge_url = format!("http://127.0.0.1:{bridge_port}");
         let (demo, pki) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
@@ -258,6 +272,23 @@ impl Desk {
     /// Where the bridge listens.
     pub fn bridge_port(&self) -> u16 {
         self.bridge_port
+    }
+
+    /// Turns to the other window, once there is one.
+    ///
+    /// # Errors
+    /// When none is opened in time.
+    pub async fn to_popup(&self) -> anyhow::Result<()> {
+        let page = self.client.window().await?;
+        let begun = std::time::Instant::now();
+        loop {
+            let windows = self.client.windows().await?;
+            if let Some(popup) = windows.into_iter().find(|window| *window != page) {
+                return Ok(self.client.switch_to_window(popup).await?);
+            }
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "no popup");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Stops the bridge.
