@@ -30,7 +30,8 @@ CREATE TABLE cases (
     id           TEXT PRIMARY KEY,
     ubn          TEXT NOT NULL CHECK (length(ubn) = 8),
     kind         TEXT NOT NULL
-                 CHECK (kind IN ('api-application', 'certificate-upload', 'data-change', 'api-stop')),
+                 CHECK (kind IN ('api-application', 'certificate-upload', 'data-change', 'address-change',
+                                 'api-stop')),
     state        TEXT NOT NULL
                  CHECK (state IN ('accepted', 'approved', 'rejected', 'cancelled', 'uploaded')),
     submitted_at INTEGER NOT NULL,
@@ -115,7 +116,8 @@ CREATE TABLE accounts (
     CHECK ((iss_key_digest IS NULL) = (iss_key_sealed IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- Certificates of calling systems. The one without an end is in use.
+-- Certificates of calling systems. The one without an end is in use; a former one until
+-- its end, which may lie ahead.
 CREATE TABLE certificates (
     sha256        BLOB PRIMARY KEY CHECK (length(sha256) = 32),
     ubn           TEXT NOT NULL REFERENCES accounts (ubn),
@@ -136,3 +138,12 @@ CREATE TABLE certificates (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX one_certificate_in_use ON certificates (ubn) WHERE replaced_at IS NULL;
+CREATE INDEX certificates_by_company ON certificates (ubn, replaced_at);
+
+-- The office calendar: days that are not as their day of the week says.
+CREATE TABLE calendar_days (
+    -- YYYY-MM-DD
+    day     TEXT PRIMARY KEY CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    working INTEGER NOT NULL CHECK (working IN (0, 1)),
+    note    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,7 +1,7 @@
 //! The browser's half of the form checks: `domain`, compiled to WebAssembly. What passes
 //! here passes on the server, since it is the same code; the server checks again.
 
-use domain::{AddressPolicy, ApplicationDraft, FieldError, FieldProblem, Ubn};
+use domain::{AddressPolicy, ApplicationDraft, Edition, FieldError, FieldProblem, Ubn};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -27,14 +27,15 @@ fn address_policy(test_environment: bool) -> AddressPolicy {
 /// Checks an application form, given as the JSON of its fields. Returns
 /// `{"accepted": application}` or `{"errors": [{"pointer", "code"}]}`.
 ///
-/// `test_environment` says whether this computer's own addresses may be registered.
+/// `edition` is the manual's (`108` or `112`); `test_environment` says whether this
+/// computer's own addresses may be registered.
 #[wasm_bindgen(js_name = checkApplication)]
-pub fn check_application(draft: &str, test_environment: bool) -> String {
+pub fn check_application(draft: &str, edition: &str, test_environment: bool) -> String {
     let addresses = address_policy(test_environment);
     let Ok(draft) = serde_json::from_str::<ApplicationDraft>(draft) else {
         return json::<()>(&Outcome::Errors(vec![FieldError::at("", FieldProblem::Required)]));
     };
-    match draft.parse(addresses) {
+    match draft.parse(Edition::from_name(edition).unwrap_or_default(), addresses) {
         Ok(application) => json(&Outcome::Accepted(application)),
         Err(errors) => json::<()>(&Outcome::Errors(errors)),
     }
@@ -89,8 +90,10 @@ mod tests {
             r#"{"errors":[{"pointer":"/ubn","code":"ubn-checksum"}]}"#
         );
         let draft = serde_json::to_string(&ApplicationDraft::default()).unwrap();
-        assert!(check_application(&draft, true).starts_with(r#"{"errors":[{"pointer":"/kind""#));
-        assert!(check_application("{", true).contains("errors"));
+        assert!(
+            check_application(&draft, "112", true).starts_with(r#"{"errors":[{"pointer":"/kind""#)
+        );
+        assert!(check_application("{", "112", true).contains("errors"));
     }
 
     #[test]

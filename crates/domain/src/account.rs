@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{CaseKind, HostAddress, Ubn};
+use crate::{CaseKind, Edition, HostAddress, Ubn};
 
 /// 啟用狀態 of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +72,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// 申請事項 that may be applied for. Nothing while a case is under way (figure 19);
-    /// newcomers and stopped accounts only API申請 (figure 3); approved accounts the
-    /// other three (figure 8). Suspended and revoked accounts have to explain
-    /// themselves first, which is not open here yet.
-    pub fn offered(self) -> &'static [CaseKind] {
-        if self.open_case {
-            return &[];
-        }
-        match self.account {
-            None | Some(AccountStatus::Stopped) => &[CaseKind::ApiApplication],
-            Some(AccountStatus::Active) => {
-                &[CaseKind::CertificateUpload, CaseKind::DataChange, CaseKind::ApiStop]
-            }
-            Some(AccountStatus::Suspended | AccountStatus::Revoked) => &[],
-        }
+    /// 申請事項 that may be applied for: nothing while a case is under way (figure 19).
+    pub fn offered(self, edition: Edition) -> &'static [CaseKind] {
+        if self.open_case { &[] } else { edition.kinds(self.account) }
     }
 }
 
@@ -95,17 +83,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_offered_follows_from_the_standing_alone() {
-        use CaseKind::{ApiApplication, ApiStop, CertificateUpload, DataChange};
-        let offered = |account, open_case| Standing { account, open_case }.offered();
-        assert_eq!(offered(None, false), [ApiApplication]);
-        assert_eq!(offered(Some(AccountStatus::Stopped), false), [ApiApplication]);
-        assert_eq!(
-            offered(Some(AccountStatus::Active), false),
-            [CertificateUpload, DataChange, ApiStop]
-        );
+    fn nothing_is_offered_while_a_case_is_under_way() {
         for account in [None].into_iter().chain(AccountStatus::ALL.map(Some)) {
-            assert!(offered(account, true).is_empty());
+            for edition in Edition::ALL {
+                let offered = |open_case| Standing { account, open_case }.offered(edition);
+                assert!(offered(true).is_empty());
+                assert_eq!(offered(false), edition.kinds(account));
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 use crate::field::{FieldError, FieldProblem, characters, line, paragraph};
-use crate::{CaseKind, Document, Terms, Ubn};
+use crate::{Agreement, CaseKind, Edition, Ubn};
 
 /// Longest company name, in characters.
 const MAX_NAME: usize = 100;
@@ -12,37 +12,6 @@ const MAX_NAME: usize = 100;
 const MAX_CONTACT: usize = 50;
 /// 字數限制350字.
 const MAX_REASON: usize = 350;
-
-/// Version and digest of a text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TermsReference {
-    /// For example `112`.
-    pub version: String,
-    /// SHA-256 of the text, lower-case hexadecimal.
-    pub sha256: String,
-}
-
-/// The texts that were read and agreed to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Agreement {
-    /// 申請注意事項.
-    pub notice: TermsReference,
-    /// 服務管理規範.
-    pub rules: TermsReference,
-}
-
-impl Agreement {
-    /// The current versions.
-    pub fn current() -> Self {
-        let reference = |document| {
-            let terms = Terms::current(document);
-            TermsReference { version: terms.version.to_owned(), sha256: terms.sha256() }
-        };
-        Self { notice: reference(Document::Notice), rules: reference(Document::Rules) }
-    }
-}
 
 /// The form as typed. Every member is a string, so that nothing is lost before it was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +75,11 @@ impl ApplicationDraft {
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the form.
-    pub fn parse(&self, addresses: AddressPolicy) -> Result<Application, Vec<FieldError>> {
+    pub fn parse(
+        &self,
+        edition: Edition,
+        addresses: AddressPolicy,
+    ) -> Result<Application, Vec<FieldError>> {
         let mut errors = Vec::new();
         macro_rules! field {
             ($member:literal, $parsed:expr) => {
@@ -131,7 +104,7 @@ impl ApplicationDraft {
         }
         let email = field!("email", self.email.parse::<Email>());
         let reason = field!("reason", paragraph(&self.reason, MAX_REASON));
-        let agreed = field!("agreed", agreement(self.agreed.as_ref()));
+        let agreed = field!("agreed", agreement(edition, self.agreed.as_ref()));
         match (
             kind,
             company_name,
@@ -216,10 +189,13 @@ fn optional<T: std::str::FromStr<Err = FieldProblem>>(
     if text.trim().is_empty() { Ok(None) } else { text.parse().map(Some) }
 }
 
-/// The agreement must name the current versions: an older page has to be read again.
-pub(crate) fn agreement(agreed: Option<&Agreement>) -> Result<Agreement, FieldProblem> {
+/// The agreement must name the texts of this edition: an older page has to be read again.
+pub(crate) fn agreement(
+    edition: Edition,
+    agreed: Option<&Agreement>,
+) -> Result<Agreement, FieldProblem> {
     match agreed {
-        Some(agreed) if *agreed == Agreement::current() => Ok(agreed.clone()),
+        Some(agreed) if *agreed == edition.agreement() => Ok(agreed.clone()),
         _ => Err(FieldProblem::NotAgreed),
     }
 }
@@ -268,32 +244,32 @@ mod tests {
             mobile: String::new(),
             email: "clerk@example.com.tw".into(),
             reason: "依洗錢防制法第十條辦理客戶身分查驗".into(),
-            agreed: Some(Agreement::current()),
+            agreed: Some(Edition::Of112.agreement()),
         }
     }
 
     #[test]
     fn a_complete_form_is_accepted_and_normalised() {
-        let application = draft().parse(AddressPolicy::PublicOrLoopback).unwrap();
+        let application = draft().parse(Edition::Of112, AddressPolicy::PublicOrLoopback).unwrap();
         assert_eq!(application.ubn.as_str(), "12345675");
         // What is signed parses to itself.
         let json = serde_json::to_value(&application).unwrap();
         let again: ApplicationDraft = serde_json::from_value(json.clone()).unwrap();
-        let again = again.parse(AddressPolicy::PublicOrLoopback).unwrap();
+        let again = again.parse(Edition::Of112, AddressPolicy::PublicOrLoopback).unwrap();
         assert_eq!(serde_json::to_value(again).unwrap(), json);
     }
 
     #[test]
     fn a_field_by_itself_is_judged_as_in_the_form() {
         let policy = AddressPolicy::PublicOrLoopback;
-        let whole = serde_json::to_value(draft().parse(policy).unwrap()).unwrap();
+        let whole = serde_json::to_value(draft().parse(Edition::Of112, policy).unwrap()).unwrap();
         let typed = serde_json::to_value(draft()).unwrap();
         for member in
             ["companyName", "ubn", "hostAddress", "contactName", "landline", "email", "reason"]
         {
             let alone = check_field(member, typed[member].as_str().unwrap(), policy);
             assert_eq!(alone.as_deref(), Ok(whole[member].as_str().unwrap()), "{member}");
-            let empty = ApplicationDraft::default().parse(policy).unwrap_err();
+            let empty = ApplicationDraft::default().parse(Edition::Of112, policy).unwrap_err();
             let pointer = format!("/{member}");
             let of_form =
                 empty.iter().find(|error| error.pointer == pointer).map(|error| error.code);
@@ -314,7 +290,8 @@ mod tests {
 
     #[test]
     fn every_wrong_field_is_named_at_once() {
-        let errors = ApplicationDraft::default().parse(AddressPolicy::Public).unwrap_err();
+        let errors =
+            ApplicationDraft::default().parse(Edition::Of112, AddressPolicy::Public).unwrap_err();
         let pointers: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
         assert_eq!(
             pointers,
@@ -336,9 +313,9 @@ mod tests {
     fn the_reason_has_350_characters_at_most() {
         let mut draft = draft();
         draft.reason = "依".repeat(350);
-        assert!(draft.parse(AddressPolicy::PublicOrLoopback).is_ok());
+        assert!(draft.parse(Edition::Of112, AddressPolicy::PublicOrLoopback).is_ok());
         draft.reason.push('法');
-        let errors = draft.parse(AddressPolicy::PublicOrLoopback).unwrap_err();
+        let errors = draft.parse(Edition::Of112, AddressPolicy::PublicOrLoopback).unwrap_err();
         assert_eq!(errors, [FieldError::at("reason", FieldProblem::TooLong)]);
     }
 
@@ -346,7 +323,7 @@ mod tests {
     fn an_agreement_to_another_version_does_not_count() {
         let mut draft = draft();
         draft.agreed.as_mut().unwrap().rules.sha256.replace_range(..1, "z");
-        let errors = draft.parse(AddressPolicy::PublicOrLoopback).unwrap_err();
+        let errors = draft.parse(Edition::Of112, AddressPolicy::PublicOrLoopback).unwrap_err();
         assert_eq!(errors, [FieldError::at("agreed", FieldProblem::NotAgreed)]);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sign_in::{SignInError, company_number};
 use crate::{
     AddressPolicy, Application, ApplicationDraft, Case, CaseId, CaseKind, CaseState, Code, Coded,
-    FieldError, RocDateTime, Standing, Ubn,
+    Edition, FieldError, RocDateTime, Standing, Ubn,
 };
 
 /// Why an application was refused.
@@ -86,6 +86,8 @@ pub struct SubmissionContext {
     pub session: Ubn,
     /// What the store knows of the company.
     pub standing: Standing,
+    /// The manual that the installation follows.
+    pub edition: Edition,
     /// Addresses that may be registered.
     pub addresses: AddressPolicy,
     /// S/N of the new case.
@@ -109,7 +111,7 @@ impl SubmissionContext {
         if self.standing.open_case {
             return Err(ApplyError::OpenCase);
         }
-        if !self.standing.offered().contains(&kind) {
+        if !self.standing.offered(self.edition).contains(&kind) {
             return Err(ApplyError::NotOffered { kind });
         }
         Ok(())
@@ -141,7 +143,8 @@ pub fn submit(
     context: &SubmissionContext,
 ) -> Result<Submission, ApplyError> {
     let draft = ApplicationDraft::deserialize(&input.document).map_err(|_| ApplyError::Document)?;
-    let application = draft.parse(context.addresses).map_err(ApplyError::Fields)?;
+    let application =
+        draft.parse(context.edition, context.addresses).map_err(ApplyError::Fields)?;
     // What is kept and shown must be what was signed, to the letter.
     if serde_json::to_value(&application).ok().as_ref() != Some(&input.document) {
         return Err(ApplyError::ContentDiffers);
@@ -196,7 +199,7 @@ impl Submission {
         Receipt {
             serial_number: case.id,
             kind: case.kind,
-            kind_word: case.kind.word(),
+            kind_word: case.kind.case_word(),
             submitted_at: case.submitted_at.to_string(),
             submitted_at_roc: RocDateTime(case.submitted_at).to_string(),
             state: case.state,

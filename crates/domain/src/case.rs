@@ -41,14 +41,21 @@ pub enum CaseKind {
     CertificateUpload,
     /// 登錄資料修改.
     DataChange,
+    /// 更改連線主機網路位址 (the manual of 108).
+    AddressChange,
     /// API停用.
     ApiStop,
 }
 
 impl CaseKind {
-    /// Every kind, in the order of the manual's list.
-    pub const ALL: [Self; 4] =
-        [Self::ApiApplication, Self::CertificateUpload, Self::DataChange, Self::ApiStop];
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::ApiApplication,
+        Self::CertificateUpload,
+        Self::DataChange,
+        Self::AddressChange,
+        Self::ApiStop,
+    ];
 
     /// The name in the store and on the wire.
     pub fn name(self) -> &'static str {
@@ -56,6 +63,7 @@ impl CaseKind {
             Self::ApiApplication => "api-application",
             Self::CertificateUpload => "certificate-upload",
             Self::DataChange => "data-change",
+            Self::AddressChange => "address-change",
             Self::ApiStop => "api-stop",
         }
     }
@@ -65,12 +73,22 @@ impl CaseKind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
+    /// The ministry's word on receipts and in the list of cases (112: figures 7, 12, 26): an
+    /// upload is called otherwise there.
+    pub fn case_word(self) -> &'static str {
+        match self {
+            Self::CertificateUpload => "上傳憑證",
+            other => other.word(),
+        }
+    }
+
     /// The ministry's word, as the list of 申請事項 shows it.
     pub fn word(self) -> &'static str {
         match self {
             Self::ApiApplication => "API申請",
             Self::CertificateUpload => "憑證上傳",
             Self::DataChange => "登錄資料修改",
+            Self::AddressChange => "更改連線主機網路位址",
             Self::ApiStop => "API停用",
         }
     }

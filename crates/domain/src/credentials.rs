@@ -6,7 +6,7 @@ use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::{DigestKey, Ubn};
+use crate::{DigestKey, Edition, Ubn};
 
 const AP_ID_ALPHABET: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 const ISS_KEY_ALPHABET: &[u8; 62] =
@@ -19,16 +19,24 @@ const NONCE_LENGTH: usize = 12;
 pub struct ApId(String);
 
 impl ApId {
-    /// An id from random bytes.
-    pub fn from_random(bytes: [u8; 8]) -> Self {
+    /// An id from random bytes. Under the manual of 108 (機關帳號, figure 8) two letters and
+    /// three digits, as in `AW001`.
+    pub fn from_random(edition: Edition, bytes: [u8; 8]) -> Self {
+        let (letters, digits) = AP_ID_ALPHABET.split_at(26);
+        let any = &AP_ID_ALPHABET[..];
+        let places = match edition {
+            Edition::Of108 => [letters, letters, digits, digits, digits],
+            Edition::Of112 => [any; 5],
+        };
         let mut number = u64::from_le_bytes(bytes);
-        let mut id = String::with_capacity(5);
-        for _ in 0..5 {
-            // The remainder is below 36.
-            id.push(char::from(AP_ID_ALPHABET[(number % 36) as usize]));
-            number /= 36;
-        }
-        Self(id)
+        let id = places.map(|place| {
+            let length = place.len() as u64;
+            // The remainder is below the length.
+            let index = usize::try_from(number % length).unwrap_or_default();
+            number /= length;
+            char::from(place[index])
+        });
+        Self(id.iter().collect())
     }
 
     /// The id.
@@ -131,9 +139,15 @@ mod tests {
 
     #[test]
     fn ids_and_keys_have_their_shape() {
-        let id = ApId::from_random([0xab; 8]);
-        assert_eq!(id.as_str().len(), 5);
-        assert!(id.as_str().bytes().all(|byte| AP_ID_ALPHABET.contains(&byte)));
+        for byte in 0..=255 {
+            let id = ApId::from_random(Edition::Of112, [byte; 8]);
+            assert_eq!(id.as_str().len(), 5);
+            assert!(id.as_str().bytes().all(|byte| AP_ID_ALPHABET.contains(&byte)));
+            let id = ApId::from_random(Edition::Of108, [byte; 8]);
+            let (letters, digits) = id.as_str().split_at(2);
+            assert!(letters.bytes().all(|byte| byte.is_ascii_uppercase()), "{letters}");
+            assert!(digits.len() == 3 && digits.bytes().all(|byte| byte.is_ascii_digit()));
+        }
         let key = IssKey::from_random(&std::array::from_fn(|index| (index * 3) as u8)).unwrap();
         assert_eq!(key.reveal().len(), 32);
         assert!(IssKey::from_random(&[0xff; 64]).is_none());

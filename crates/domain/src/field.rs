@@ -45,11 +45,14 @@ pub enum FieldProblem {
     /// Not one of the values offered.
     #[error("not one of the values offered")]
     NotOffered,
+    /// Not a day from today on, or one too far away.
+    #[error("not a day on which a certificate may end")]
+    SwitchDate,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -63,6 +66,7 @@ impl FieldProblem {
         Self::EmailFormat,
         Self::NotAgreed,
         Self::NotOffered,
+        Self::SwitchDate,
     ];
 }
 

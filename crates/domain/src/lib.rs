@@ -9,6 +9,8 @@ mod account;
 mod application;
 #[cfg(feature = "server")]
 mod apply;
+#[cfg(feature = "server")]
+mod calendar;
 mod case;
 mod code;
 mod contact;
@@ -28,11 +30,12 @@ mod verification;
 
 pub use account::{Account, AccountStatus, Standing};
 pub use application::{
-    Agreement, Application, ApplicationDraft, ResultTextError, TermsReference, check_field,
-    reason_left, result_text,
+    Application, ApplicationDraft, ResultTextError, check_field, reason_left, result_text,
 };
 #[cfg(feature = "server")]
 pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};
+#[cfg(feature = "server")]
+pub use calendar::OfficeCalendar;
 pub use case::{Actor, CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError};
 pub use code::{Code, Coded};
 pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
@@ -42,15 +45,15 @@ pub use field::{FieldError, FieldProblem, fold_width};
 pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 #[cfg(feature = "server")]
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
-pub use roc::{RocDate, RocDateTime, TAIPEI, TaipeiDay};
+pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};
-pub use terms::{Document, Terms};
+pub use terms::{Agreement, Document, Edition, TermsReference};
 pub use ubn::Ubn;
 #[cfg(feature = "server")]
 pub use upload::{
-    CertificateUpload, CertificateUploadDraft, POSSESSION_LIFETIME, PossessionProof, UploadRefused,
-    accept_upload, possession_text,
+    CertificateUpload, CertificateUploadDraft, MAX_OVERLAP_DAYS, POSSESSION_LIFETIME,
+    PossessionProof, UploadRefused, accept_upload, expiry_warning, judge_upload, possession_text,
 };
 #[cfg(feature = "server")]
 pub use verification::{

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
@@ -56,6 +56,21 @@ impl fmt::Display for RocDateTime {
             local.minute(),
             local.second()
         )
+    }
+}
+
+/// A day as people read it: `112/11/17`.
+///
+/// ```
+/// assert_eq!(domain::RocDay(jiff::civil::date(2023, 11, 17)).to_string(), "112/11/17");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RocDay(pub Date);
+
+impl fmt::Display for RocDay {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(day) = self;
+        write!(formatter, "{:03}/{:02}/{:02}", day.year() - 1911, day.month(), day.day())
     }
 }
 

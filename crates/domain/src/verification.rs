@@ -52,6 +52,15 @@ pub struct CallerCertificate {
     pub not_before: Timestamp,
     /// Last instant of validity.
     pub not_after: Timestamp,
+    /// From when another one has taken its place.
+    pub replaced_at: Option<Timestamp>,
+}
+
+impl CallerCertificate {
+    /// Whether tokens are verified with it.
+    pub fn in_use(&self, now: Timestamp) -> bool {
+        self.replaced_at.is_none_or(|at| now < at)
+    }
 }
 
 /// The account behind an isskey.
@@ -65,8 +74,8 @@ pub struct Caller {
     pub status: AccountStatus,
     /// The registered address.
     pub host_address: IpAddr,
-    /// The certificate in use.
-    pub certificate: CallerCertificate,
+    /// The certificates in use, the newest first: two while a former one may still be used.
+    pub certificates: Vec<CallerCertificate>,
 }
 
 /// Why a call was turned away before its conditions were read.
@@ -102,13 +111,15 @@ pub enum Admission {
     Suspended,
 }
 
-/// Judges a verified token against its account, the source address and the time.
+/// Judges a token, verified with one of the account's certificates, against the account, the
+/// source address and the time.
 ///
 /// # Errors
 /// [`TokenRefused`].
 pub fn admit(
     claims: &Claims,
     caller: &Caller,
+    certificate: &CallerCertificate,
     source: IpAddr,
     now: Timestamp,
 ) -> Result<Admission, TokenRefused> {
@@ -125,7 +136,6 @@ pub fn admit(
     if caller.status == AccountStatus::Suspended {
         return Ok(Admission::Suspended);
     }
-    let certificate = &caller.certificate;
     if now < certificate.not_before || now > certificate.not_after {
         return Err(TokenRefused::Certificate);
     }
@@ -248,16 +258,18 @@ mod tests {
             ap_id: "SPE08".into(),
             status: AccountStatus::Active,
             host_address: [203, 0, 113, 7].into(),
-            certificate: CallerCertificate {
+            certificates: vec![CallerCertificate {
                 key: RsaPublicKey::from_pkcs1(&modulus).unwrap(),
                 not_before: time(NOW - 1000),
                 not_after: time(NOW + 1000),
-            },
+                replaced_at: None,
+            }],
         }
     }
 
     fn outcome(claims: &Claims, caller: &Caller) -> Result<Admission, TokenRefused> {
-        admit(claims, caller, [203, 0, 113, 7].into(), Timestamp::from_second(NOW).unwrap())
+        let now = Timestamp::from_second(NOW).unwrap();
+        admit(claims, caller, &caller.certificates[0], [203, 0, 113, 7].into(), now)
     }
 
     #[test]
@@ -286,20 +298,17 @@ mod tests {
 
     #[test]
     fn address_account_and_status_are_judged() {
-        let elsewhere = admit(
-            &claims(),
-            &caller(),
-            [203, 0, 113, 8].into(),
-            Timestamp::from_second(NOW).unwrap(),
-        );
+        let now = Timestamp::from_second(NOW).unwrap();
+        let from = |caller: &Caller| {
+            admit(&claims(), caller, &caller.certificates[0], [203, 0, 113, 8].into(), now)
+        };
+        let elsewhere = from(&caller());
         assert_eq!(elsewhere.err(), Some(TokenRefused::Address));
         let status = |status| outcome(&claims(), &Caller { status, ..caller() });
         assert!(matches!(status(AccountStatus::Suspended), Ok(Admission::Suspended)));
         assert_eq!(status(AccountStatus::Stopped).err(), Some(TokenRefused::Closed));
         let closed = Caller { status: AccountStatus::Revoked, ..caller() };
-        let now = Timestamp::from_second(NOW).unwrap();
-        let from_elsewhere = admit(&claims(), &closed, [203, 0, 113, 8].into(), now);
-        assert_eq!(from_elsewhere.err(), Some(TokenRefused::Closed));
+        assert_eq!(from(&closed).err(), Some(TokenRefused::Closed));
         let other = Claims { ap_id: "OTHER".into(), ..claims() };
         assert!(matches!(outcome(&other, &caller()), Ok(Admission::AccountMismatch)));
         let user = Claims { user_id: "a b".into(), ..claims() };

@@ -7,7 +7,7 @@ use domain::{DigestKey, IdCard};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use store::native::Native;
-use store::{IdCardRow, Register, Transaction};
+use store::{Cases, IdCardRow, Register, Transaction};
 
 /// A line of the file.
 #[derive(Deserialize)]
@@ -57,6 +57,48 @@ pub(crate) fn id_cards(database: &Native, file: &Path, key: &DigestKey) -> anyho
     }
     transaction.commit()?;
     bar.finish_with_message(format!("{imported} cards"));
+    Ok(imported)
+}
+
+/// A line of the office calendar.
+#[derive(Deserialize)]
+struct CalendarLine {
+    #[serde(rename = "西元日期")]
+    day: String,
+    /// 0: worked; 2: not.
+    #[serde(rename = "是否放假")]
+    free: u8,
+    #[serde(rename = "備註", default)]
+    note: String,
+}
+
+/// Imports a year of the office calendar in one transaction and returns the number of days.
+pub(crate) fn calendar(database: &Native, file: &Path) -> anyhow::Result<u64> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // Published in Big5 until 106, in UTF-8 with a mark since.
+    let (text, _, malformed) = match std::str::from_utf8(&bytes) {
+        Ok(_) => encoding_rs::UTF_8.decode(&bytes),
+        Err(_) => encoding_rs::BIG5.decode(&bytes),
+    };
+    anyhow::ensure!(!malformed, "neither UTF-8 nor Big5");
+    let transaction = Transaction::begin(database)?;
+    let cases = Cases(&transaction);
+    let mut imported = 0;
+    for line in csv::Reader::from_reader(text.as_bytes()).deserialize() {
+        let number = imported + 2;
+        let CalendarLine { day, free, note } = line.with_context(|| format!("line {number}"))?;
+        let day = jiff::civil::Date::strptime("%Y%m%d", day.trim())
+            .with_context(|| format!("line {number}"))?;
+        let working = match free {
+            0 => true,
+            2 => false,
+            other => bail!("line {number}: 是否放假 is {other}, neither 0 nor 2"),
+        };
+        cases.put_calendar_day(day, working, &note)?;
+        imported += 1;
+    }
+    anyhow::ensure!(imported > 0, "no days in this file");
+    transaction.commit()?;
     Ok(imported)
 }
 

@@ -54,6 +54,23 @@ enum Command {
         #[arg(long)]
         key_file: PathBuf,
     },
+    /// Import the office calendar (政府行政機關辦公日曆表) of a year: the CSV file of the
+    /// Directorate-General of Personnel Administration (西元日期,星期,是否放假,備註).
+    ImportCalendar {
+        /// The file, UTF-8 or Big5.
+        file: PathBuf,
+    },
+    /// Say of one day whether the offices work, for example when a typhoon closes them.
+    SetDay {
+        /// YYYY-MM-DD.
+        day: jiff::civil::Date,
+        /// `working` or `closed`.
+        #[arg(value_enum)]
+        state: DayState,
+        /// Why, for the record.
+        #[arg(long)]
+        note: String,
+    },
     /// Take revocation lists from files; older ones are left aside.
     ImportCrl {
         /// The trust store whose CAs signed the lists.
@@ -105,6 +122,13 @@ enum Command {
         /// The file.
         file: PathBuf,
     },
+}
+
+/// Whether the offices work.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum DayState {
+    Working,
+    Closed,
 }
 
 fn main() -> ExitCode {
@@ -166,6 +190,15 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 .context("the key must be 64 hexadecimal digits")?;
             let imported = import::id_cards(&open(data, Label::Register)?, file, &key)?;
             println!("{imported} identity cards imported");
+        }
+        Command::ImportCalendar { file } => {
+            let imported = import::calendar(&open(data, Label::Cases)?, file)?;
+            println!("{imported} days imported");
+        }
+        Command::SetDay { day, state, note } => {
+            let cases = Cases(open(data, Label::Cases)?);
+            cases.put_calendar_day(*day, matches!(state, DayState::Working), note)?;
+            println!("{day}: set");
         }
         Command::ImportCrl { trust, files } => {
             let trust = read_trust(trust)?;

@@ -147,6 +147,16 @@ impl Certificate {
         RsaPublicKey::from_spki(&self.x509().subject_public_key_info)
     }
 
+    /// The subject, as people read names (RFC 4514).
+    pub fn subject(&self) -> String {
+        self.x509().subject.to_string()
+    }
+
+    /// The issuer, as people read names (RFC 4514).
+    pub fn issuer(&self) -> String {
+        self.x509().issuer.to_string()
+    }
+
     /// First instant of validity.
     pub fn not_before(&self) -> Timestamp {
         timestamp(self.x509().validity.not_before)

@@ -32,6 +32,8 @@ pub struct AccountRow {
     pub iss_key: Option<Sealed>,
     /// The certificate in use.
     pub certificate: Option<CertificateRow>,
+    /// Until when the former one may be used as well.
+    pub former_ends_at: Option<Timestamp>,
 }
 
 /// What the progress page shows of a certificate.
@@ -45,32 +47,38 @@ pub struct CertificateRow {
     pub not_after: Timestamp,
 }
 
+/// An isskey as it is kept.
+#[derive(Clone, Debug)]
+pub struct NewIssKey {
+    /// For looking it up.
+    pub digest: [u8; 16],
+    /// For showing it.
+    pub sealed: Sealed,
+}
+
 /// What an upload does to the account's isskey.
 #[derive(Clone, Debug)]
 pub enum Replacement {
-    /// The first upload: a new isskey, by digest and sealed.
-    NewIssKey {
-        /// For looking it up.
-        digest: [u8; 16],
-        /// For showing it.
-        sealed: Sealed,
-    },
+    /// The first upload: a new isskey.
+    NewIssKey(NewIssKey),
     /// A later upload: the isskey stays.
     SameIssKey,
 }
 
 const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, approved_at,
     contact_name, landline, mobile, email, ap_id, iss_key_sealed,
-    serial_number, not_before, not_after
+    serial_number, not_before, not_after,
+    (SELECT max(replaced_at) FROM certificates WHERE ubn = accounts.ubn)
     FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
     WHERE accounts.ubn = ?1";
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
 /// statement anew for each call (a test looks).
 pub(crate) const CALLER: &str =
-    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
-    FROM accounts CROSS JOIN certificates
-        ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
-    WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1)";
+    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
+        replaced_at
+    FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
+    WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1)
+    ORDER BY replaced_at IS NOT NULL, replaced_at DESC LIMIT 2";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
 /// A stopped account begins anew: another apId, no isskey.
@@ -87,8 +95,13 @@ const OPEN_ACCOUNT: &str = "INSERT INTO accounts
 const CHANGE_DATA: &str = "UPDATE accounts SET company_name = ?2, host_address = ?3,
     contact_name = ?4, landline = ?5, mobile = ?6, email = ?7
     WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+const CHANGE_ADDRESS: &str = "UPDATE accounts SET host_address = ?2
+    WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
 const STOP: &str =
     "UPDATE accounts SET status = 'stopped' WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+/// Of two in use, the older one ends now.
+const END_FORMER_CERTIFICATE: &str =
+    "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at > ?2";
 const RETIRE_CERTIFICATE: &str =
     "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at IS NULL";
 const CERTIFICATE_OWNER: &str = "SELECT ubn FROM certificates WHERE sha256 = ?1";
@@ -110,7 +123,9 @@ pub(crate) const STATEMENTS: &[&str] = &[
     CLAIM_AP_ID,
     OPEN_ACCOUNT,
     CHANGE_DATA,
+    CHANGE_ADDRESS,
     STOP,
+    END_FORMER_CERTIFICATE,
     RETIRE_CERTIFICATE,
     CERTIFICATE_OWNER,
     PUT_CERTIFICATE,
@@ -131,7 +146,15 @@ impl<D: Database> Cases<D> {
     /// # Errors
     /// [`StoreError`].
     pub fn caller(&self, iss_key_digest: [u8; 16]) -> Result<Option<Caller>, StoreError> {
-        self.0.execute(CALLER, &[iss_key_digest[..].into()])?.first().map(caller).transpose()
+        let rows = self.0.execute(CALLER, &[iss_key_digest[..].into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(Caller {
+            ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
+            ap_id: row.text(1)?.to_owned(),
+            status: row.parsed(2, "account status", AccountStatus::from_name)?,
+            host_address: address(row, 3)?,
+            certificates: rows.iter().map(caller_certificate).collect::<Result<_, _>>()?,
+        }))
     }
 
     /// Brings about what an approval means. Inside the decision's transaction.
@@ -160,18 +183,35 @@ impl<D: Database> Cases<D> {
         match row.case.kind {
             CaseKind::ApiApplication => {
                 let ap_id = self.claim_ap_id(ubn, ap_ids, now)?;
-                self.0.execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), now.into()])?;
+                self.retire_certificates(ubn, now, now)?;
                 parameters.extend([ap_id.as_str().into(), now.into()]);
                 one(self.0.execute(OPEN_ACCOUNT, &parameters)?)?;
             }
             CaseKind::DataChange => {
                 one(self.0.execute(CHANGE_DATA, &parameters)?)?;
             }
+            CaseKind::AddressChange => {
+                let address = [ubn.as_str().into(), row.host_address.as_str().into()];
+                one(self.0.execute(CHANGE_ADDRESS, &address)?)?;
+            }
             CaseKind::ApiStop => {
                 one(self.0.execute(STOP, &[ubn.as_str().into()])?)?;
             }
             // Never under review (a constraint of the schema).
             CaseKind::CertificateUpload => return Err(StoreError::Conflict),
+        }
+        Ok(())
+    }
+
+    /// The certificate in use ends then; one that another has replaced already, now.
+    fn retire_certificates(
+        &self,
+        ubn: Ubn,
+        now: Timestamp,
+        end: Timestamp,
+    ) -> Result<(), StoreError> {
+        for (sql, at) in [(END_FORMER_CERTIFICATE, now), (RETIRE_CERTIFICATE, end)] {
+            self.0.execute(sql, &[ubn.as_str().into(), at.into()])?;
         }
         Ok(())
     }
@@ -217,7 +257,7 @@ impl<D: Database> Cases<D> {
         {
             return Err(StoreError::CertificateBound);
         }
-        self.0.execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), case.submitted_at.into()])?;
+        self.retire_certificates(ubn, case.submitted_at, upload.former_ends_at)?;
         one(self.0.execute(
             PUT_CERTIFICATE,
             &[
@@ -234,11 +274,20 @@ impl<D: Database> Cases<D> {
                 upload.possession.as_ref().map(crate::cases::json).transpose()?.into(),
             ],
         )?)?;
-        if let Replacement::NewIssKey { digest, sealed } = replacement {
-            let parameters = [ubn.as_str().into(), digest[..].into(), sealed.0.as_slice().into()];
-            one(self.0.execute(SET_ISS_KEY, &parameters)?)?;
+        match replacement {
+            Replacement::NewIssKey(key) => self.keep_iss_key(ubn, key),
+            Replacement::SameIssKey => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Keeps the isskey of an account that has none. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when it has one.
+    pub fn keep_iss_key(&self, ubn: Ubn, key: &NewIssKey) -> Result<(), StoreError> {
+        let NewIssKey { digest, sealed } = key;
+        let parameters = [ubn.as_str().into(), digest[..].into(), sealed.0.as_slice().into()];
+        one(self.0.execute(SET_ISS_KEY, &parameters)?).map(drop)
     }
 }
 
@@ -271,23 +320,19 @@ fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
         ap_id: row.text(9)?.to_owned(),
         iss_key: if row.is_null(10) { None } else { Some(Sealed(row.blob(10)?.to_vec())) },
         certificate,
+        former_ends_at: row.optional_instant(14)?,
     })
 }
 
-fn caller(row: &Row) -> Result<Caller, StoreError> {
+fn caller_certificate(row: &Row) -> Result<CallerCertificate, StoreError> {
     let key = RsaPublicKey::from_pkcs1(row.blob(4)?).map_err(|error| StoreError::Inconsistent {
         what: "public key",
         found: error.to_string(),
     })?;
-    Ok(Caller {
-        ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
-        ap_id: row.text(1)?.to_owned(),
-        status: row.parsed(2, "account status", AccountStatus::from_name)?,
-        host_address: address(row, 3)?,
-        certificate: CallerCertificate {
-            key,
-            not_before: row.instant(5)?,
-            not_after: row.instant(6)?,
-        },
+    Ok(CallerCertificate {
+        key,
+        not_before: row.instant(5)?,
+        not_after: row.instant(6)?,
+        replaced_at: row.optional_instant(7)?,
     })
 }

@@ -44,7 +44,7 @@ impl CaseRow {
         Receipt {
             serial_number: id,
             kind,
-            kind_word: kind.word(),
+            kind_word: kind.case_word(),
             submitted_at: submitted_at.to_string(),
             submitted_at_roc: RocDateTime(submitted_at).to_string(),
             state,
@@ -99,6 +99,8 @@ const INSERT_UPLOAD: &str = "INSERT INTO applications
     SELECT ?1, company_name, host_address, contact_name, landline, mobile, email, ?2,
            ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11 FROM accounts WHERE ubn = ?10
     RETURNING case_id";
+const BY_CHALLENGE: &str =
+    "SELECT case_id FROM applications WHERE challenge = ?1 AND signed_data = ?2";
 const EVIDENCE: &str = "SELECT signed_data, judgement FROM applications WHERE case_id = ?1";
 const INSERT_EVENT: &str =
     "INSERT INTO case_events (case_id, at, actor, event) VALUES (?1, ?2, ?3, ?4)";
@@ -126,6 +128,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     INSERT_CASE,
     INSERT_APPLICATION,
     INSERT_UPLOAD,
+    BY_CHALLENGE,
     EVIDENCE,
     INSERT_EVENT,
     OF_COMPANY,
@@ -217,6 +220,26 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         self.record(case, &Actor::Applicant(case.ubn), "uploaded", case.submitted_at)
+    }
+
+    /// The case of this company that this very message has opened already: a page that lost
+    /// the answer sends it again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn case_of_message(
+        &self,
+        ubn: Ubn,
+        challenge: &str,
+        signed_data: &[u8],
+    ) -> Result<Option<CaseRow>, StoreError> {
+        let rows = self.0.execute(BY_CHALLENGE, &[challenge.into(), signed_data.into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let id = row.parsed(0, "case id", CaseId::parse)?;
+        match self.case_of(ubn, id) {
+            Err(StoreError::CaseNotFound) => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// The signed message of a case, as received, and what its acceptance was based on.

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod attempts;
+mod calendar;
 mod cases;
 mod challenges;
 mod database;
@@ -23,7 +24,7 @@ pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
 
-pub use accounts::{AccountRow, CertificateRow, Replacement};
+pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
 pub use cases::{CaseRow, Evidence};
 pub use challenges::IssuedChallenge;
 pub use database::{Database, Row, Transaction, Value};
@@ -47,8 +48,13 @@ pub struct Revocation<D>(pub D);
 /// Every statement, for the test that prepares each against the schema.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
-    let cases =
-        [accounts::STATEMENTS, cases::STATEMENTS, challenges::STATEMENTS, officers::STATEMENTS];
+    let cases = [
+        accounts::STATEMENTS,
+        calendar::STATEMENTS,
+        cases::STATEMENTS,
+        challenges::STATEMENTS,
+        officers::STATEMENTS,
+    ];
     let mut all: Vec<_> =
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));

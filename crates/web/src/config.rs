@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use domain::{AddressPolicy, DigestKey};
+use domain::{AddressPolicy, DigestKey, Edition, IssKey, Sealed, SealingKey, Ubn};
 use pki::{Environment, TrustStore};
 use spin_sdk::variables;
 
@@ -39,6 +39,37 @@ pub async fn digest_key() -> Result<DigestKey, Problem> {
     let text = variable("digest_key").await?;
     DigestKey::from_hex(&text)
         .ok_or_else(|| Problem::not_ready("digest_key is not 64 hexadecimal digits"))
+}
+
+/// The key that isskeys are sealed with.
+///
+/// # Errors
+/// [`domain::Code::NotReady`].
+pub async fn sealing_key() -> Result<SealingKey, Problem> {
+    SealingKey::from_hex(&variable("seal_key").await?)
+        .ok_or_else(|| Problem::not_ready("seal_key is not 64 hexadecimal digits"))
+}
+
+/// A new isskey of a company: itself, its look-up digest, and sealed.
+///
+/// # Errors
+/// [`domain::Code::NotReady`]; a fault, when randomness gives none.
+pub async fn new_iss_key(ubn: Ubn) -> Result<(IssKey, [u8; 16], Sealed), Problem> {
+    let key = IssKey::from_random(&crate::random())
+        .ok_or_else(|| Problem::internal("randomness gave no isskey"))?;
+    let sealed =
+        key.seal(ubn, &sealing_key().await?, crate::random()).map_err(Problem::internal)?;
+    let digest = IssKey::lookup_digest(key.reveal(), &digest_key().await?);
+    Ok((key, digest, sealed))
+}
+
+/// The ministry's manual that the installation follows.
+///
+/// # Errors
+/// [`domain::Code::NotReady`].
+pub async fn edition() -> Result<Edition, Problem> {
+    Edition::from_name(&variable("edition").await?)
+        .ok_or_else(|| Problem::not_ready("edition is neither 108 nor 112"))
 }
 
 /// The trust store, checked once for each instance.

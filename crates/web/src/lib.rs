@@ -9,11 +9,13 @@ mod request;
 mod session;
 mod text;
 
-pub use config::{addresses, digest_key, origin, trust, variable};
+pub use config::{
+    addresses, digest_key, edition, new_iss_key, origin, sealing_key, trust, variable,
+};
 pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
 pub use problem::Problem;
 pub use request::{
-    Reply, SignedRequest, client_address, empty, json, method_not_allowed, now, random, readiness,
-    respond, segments, signed_request,
+    Reply, SignedRequest, client_address, download, empty, json, method_not_allowed, now, random,
+    readiness, respond, segments, signed_request,
 };
 pub use session::{Session, Who, clear_cookie, require_company, require_officer};

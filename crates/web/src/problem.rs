@@ -74,6 +74,11 @@ impl Problem {
         self.cause.as_deref()
     }
 
+    /// What happened, and what to do next.
+    pub fn words(&self) -> (String, String) {
+        text::of_code(self.code)
+    }
+
     /// The answer. Faults are logged here, once, under the same instance.
     pub fn into_reply(self) -> Reply {
         let instance = uuid::Builder::from_random_bytes(random()).into_uuid();

@@ -95,6 +95,31 @@ pub fn empty() -> Reply {
     reply
 }
 
+/// A file that the browser keeps rather than shows.
+///
+/// # Errors
+/// A fault, when the name is no header value.
+pub fn download(name: &str, content_type: &'static str, body: String) -> Result<Reply, Problem> {
+    let mut reply = Response::new(FullBody::new(Bytes::from(body)));
+    let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_DISPOSITION, disposition.map_err(Problem::internal)?);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    secure(headers);
+    Ok(reply)
+}
+
+/// What every answer of the service says: keep nothing, guess nothing, run nothing.
+fn secure(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
 pub(crate) fn json_reply(
     status: StatusCode,
     content_type: &'static str,
@@ -108,12 +133,7 @@ pub(crate) fn json_reply(
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CONTENT_LENGTH, length);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    );
+    secure(headers);
     reply
 }
 

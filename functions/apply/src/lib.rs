@@ -2,15 +2,15 @@
 //! upload of a system's certificate.
 
 use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{ApplyError, CaseId, IssKey, SealingKey, SubmissionContext};
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use domain::{ApplyError, CaseId, Edition, IssKey, RocDate, SubmissionContext, UploadRefused};
 use http::{Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Cases, Database, Evidence, Replacement, Revocation, Transaction};
+use store::{CaseRow, Cases, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
 #[http_service]
@@ -22,21 +22,21 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     let path = web::segments(&request);
     match (path.last().map(String::as_str), request.method()) {
         (Some("readyz"), &Method::GET) => {
-            let checks = async { web::digest_key().await.and(sealing_key().await).map(drop) };
+            let checks = async {
+                web::digest_key().await?;
+                web::sealing_key().await?;
+                web::edition().await.map(drop)
+            };
             Ok(web::readiness(checks.await))
         }
         (Some("standing"), &Method::GET) => standing(&request).await,
         (Some("applications"), &Method::POST) => apply(request).await,
         (Some("certificates"), &Method::POST) => upload(request).await,
+        (Some("certificate-previews"), &Method::POST) => preview(request).await,
         (Some("possession-challenges"), &Method::POST) => possession_challenge(request).await,
         (Some("standing" | "readyz"), _) => Err(web::method_not_allowed("GET")),
         _ => Err(web::method_not_allowed("POST")),
     }
-}
-
-async fn sealing_key() -> Result<SealingKey, Problem> {
-    SealingKey::from_hex(&web::variable("seal_key").await?)
-        .ok_or_else(|| Problem::not_ready("seal_key is not 64 hexadecimal digits"))
 }
 
 #[derive(Serialize)]
@@ -56,7 +56,10 @@ struct Offer {
 async fn standing(request: &Request) -> Result<Reply, Problem> {
     let ubn = web::require_company(request.headers(), web::now()).await?;
     let standing = Cases(store::spin::open(Label::Cases)?).standing(ubn)?;
-    let offered = standing.offered().iter().map(|kind| Offer { kind: *kind, word: kind.word() });
+    let offered = standing
+        .offered(web::edition().await?)
+        .iter()
+        .map(|kind| Offer { kind: *kind, word: kind.word() });
     let reply = StandingReply { open_case: standing.open_case, offered: offered.collect() };
     Ok(web::json(StatusCode::OK, &reply))
 }
@@ -97,6 +100,63 @@ async fn possession_challenge(request: Request) -> Result<Reply, Problem> {
     Ok(web::json(StatusCode::CREATED, &reply))
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PreviewRequest {
+    /// The file as chosen, in Base64.
+    certificate_file: String,
+}
+
+/// What was seen in a certificate file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Preview {
+    subject: String,
+    issuer: String,
+    serial_number: String,
+    /// 有效起始日期 and 有效迄止日期, as `1121107`.
+    not_before: String,
+    not_after: String,
+    /// Why it would be refused now.
+    problem: Option<PreviewProblem>,
+}
+
+#[derive(Serialize)]
+struct PreviewProblem {
+    code: &'static str,
+    title: String,
+    detail: String,
+}
+
+/// Looks at a certificate file before it is signed and sent; nothing is kept.
+async fn preview(request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let now = web::now();
+    let ubn = web::require_company(request.headers(), now).await?;
+    let PreviewRequest { certificate_file } = SignedRequest::plain(request, &origin).await?;
+    let file = BASE64_STANDARD
+        .decode(certificate_file)
+        .map_err(|_| Problem::from(domain::Code::NotACertificate))?;
+    let certificate = pki::read_certificate_file(&file).map_err(UploadRefused::from)?;
+    let mut preview = Preview {
+        subject: certificate.subject(),
+        issuer: certificate.issuer(),
+        serial_number: certificate.serial_number(),
+        not_before: RocDate(certificate.not_before()).to_string(),
+        not_after: RocDate(certificate.not_after()).to_string(),
+        problem: None,
+    };
+    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let trust = web::trust().await?;
+    let judged = domain::judge_upload(certificate, ubn, &trust, &lists, now);
+    if let Err(refused) = judged {
+        let problem = Problem::from(refused);
+        let (title, detail) = problem.words();
+        preview.problem = Some(PreviewProblem { code: problem.code().name(), title, detail });
+    }
+    Ok(web::json(StatusCode::OK, &preview))
+}
+
 /// A signature that was judged, and what it is for.
 struct Signed {
     session: domain::Ubn,
@@ -106,6 +166,7 @@ struct Signed {
     judgement: Judgement,
     input: SigningInput,
     origin: String,
+    edition: Edition,
     now: jiff::Timestamp,
     trust: std::rc::Rc<TrustStore>,
 }
@@ -122,17 +183,25 @@ impl Signed {
         let proof = web::confirm(trust.verify(&signed_data, now)?, &lists, now).await?;
         let input = domain::signed_input(&proof, &origin, purpose)?;
         let judgement = Judgement { transport, ..proof.judgement().clone() };
-        Ok(Self { session, signed_data, proof, judgement, input, origin, now, trust })
+        let edition = web::edition().await?;
+        Ok(Self { session, signed_data, proof, judgement, input, origin, edition, now, trust })
     }
 
     fn context(&self, cases: &Cases<impl Database>) -> Result<SubmissionContext, Problem> {
         Ok(SubmissionContext {
             session: self.session,
             standing: cases.standing(self.session)?,
+            edition: self.edition,
             addresses: web::addresses(&self.trust),
             case_id: CaseId::from_random(web::random()),
             now: self.now,
         })
+    }
+
+    /// The case that this very message has opened already: whoever did not get the answer
+    /// sends the message again, and gets it once more.
+    fn known(&self, cases: &Cases<impl Database>) -> Result<Option<CaseRow>, Problem> {
+        Ok(cases.case_of_message(self.session, &self.input.challenge, &self.signed_data)?)
     }
 
     fn evidence(&self) -> Evidence<'_> {
@@ -151,6 +220,9 @@ async fn apply(request: Request) -> Result<Reply, Problem> {
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
+    if let Some(known) = signed.known(&cases)? {
+        return Ok(web::json(StatusCode::OK, &known.receipt()));
+    }
     let submission = domain::submit(&signed.proof, &signed.input, &signed.context(&cases)?)?;
     cases.keep_submission(&submission, signed.evidence())?;
     transaction.commit()?;
@@ -158,12 +230,20 @@ async fn apply(request: Request) -> Result<Reply, Problem> {
 }
 
 async fn upload(request: Request) -> Result<Reply, Problem> {
-    let digest_key = web::digest_key().await?;
-    let sealing_key = sealing_key().await?;
+    let sealing_key = web::sealing_key().await?;
     let signed = Signed::read(request, Purpose::UploadCertificate).await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
+    if let Some(known) = signed.known(&cases)? {
+        let account = cases.account(signed.session)?;
+        let sealed = account.and_then(|account| account.iss_key);
+        let open = |sealed| IssKey::open(&sealed, signed.session, &sealing_key);
+        let iss_key = sealed.map(open).transpose().map_err(Problem::internal)?;
+        let mut receipt = known.receipt();
+        receipt.iss_key = iss_key.map(|key| key.reveal().to_owned());
+        return Ok(web::json(StatusCode::OK, &receipt));
+    }
     let context = signed.context(&cases)?;
     let lists = Revocation(store::spin::open(Label::Revocation)?);
     let upload =
@@ -177,12 +257,8 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
             Replacement::SameIssKey,
         ),
         None => {
-            let key = IssKey::from_random(&web::random())
-                .ok_or_else(|| Problem::internal("randomness gave no isskey"))?;
-            let sealed =
-                key.seal(signed.session, &sealing_key, web::random()).map_err(Problem::internal)?;
-            let digest = IssKey::lookup_digest(key.reveal(), &digest_key);
-            (key, Replacement::NewIssKey { digest, sealed })
+            let (key, digest, sealed) = web::new_iss_key(signed.session).await?;
+            (key, Replacement::NewIssKey(NewIssKey { digest, sealed }))
         }
     };
     cases.keep_upload(&upload, &replacement, signed.evidence())?;

@@ -1,7 +1,12 @@
 //! Progress (A11 to A13): the company's account and cases; a receipt, again; whether a
-//! receipt is one of ours.
+//! receipt is one of ours; the integrator's guide.
 
-use domain::{Case, CaseId, Code, IssKey, RocDate, RocDateTime, SealingKey};
+mod guide;
+
+use domain::{
+    AccountStatus, Case, CaseId, CaseState, Code, Edition, IssKey, OfficeCalendar, RocDate,
+    RocDateTime, RocDay, TAIPEI,
+};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use spin_sdk::http::{IntoResponse, Request};
@@ -25,6 +30,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         ["api", "cases"] => progress(&request).await,
         ["api", "cases", id] => receipt(&request, id).await,
         ["api", "receipts", id] => check(id),
+        ["api", "guide"] => guide(&request).await,
         _ => Err(Code::NotFound.into()),
     }
 }
@@ -50,6 +56,10 @@ struct AccountView {
     not_after: Option<String>,
     status: &'static str,
     status_word: &'static str,
+    /// The warning that is due for the certificate: days before its end, 0 when it is over.
+    expiry_warning: Option<i64>,
+    /// Until when the former certificate may be used as well.
+    former_ends_at: Option<String>,
     iss_key: Option<String>,
     ap_id: String,
     contact_name: String,
@@ -67,6 +77,10 @@ struct CaseView {
     result: Option<String>,
     /// Until when the applicant may cancel; absent when no longer.
     cancellable_until: Option<String>,
+    /// The day by which a decision is expected, `112/11/17`; for a case that waits for one.
+    expected_by: Option<String>,
+    /// Whether the office calendar is known up to that day, so that holidays count.
+    holidays_known: bool,
 }
 
 async fn progress(request: &Request) -> Result<Reply, Problem> {
@@ -74,30 +88,31 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
     let ubn = web::require_company(request.headers(), now).await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
     let account = match cases.account(ubn)? {
-        Some(row) => Some(account_view(row).await?),
+        Some(row) => Some(account_view(row, now).await?),
         None => None,
     };
     let rows = cases.cases_of(ubn)?;
+    let (edition, calendar) = (web::edition().await?, cases.calendar()?);
     let reply = Progress {
         account,
         queried_at: RocDateTime(now).to_string(),
         count: rows.len(),
-        cases: rows.iter().map(|row| case_view(row, now)).collect(),
+        cases: rows.iter().map(|row| case_view(row, edition, &calendar, now)).collect(),
     };
     Ok(web::json(StatusCode::OK, &reply))
 }
 
-async fn account_view(row: AccountRow) -> Result<AccountView, Problem> {
-    let AccountRow { account, certificate, iss_key, .. } = row;
+async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountView, Problem> {
+    let AccountRow { account, certificate, iss_key, former_ends_at, .. } = row;
     let iss_key = match iss_key {
         None => None,
         Some(sealed) => {
-            let key = SealingKey::from_hex(&web::variable("seal_key").await?)
-                .ok_or_else(|| Problem::not_ready("seal_key is not 64 hexadecimal digits"))?;
+            let key = web::sealing_key().await?;
             let opened = IssKey::open(&sealed, account.ubn, &key).map_err(Problem::internal)?;
             Some(opened.reveal().to_owned())
         }
     };
+    let certificate_ends = certificate.as_ref().map(|row| row.not_after);
     Ok(AccountView {
         company_name: account.company_name,
         ubn: account.ubn.to_string(),
@@ -107,6 +122,10 @@ async fn account_view(row: AccountRow) -> Result<AccountView, Problem> {
         not_after: certificate.as_ref().map(|row| RocDate(row.not_after).to_string()),
         status: account.status.name(),
         status_word: account.status.word(),
+        expiry_warning: certificate_ends.and_then(|end| domain::expiry_warning(end, now)),
+        former_ends_at: former_ends_at
+            .filter(|end| *end > now)
+            .map(|end| RocDateTime(end).to_string()),
         iss_key,
         ap_id: row.ap_id,
         contact_name: row.contact_name,
@@ -116,13 +135,25 @@ async fn account_view(row: AccountRow) -> Result<AccountView, Problem> {
     })
 }
 
-fn case_view(row: &CaseRow, now: jiff::Timestamp) -> CaseView {
+fn case_view(
+    row: &CaseRow,
+    edition: Edition,
+    calendar: &OfficeCalendar,
+    now: jiff::Timestamp,
+) -> CaseView {
+    let Case { state, submitted_at, .. } = row.case;
+    let expected = Some(state)
+        .filter(|state| *state == CaseState::Accepted)
+        .and_then(|_| calendar.nth_working_day_after(submitted_at, edition.review_days()));
+    let submitted = TAIPEI.to_datetime(submitted_at).date();
     let until = Case::cancellable_until(&row.case).filter(|until| *until >= now);
     CaseView {
         receipt: row.receipt(),
         decided_at_roc: row.decided_at.map(|at| RocDateTime(at).to_string()),
         result: row.result.clone(),
         cancellable_until: until.map(|until| until.to_string()),
+        expected_by: expected.map(|day| RocDay(day).to_string()),
+        holidays_known: expected.is_some_and(|day| calendar.covers(submitted, day)),
     }
 }
 
@@ -131,6 +162,17 @@ async fn receipt(request: &Request, id: &str) -> Result<Reply, Problem> {
     let id = CaseId::parse(id).ok_or(Code::CaseNotFound)?;
     let row = Cases(store::spin::open(Label::Cases)?).case_of(ubn, id)?;
     Ok(web::json(StatusCode::OK, &row.receipt()))
+}
+
+/// 操作文件下載: for whoever has an account that is in use.
+async fn guide(request: &Request) -> Result<Reply, Problem> {
+    let now = web::now();
+    let ubn = web::require_company(request.headers(), now).await?;
+    let row = Cases(store::spin::open(Label::Cases)?).account(ubn)?;
+    let row =
+        row.filter(|row| row.account.status == AccountStatus::Active).ok_or(Code::NotFound)?;
+    let page = guide::render(&row, &web::origin().await?, now).map_err(Problem::internal)?;
+    web::download(&format!("chayan-api-{}.html", row.ap_id), "text/html; charset=utf-8", page)
 }
 
 /// What whoever holds a receipt may compare with it: nothing that is not printed there, not

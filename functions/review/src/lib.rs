@@ -1,12 +1,12 @@
 //! Review (A15): officers see what waits, and decide.
 
-use domain::{ApId, CaseId, CaseState, Code, Decision};
+use domain::{ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition};
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{CaseRow, Cases, Transaction};
+use store::{CaseRow, Cases, NewIssKey, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
 /// Candidates for a new apId. With even ten million of sixty issued, all of them taken
@@ -96,6 +96,7 @@ async fn decide(officer: i64, id: CaseId, request: Request) -> Result<Reply, Pro
     let DecisionRequest { decision, result } = SignedRequest::plain(request, &origin).await?;
     let result = domain::result_text(&result, MAX_RESULT)?;
     let now = web::now();
+    let edition = web::edition().await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
@@ -103,8 +104,13 @@ async fn decide(officer: i64, id: CaseId, request: Request) -> Result<Reply, Pro
     let decided = row.case.clone().decide(decision)?;
     cases.keep_decision(&decided, officer, &result, now)?;
     if decided.state == CaseState::Approved {
-        let candidates = (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(web::random()));
+        let candidates = (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(edition, web::random()));
         cases.keep_approval(&row, candidates, now)?;
+        if edition == Edition::Of108 && row.case.kind == CaseKind::ApiApplication {
+            // Figure 8 of that manual: both at approval.
+            let (_, digest, sealed) = web::new_iss_key(row.case.ubn).await?;
+            cases.keep_iss_key(row.case.ubn, &NewIssKey { digest, sealed })?;
+        }
     }
     let view = CaseView::from(&cases.case(id)?);
     transaction.commit()?;

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Agreement, Code, SignedIn, Ubn};
+use domain::{Agreement, Code, Edition, SignedIn, Ubn};
 use http::{Method, StatusCode, header};
 use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,7 @@ async fn ready() -> Result<Reply, Problem> {
         web::trust().await?;
         web::origin().await?;
         web::variable("bridge_url").await?;
+        web::edition().await?;
         for label in [Label::Cases, Label::Revocation] {
             store::schema::check(&store::spin::open(label)?, label).map_err(Problem::not_ready)?;
         }
@@ -55,17 +56,21 @@ struct Config {
     origin: String,
     bridge_url: String,
     hipki_url: String,
+    /// The ministry's manual that the pages follow.
+    edition: Edition,
     /// What an applicant agrees to now.
     terms: Agreement,
 }
 
 async fn config() -> Result<Reply, Problem> {
+    let edition = web::edition().await?;
     let config = Config {
         environment: web::trust().await?.environment(),
         origin: web::origin().await?,
         bridge_url: web::variable("bridge_url").await?,
         hipki_url: web::variable("hipki_url").await?,
-        terms: Agreement::current(),
+        edition,
+        terms: edition.agreement(),
     };
     Ok(web::json(StatusCode::OK, &config))
 }

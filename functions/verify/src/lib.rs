@@ -53,10 +53,16 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     let Some(caller) = caller else {
         return Ok(legacy::refused(StatusCode::UNAUTHORIZED, NO_CREDENTIALS));
     };
-    let Ok(token) = token.verify(&caller.certificate.key) else {
+    // Two certificates while the former one may still be used.
+    let mut in_use = caller.certificates.iter().filter(|certificate| certificate.in_use(now));
+    let verified = in_use.find_map(|certificate| {
+        let token = token.clone().verify(&certificate.key).ok()?;
+        Some((token, certificate))
+    });
+    let Some((token, certificate)) = verified else {
         return Ok(legacy::refused(StatusCode::UNAUTHORIZED, NO_CREDENTIALS));
     };
-    let admission = match domain::admit(token.claims(), &caller, source, now) {
+    let admission = match domain::admit(token.claims(), &caller, certificate, source, now) {
         Ok(admission) => admission,
         Err(refusal) => return Ok(refused(refusal, NO_CREDENTIALS)),
     };

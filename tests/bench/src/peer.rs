@@ -202,12 +202,17 @@ async fn answer(
     let Some(caller) = caller else { return Ok(Err(StatusCode::UNAUTHORIZED)) };
     let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
     let signature = decode(signature);
-    let key = Kept::with(|kept| kept.key(caller.certificate.key.pkcs1()))?;
-    if key.verify_sig(signed.as_bytes(), &signature).is_err() {
-        return Ok(Err(StatusCode::UNAUTHORIZED));
-    }
     let now = Timestamp::now();
-    match domain::admit(claims, &caller, source, now) {
+    let mut verified = None;
+    for certificate in caller.certificates.iter().filter(|certificate| certificate.in_use(now)) {
+        let key = Kept::with(|kept| kept.key(certificate.key.pkcs1()))?;
+        if key.verify_sig(signed.as_bytes(), &signature).is_ok() {
+            verified = Some(certificate);
+            break;
+        }
+    }
+    let Some(certificate) = verified else { return Ok(Err(StatusCode::UNAUTHORIZED)) };
+    match domain::admit(claims, &caller, certificate, source, now) {
         Ok(Admission::Lookup(card)) => look_up(peer, &card, TaipeiDay::of(now)).await.map(Ok),
         _ => Ok(Err(StatusCode::FORBIDDEN)),
     }

@@ -1,9 +1,14 @@
 //! 憑證上傳 (A7): what is taken, what is refused and in which words.
 
-use http_tests::{TestApp, pki, text};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http_tests::{TestApp, pki, question, text};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
+use test_pki::client::{Answer, Visitor};
 use test_pki::demo::{COMPANY, SYSTEM_COMPANY, der_of, pem};
 use test_pki::pki_set::Company;
+use test_pki::story::answer_code;
 
 #[test]
 fn the_isskey_comes_with_the_first_upload_and_stays() {
@@ -132,4 +137,125 @@ fn possession_of_the_key_is_proved_by_one_line_and_recorded() {
     assert_eq!(upload(&challenge, &signature), refused(409, "challenge-used"));
     let nobody = app.visitor().post("/api/possession-challenges", &json!({})).unwrap();
     assert_eq!(nobody.code(), "not-signed-in");
+}
+
+/// What an upload of this file by the demo company signs.
+fn document(file: &[u8]) -> serde_json::Value {
+    json!({
+        "kind": "certificate-upload", "ubn": COMPANY.1, "reason": "換發憑證",
+        "certificateFile": BASE64_STANDARD.encode(file),
+        "agreed": domain::Edition::Of112.agreement(),
+    })
+}
+
+#[test]
+fn two_certificates_count_until_the_day_that_was_chosen() {
+    let mut app = TestApp::start();
+    let (mut visitor, card, old) = app.approved();
+    let id_card = app.demo.id_cards[0].clone();
+    let calls = |visitor: &Visitor, caller: &test_pki::token::Caller, now: Timestamp| {
+        let token = caller.token(question(&id_card), now).unwrap();
+        let answer = visitor.verify(&token).unwrap();
+        if answer.status == 200 {
+            answer_code(&answer).to_owned()
+        } else {
+            answer.status.to_string()
+        }
+    };
+    let renewed = |visitor: &Visitor, until: Option<&str>| -> (Answer, test_pki::token::Caller) {
+        let next = pki().company(Company::system(COMPANY.0, COMPANY.1)).unwrap();
+        let mut document = document(&next.certificate);
+        if let Some(until) = until {
+            document["formerUntil"] = until.into();
+        }
+        let answer = visitor.upload_document(&card, document).unwrap();
+        let private_key = next.key.pkcs8().unwrap();
+        (answer, test_pki::token::Caller { private_key, ..old.clone() })
+    };
+    let now = Timestamp::now();
+    let today = domain::TAIPEI.to_datetime(now).date();
+    for wrong in [today.yesterday().unwrap(), today.checked_add(91.days()).unwrap()] {
+        let (answer, _) = renewed(&visitor, Some(&wrong.to_string()));
+        assert_eq!((answer.status, answer.code()), (422, "invalid-fields"), "{wrong}");
+        assert_eq!(answer.body["errors"][0]["pointer"], "/formerUntil");
+    }
+    let tomorrow = today.tomorrow().unwrap();
+    let (answer, new) = renewed(&visitor, Some(&tomorrow.to_string()));
+    answer.expect(201).unwrap();
+    assert_eq!((calls(&visitor, &old, now), calls(&visitor, &new, now)), ("1".into(), "1".into()));
+    let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
+    let end = domain::TAIPEI.to_timestamp(tomorrow.tomorrow().unwrap().into()).unwrap();
+    let shown = domain::RocDateTime(end).to_string();
+    assert_eq!(text(&progress["account"]["formerEndsAt"]), shown);
+    // The last second of that day, and the next.
+    for (at, counts) in [(end - SignedDuration::from_secs(30), "1"), (end, "401")] {
+        app.restart_with(&["--now", &at.to_string()]);
+        visitor.base = app.visitor().base;
+        assert_eq!(calls(&visitor, &old, at), counts, "{at}");
+        assert_eq!(calls(&visitor, &new, at), "1");
+    }
+    // Without a day the former one ends at once; of three, the first ends as well.
+    app.restart_with(&[]);
+    visitor.base = app.visitor().base;
+    let (answer, third) = renewed(&visitor, None);
+    answer.expect(201).unwrap();
+    let now = Timestamp::now();
+    let codes = [&old, &new, &third].map(|caller| calls(&visitor, caller, now));
+    assert_eq!(codes, ["401", "401", "1"]);
+    let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
+    assert_eq!(progress["account"]["formerEndsAt"], json!(null));
+}
+
+#[test]
+fn a_file_can_be_looked_at_before_it_is_sent() {
+    let app = TestApp::start();
+    let (visitor, _, id) = app.applies();
+    app.decides(&id, "approve");
+    let preview = |file: &[u8]| {
+        let body = json!({ "certificateFile": BASE64_STANDARD.encode(file) });
+        visitor.post("/api/certificate-previews", &body).unwrap()
+    };
+    let file = std::fs::read(&app.demo.company_certificate_file).unwrap();
+    let seen = preview(&file).expect(200).unwrap();
+    assert!(text(&seen["subject"]).contains(COMPANY.0), "{seen}");
+    assert!(text(&seen["issuer"]).contains("測試"), "{seen}");
+    assert_eq!(text(&seen["serialNumber"]).len(), 32);
+    assert_eq!((text(&seen["notBefore"]).len(), text(&seen["notAfter"]).len()), (7, 7));
+    assert_eq!(seen["problem"], json!(null));
+    let foreign = pki().company(Company::system(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1)).unwrap();
+    let seen = preview(&foreign.certificate).expect(200).unwrap();
+    assert!(text(&seen["subject"]).contains(SYSTEM_COMPANY.0));
+    assert_eq!(seen["problem"]["code"], "upload-foreign-ubn");
+    assert!(!text(&seen["problem"]["detail"]).is_empty());
+    assert_eq!(preview(b"hello").code(), "not-a-certificate");
+    let key = std::fs::read(&app.demo.company_key_file).unwrap();
+    assert_eq!(preview(&key).code(), "private-key-uploaded");
+    assert_eq!(app.count("default", "SELECT count(*) FROM certificates"), 0);
+    let body = json!({ "certificateFile": "" });
+    let nobody = app.visitor().post("/api/certificate-previews", &body).unwrap();
+    assert_eq!(nobody.code(), "not-signed-in");
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told_in_time() {
+    let app = TestApp::start();
+    let (visitor, card, _) = app.approved();
+    let warning = || {
+        let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
+        progress["account"]["expiryWarning"].clone()
+    };
+    for (days, told) in [(62, json!(null)), (45, json!(60))] {
+        let system = Company { days: (-1, days), ..Company::system(COMPANY.0, COMPANY.1) };
+        let file = pki().company(system).unwrap().certificate;
+        visitor.upload(&card, COMPANY.1, &file).unwrap().expect(201).unwrap();
+        assert_eq!(warning(), told, "{days}");
+    }
+    // Nearer to its end no certificate can be uploaded: time goes by.
+    for (days, told) in [(20, 30), (2, 3), (-1, 0)] {
+        let ends = Timestamp::now() + SignedDuration::from_hours(24 * days);
+        let sql =
+            "UPDATE certificates SET not_before = 0, not_after = ?1 WHERE replaced_at IS NULL";
+        app.database("default").execute(sql, [ends.as_second()]).unwrap();
+        assert_eq!(warning(), told, "{days}");
+    }
 }

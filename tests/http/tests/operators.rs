@@ -168,3 +168,48 @@ fn certificates_are_added_to_the_entries_that_name_them_and_to_no_other() {
     assert!(shipped.anchors.iter().chain(&shipped.issuers).all(|e| e.certificate.is_none()));
     assert!(matches!(TrustStore::from_file(&shipped), Err(TrustStoreError::Missing { .. })));
 }
+
+#[test]
+fn the_office_calendar_says_when_a_decision_is_expected() {
+    let app = TestApp::start();
+    let data = app.dir.join("data");
+    let (visitor, _, _) = app.applies();
+    let expected = || {
+        let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
+        let case = &progress["cases"][0];
+        (http_tests::text(&case["expectedBy"]), case["holidaysKnown"] == true)
+    };
+    let roc = |day: jiff::civil::Date| domain::RocDay(day).to_string();
+    let weekend = |day: &jiff::civil::Date| {
+        matches!(day.weekday(), jiff::civil::Weekday::Saturday | jiff::civil::Weekday::Sunday)
+    };
+    let today = domain::TAIPEI.to_datetime(Timestamp::now()).date();
+    let days: Vec<_> = today.series(jiff::Span::new().days(1)).skip(1).take(60).collect();
+    let working: Vec<_> = days.iter().filter(|day| !weekend(day)).copied().collect();
+    assert_eq!(expected(), (roc(working[9]), false), "weekends alone");
+    // A calendar in Big5, as it was published for long: the first two working days are free.
+    let mut csv = String::from("西元日期,星期,是否放假,備註\r\n");
+    for day in [today].iter().chain(&days) {
+        let free = weekend(day) || working[..2].contains(day);
+        let number = if free { 2 } else { 0 };
+        csv +=
+            &format!("{},,{number},{}\r\n", day.strftime("%Y%m%d"), if free { "放假" } else { "" });
+    }
+    let file = app.dir.join("calendar.csv");
+    std::fs::write(&file, encoding_rs::BIG5.encode(&csv).0).unwrap();
+    let file = file.display().to_string();
+    let output = chayan(&data, &["import-calendar", &file]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("61 days imported"), "{output:?}");
+    assert_eq!(expected(), (roc(working[11]), true));
+    // A typhoon.
+    let day = working[2].to_string();
+    let output = chayan(&data, &["set-day", &day, "closed", "--note", "颱風停止上班"]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(expected(), (roc(working[12]), true));
+    // Not a calendar: nothing is imported.
+    for bad in ["西元日期,星期,是否放假,備註\n20261399,,0,\n", "a,b\n1,2\n", ""] {
+        std::fs::write(&file, bad).unwrap();
+        assert!(!chayan(&data, &["import-calendar", &file]).status.success(), "{bad}");
+    }
+    assert_eq!(expected(), (roc(working[12]), true));
+}

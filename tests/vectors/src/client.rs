@@ -345,11 +345,19 @@ impl Visitor {
             "ubn": ubn,
             "reason": "上傳非IC卡憑證",
             "certificateFile": BASE64_STANDARD.encode(file),
-            "agreed": domain::Agreement::current(),
+            "agreed": domain::Edition::Of112.agreement(),
         });
         if let Some((challenge, signature)) = possession {
             document["possession"] = json!({ "challenge": challenge, "signature": signature });
         }
+        self.upload_document(signer, document)
+    }
+
+    /// Uploads by this document.
+    ///
+    /// # Errors
+    /// When nothing could be sent.
+    pub fn upload_document(&self, signer: &dyn Signer, document: Value) -> anyhow::Result<Answer> {
         let body = self.signed(signer, Purpose::UploadCertificate, document)?;
         self.post("/api/certificates", &body)
     }
@@ -379,6 +387,6 @@ pub fn form(kind: &str, name: &str, ubn: &str, address: &str) -> Value {
         "mobile": "0912345678",
         "email": "clerk@example.com.tw",
         "reason": "依洗錢防制法第十條及金融機構防制洗錢辦法第三條，確認客戶身分時查驗國民身分證。",
-        "agreed": domain::Agreement::current(),
+        "agreed": domain::Edition::Of112.agreement(),
     })
 }
