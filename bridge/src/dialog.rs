@@ -72,6 +72,22 @@ impl Windows {
         Self::Pinentry("pinentry".to_owned())
     }
 
+    /// Whether a window of the desktop, or one in the terminal, can probably be opened.
+    pub fn can_open(&self) -> bool {
+        match self {
+            Self::Pinentry(program) if std::path::Path::new(program).is_absolute() => {
+                std::path::Path::new(program).is_file()
+            }
+            Self::Pinentry(program) => {
+                let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+                let path = std::env::var_os("PATH").unwrap_or_default();
+                let found = std::env::split_paths(&path).any(|at| at.join(program).is_file());
+                found && ["DISPLAY", "WAYLAND_DISPLAY", "GPG_TTY"].into_iter().any(set)
+            }
+            _ => true,
+        }
+    }
+
     /// Asks for a PIN, once. None where it is typed on the reader.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use chayan_bridge::cards::demo::DemoCards;
 use chayan_bridge::cards::{CardSource, modules};
 use chayan_bridge::dialog::Windows;
-use chayan_bridge::sites::Sites;
+use chayan_bridge::sites::{Sites, is_origin};
 use chayan_bridge::{HipkiOptions, Options};
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
@@ -24,7 +24,7 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 /// Where scripts/up puts the demo's cards.
 const DEMO_CARDS: &str = ".chayan/cards";
 
-/// Signs for web pages with the smart card in the reader.
+/// Signs for web pages with the smart card in the reader. Without a command it serves.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -76,7 +76,7 @@ struct Serve {
     /// macOS, else "pinentry".
     #[arg(long)]
     pinentry: Option<String>,
-    /// Answer every window with this PIN; with demo cards alone.
+    /// Open no window: say yes to every pairing and type this PIN; with demo cards alone.
     #[arg(long)]
     demo_answer: Option<String>,
     /// Serve pages of the HiPKI component as well, on its port. PINs are typed into the
@@ -99,7 +99,8 @@ struct Serve {
 
 #[derive(clap::Args)]
 struct State {
-    /// Folder in which the allowed sites are kept.
+    /// Folder in which the allowed sites are kept; without it the person's own
+    /// (~/.local/state/chayan-bridge).
     #[arg(long = "state")]
     folder: Option<PathBuf>,
 }
@@ -128,14 +129,14 @@ impl State {
 struct SitesCommand {
     #[command(flatten)]
     state: State,
-    /// Revoke this site.
+    /// Revoke this site, by its origin exactly as it is listed.
     #[arg(long)]
     revoke: Option<String>,
 }
 
 #[derive(clap::Args)]
 struct Card {
-    /// Folder of demo cards.
+    /// Folder of demo cards; stands before the action.
     #[arg(long, default_value = DEMO_CARDS)]
     demo_cards: PathBuf,
     #[command(subcommand)]
@@ -217,7 +218,31 @@ fn windows(options: &Serve, sources: &[CardSource]) -> anyhow::Result<Windows> {
     }
 }
 
+/// What was mistyped is said at the start, not when somebody wonders.
+fn check(options: &Serve) -> anyhow::Result<()> {
+    for origin in &options.allowed_origins {
+        if !is_origin(origin) {
+            bail!(
+                "--allow-origin {origin:?} is no origin as browsers spell it: scheme, host in lower case, port unless it is the usual one, no path (https://shop.example)"
+            );
+        }
+    }
+    if let Some(folder) = &options.demo_cards
+        && !folder.is_dir()
+    {
+        bail!("--demo-cards {}: there is no such folder", folder.display());
+    }
+    if let Some(program) = &options.pinentry
+        && std::path::Path::new(program).is_absolute()
+        && !std::path::Path::new(program).is_file()
+    {
+        bail!("--pinentry {program}: there is no such program");
+    }
+    Ok(())
+}
+
 fn serve(options: Serve) -> anyhow::Result<()> {
+    check(&options)?;
     let sources = sources(&options)?;
     let windows = windows(&options, &sources)?;
     let folder = options.state.folder()?;
@@ -248,7 +273,8 @@ fn serve(options: Serve) -> anyhow::Result<()> {
 
 /// Both loopback addresses, where the computer has both, and no other.
 async fn listeners(port: u16) -> anyhow::Result<Vec<TcpListener>> {
-    let taken = || format!("port {port} is not free: is another bridge running?");
+    let taken =
+        || format!("port {port} is not free: is another bridge running? (--port for another one)");
     let first = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let first = first.await.with_context(taken)?;
     let second = SocketAddr::from((Ipv6Addr::LOCALHOST, first.local_addr()?.port()));
@@ -267,12 +293,21 @@ fn sites(options: &SitesCommand) -> anyhow::Result<()> {
     let sites = Sites::new(&options.state.folder()?, Vec::new());
     if let Some(origin) = &options.revoke {
         if !sites.revoke(origin)? {
-            bail!("{origin} was not allowed");
+            bail!("{origin} was not allowed: give the origin exactly as `sites` lists it");
         }
         return Ok(());
     }
-    for (origin, site) in sites.all()? {
+    let all = sites.all()?;
+    for (origin, site) in &all {
         println!("{origin}\tsince {}", site.since);
+    }
+    if all.is_empty() {
+        // Not part of the listing.
+        let folder = options.state.folder()?;
+        eprintln!(
+            "no site was allowed by its person (in {}; sites given by --allow-origin are not kept)",
+            folder.display()
+        );
     }
     Ok(())
 }
@@ -280,9 +315,18 @@ fn sites(options: &SitesCommand) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "a listing is this command's answer")]
 fn card(options: &Card) -> anyhow::Result<()> {
     let cards = DemoCards::new(&options.demo_cards);
+    let names = cards.names().with_context(|| {
+        let folder = options.demo_cards.display();
+        format!("no demo cards in {folder}: give --demo-cards before the action, or run scripts/up first")
+    })?;
+    if let CardAction::Insert { name } | CardAction::Remove { name } = &options.action
+        && !names.contains(name)
+    {
+        bail!("no card {name:?}; there are {}", names.join(", "));
+    }
     match &options.action {
         CardAction::List => {
-            for name in cards.names()? {
+            for name in names {
                 let card = cards.read(&name)?;
                 let place = if card.inserted { "inserted" } else { "removed" };
                 println!("{name}\t{}\t{place}\t{} tries left", card.card_number, card.tries_left);

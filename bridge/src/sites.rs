@@ -185,6 +185,13 @@ impl Sites {
     }
 }
 
+/// Whether this is an origin as browsers spell it, of http or https. Whoever manages a
+/// computer may allow more than its person may.
+pub fn is_origin(text: &str) -> bool {
+    is_site(text)
+        || text.strip_prefix("http://").is_some_and(|rest| is_site(&format!("https://{rest}")))
+}
+
 /// Whether an origin is one that may be allowed: a secure context whose spelling is the
 /// browser's own (WHATWG HTML, section 7.1.1): scheme, host in lower case, port where it
 /// is not the usual one.

@@ -134,7 +134,7 @@ fn a_pin_is_nowhere_but_in_the_hands_that_need_it() {
 #[test]
 fn a_pin_that_was_typed_into_the_popup_is_erased() {
     let canary = std::str::from_utf8(CANARY).unwrap();
-    let bridge = Bridge::start("popup-pin", &Answered::Program("/nonexistent/pinentry"));
+    let bridge = Bridge::start("popup-pin", &Answered::Program("no-such-pinentry"));
     let company = bridge.pki.company(Company::card("測試甲股份有限公司", "12345675")).unwrap();
     write_card(&bridge.dir, "company", "MT00000000000001", canary, true, &company).unwrap();
     let popup = Popup(&bridge, "00112233445566778899aabbccddeeff");

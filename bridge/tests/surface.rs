@@ -363,6 +363,14 @@ fn cards_come_and_go_and_pages_are_told() {
 
 #[test]
 fn the_self_test_is_for_the_person_and_the_diagnostics_name_nobody() {
+    let nowhere = Bridge::start("self-test-nowhere", &Answered::Program("no-such-pinentry"));
+    let own = format!("origin: http://127.0.0.1:{}", nowhere.running.port);
+    let headers = [nowhere.host(), own, JSON.to_owned()];
+    let headers: Vec<_> = headers.iter().map(String::as_str).collect();
+    let (_, report, _) = nowhere.with_headers("POST", "/v1/self-test", &headers, "{}");
+    assert_eq!(report["windows"], false);
+    let (status, _, answer) = nowhere.with_headers("GET", "/", &headers[..1], "");
+    assert!(status == 302 && answer.contains("location: /v1/self-test"), "{answer}");
     let bridge = Bridge::with_answer("self-test", PIN);
     let (status, _, page) = bridge.with_headers("GET", "/v1/self-test", &[&bridge.host()], "");
     assert!(status == 200 && page.contains("自我檢測"));
@@ -430,6 +438,13 @@ fn a_demo_answer_is_refused_beside_other_cards() {
     let said = refusal(&["--pkcs11", module, "--demo-answer", PIN]);
     assert!(said.contains("demo cards alone"), "{said}");
     assert!(refusal(&["--demo-answer", PIN]).contains("demo cards alone"));
+    // What was mistyped is said at once.
+    for origin in ["foo", "https://Foo.example", "https://foo.example/", "ftp://foo.example"] {
+        let said = refusal(&["--allow-origin", origin]);
+        assert!(said.contains("no origin as browsers spell it"), "{said}");
+    }
+    assert!(refusal(&["--demo-cards", "/nonexistent"]).contains("no such folder"));
+    assert!(refusal(&["--pinentry", "/nonexistent"]).contains("no such program"));
     // A path that is relative, or a file that others may write to, could be planted.
     assert!(refusal(&["--pkcs11", "libsofthsm2.so"]).contains("not an absolute path"));
     let planted = dir.join("planted.so");
@@ -463,6 +478,22 @@ fn the_command_inserts_and_removes_cards() {
     locked.tries_left = 0;
     write(&cards.join("company.json"), &locked).unwrap();
     assert!(run(&["list"]).contains("0 tries left"));
+    // A card's file holds a key: who may read it stays the same.
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(cards.join("citizen.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let said = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_chayan-bridge")).args(arguments).output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    let folder = cards.display().to_string();
+    let unknown = said(&["card", "--demo-cards", &folder, "insert", "nobody"]);
+    assert!(unknown.contains("citizen, company"), "{unknown}");
+    let nowhere = said(&["card", "--demo-cards", "/nonexistent", "list"]);
+    assert!(nowhere.contains("--demo-cards"), "{nowhere}");
+    let state = bridge.dir.join("empty").display().to_string();
+    let nobody = said(&["sites", "--state", &state]);
+    assert!(nobody.contains("no site was allowed") && nobody.contains(&state), "{nobody}");
 }
 
 /// Another person's program on the same computer; needs root to become one.

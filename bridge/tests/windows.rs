@@ -83,7 +83,7 @@ fn a_cancelled_window_costs_nothing() {
     let bridge = Bridge::start("cancel", &Answered::Scripted(&[CANCELLED], &[]));
     assert_eq!(bridge.sign(), (422, json!({"code": "pin-cancelled"})));
     assert_eq!(bridge.card().tries_left, 3);
-    let nowhere = Bridge::start("nowhere", &Answered::Program("/nonexistent/pinentry"));
+    let nowhere = Bridge::start("nowhere", &Answered::Program("no-such-pinentry"));
     assert_eq!(nowhere.sign(), (500, json!({"code": "pin-prompt-unavailable"})));
 }
 
@@ -139,7 +139,7 @@ fn windows_come_one_after_another_and_a_page_that_leaves_closes_its_own() {
 
 #[test]
 fn where_no_window_can_be_opened_the_bridges_own_page_asks() {
-    let bridge = Bridge::start("page", &Answered::Program("/nonexistent/pinentry"));
+    let bridge = Bridge::start("page", &Answered::Program("no-such-pinentry"));
     let popup = Popup(&bridge, "0123456789abcdef0123456789abcdef");
     let stranger = Popup(&bridge, "fedcba9876543210fedcba9876543210");
     std::thread::scope(|scope| {
@@ -177,7 +177,7 @@ fn where_no_window_can_be_opened_the_bridges_own_page_asks() {
     assert_eq!(popup.answered(&[json!("no")]).1["code"], "pin-cancelled");
     assert_eq!(popup.answered(&[json!("yes"), json!({"pin": PIN})]).0, 200);
     // A popup that is closed before anything was typed costs nothing, however often.
-    let untyped = Bridge::start("untyped", &Answered::Program("/nonexistent/pinentry"));
+    let untyped = Bridge::start("untyped", &Answered::Program("no-such-pinentry"));
     let popup = Popup(&untyped, "0123456789abcdef0123456789abcdef");
     for _ in 0..3 {
         let body =

@@ -17,9 +17,9 @@ export function ask(title, content, buttons, { id = "ask" } = {}) {
   const row = make("div", { className: "buttons" });
   const dialog = make("dialog", { id }, heading, ...paragraphs, row);
   dialog.setAttribute("aria-labelledby", heading.id);
-  for (const [index, [value, text, link]] of buttons.entries()) {
+  for (const [index, [value, text, link, target = ""]] of buttons.entries()) {
     const button = link
-      ? make("a", { className: "button", href: link, textContent: text })
+      ? make("a", { className: "button", href: link, target, textContent: text })
       : make("button", { type: "button", textContent: text });
     button.classList.toggle("secondary", index > 0);
     button.dataset.value = value;

@@ -4,7 +4,7 @@
 
 import { ask, choose } from "/js/ask.js";
 import { signByHipki } from "/js/hipki.js";
-import { Trouble, bridgeText, config } from "/js/service.js";
+import { Trouble, bridgeText, config, refusal } from "/js/service.js";
 
 const PROTOCOL = 2;
 const KEY = "chayan-bridge-key";
@@ -164,7 +164,7 @@ async function connect() {
 async function start() {
   const { answer } = ask("找不到讀卡元件", [
     "讀卡元件沒有回應：可能尚未安裝、沒有啟動，或瀏覽器（例如 Safari）不允許網頁直接連線。",
-  ], [["start", "啟動讀卡元件", "chayan://start"], POPUP_BUTTON, HIPKI_BUTTON, ["", "取消"]], { id: "start-bridge" });
+  ], [["start", "啟動讀卡元件", "chayan://start"], ["install", "安裝讀卡元件", "/bridge/", "_blank"], POPUP_BUTTON, HIPKI_BUTTON, ["", "取消"]], { id: "start-bridge" });
   const chosen = await answer;
   if (chosen === "popup") return popup();
   if (chosen === "hipki") return HIPKI;
@@ -196,9 +196,11 @@ async function isPaired(send) {
   const text = nonce();
   const answer = await send("/v1/hello", { nonce: text });
   if (answer.status === 0) throw await trouble("not-running");
-  if (answer.body.code === "not-paired" || (answer.status === 200 && !key)) return false;
-  if (answer.status !== 200) throw await trouble(answer.body.code);
-  if (await isSignedBy(key, answer.body.signature, text).catch(() => false)) return true;
+  const unknown = answer.body.code === "not-paired";
+  if (!key && (unknown || answer.status === 200)) return false;
+  if (answer.status !== 200 && !unknown) throw await trouble(answer.body.code);
+  // Whoever does not know this page any more may be another program: the person says.
+  if (!unknown && await isSignedBy(key, answer.body.signature, text).catch(() => false)) return true;
   const [title, advice] = await bridgeText("imposter");
   const { answer: chosen } = ask(title, [advice], [["", "取消"], ["again", "重新配對"]], { id: "imposter" });
   if (!(await chosen)) throw await trouble("imposter");
@@ -217,11 +219,7 @@ async function pair(send) {
   const shown = document.createElement("p");
   shown.className = "pairing-code";
   shown.textContent = code;
-  const before = localStorage.getItem(KEY)
-    ? ["本瀏覽器先前已與讀卡元件配對過。若您沒有重新安裝讀卡元件或撤銷允許，請按「取消」並洽貴單位資訊人員。"]
-    : [];
   const dialog = ask("與讀卡元件配對", [
-    ...before,
     "第一次使用時，請核對讀卡元件視窗上的配對碼是否為：",
     shown,
     "相同時，請在讀卡元件的視窗按「允許」；不同或沒有出現視窗時，請按「取消」。",
@@ -298,6 +296,8 @@ async function cardsOf(kind, send) {
 /** The card to be used: the only one, the one of this company, or the one that is chosen. */
 async function chosen(cards, ubn) {
   const own = cards.filter((card) => ubn && card.ubn === ubn);
+  // No PIN is asked for what the service would refuse.
+  if (ubn && !own.length && cards.every((card) => card.ubn)) throw await refusal("ubn-mismatch");
   const fitting = own.length ? own : cards;
   if (fitting.length === 1) return fitting[0];
   const options = fitting.map((card) => [card.id, `${card.holder}（卡號 ${card.cardNumber}，${card.reader}）`]);
@@ -335,6 +335,7 @@ async function signBy(send, kind, purpose, document, challenge) {
   try {
     if (!(await isPaired(send))) await pair(send);
     const card = await chosen(await cardsOf(kind, send), document.ubn);
+    window.document.getElementById("progress").textContent = "請在讀卡元件的視窗確認內容並輸入PIN碼…";
     const request = { card: card.id, purpose, challenge: await challenge(), document };
     return (await command(send, "/v1/sign", request)).signedData;
   } finally {

@@ -11,13 +11,14 @@ async function check() {
   if (!number) return;
   await busy(form.querySelector("button"), "查驗中…", async () => {
     const found = await get(`/api/receipts/${encodeURIComponent(number)}`);
-    sheet(element("receipt-sheet"), [
+    const rows = [
       ["公司名稱", found.companyName],
       ["營利事業統一編號", found.ubn],
-      ["申請事由", found.kindWord],
+      ["申請事由", found.kindWord, "word"],
       ["申請日期", found.submittedAtRoc],
       ["S/N", found.serialNumber, "mono"],
-    ]);
+    ];
+    element("receipt-sheet").replaceChildren(sheet(document.createElement("dl"), rows));
     clearMessage();
     element("result").hidden = false;
     element("result").querySelector("h2").focus();

@@ -35,11 +35,17 @@ function make(name, text) {
 }
 
 /** A message at the top of the page, which takes the focus. */
-export function tell(title, advice, { good = false, items = [] } = {}) {
+export function tell(title, advice, { good = false, items = [], link = null } = {}) {
   const message = element("message");
   message.classList.toggle("good", good);
   message.replaceChildren(make("h2", title));
   if (advice) message.append(make("p", advice));
+  if (link) {
+    const [href, text] = link;
+    const place = document.createElement("p");
+    place.append(Object.assign(make("a", text), { href }));
+    message.append(place);
+  }
   if (items.length) {
     const list = document.createElement("ul");
     list.append(...items);
@@ -152,7 +158,7 @@ function copier(name, value) {
 
 /** A value that nobody may read over the shoulder: hidden until it is asked for. */
 function secret(name, value) {
-  const text = make("span", "•".repeat(value.length));
+  const text = Object.assign(make("span", "•".repeat(value.length)), { translate: false });
   text.className = "mono";
   const button = make("button", "顯示");
   button.type = "button";
@@ -168,20 +174,52 @@ function secret(name, value) {
   return [text, " ", button, " ", copier(name, value)];
 }
 
+const isEmpty = (value) => value === null || value === undefined || value === "";
+
 /**
- * Fills a sheet with rows of a name, a value and how it is shown: "mono", "copy" (with a
- * button) or "secret" (hidden until it is asked for). Empty values are left out.
+ * Fills an element with a value: "word" (one of the service's own), "mono", "copy" (with a
+ * button) or "secret" (hidden until it is asked for). All but words are what somebody typed
+ * or was given: never translated, and in a direction of their own.
  */
+function fill(place, name, value, how) {
+  if (how === "secret") {
+    place.append(...secret(name, value));
+    return place;
+  }
+  const text = how === "word" ? document.createTextNode(value) : Object.assign(make("bdi", value), { translate: false });
+  place.append(text);
+  place.classList.toggle("mono", how === "mono" || how === "copy");
+  if (how === "copy") place.append(" ", copier(name, value));
+  return place;
+}
+
+/** Fills a sheet with rows of a name, a value and how it is shown. Empty values are left out. */
 export function sheet(target, rows) {
+  target.classList.add("sheet");
   target.replaceChildren();
   for (const [name, value, how] of rows) {
-    if (value === null || value === undefined || value === "") continue;
-    const place = make("dd", how === "secret" ? "" : value);
-    place.classList.toggle("mono", how === "mono" || how === "copy");
-    if (how === "copy") place.append(" ", copier(name, value));
-    if (how === "secret") place.append(...secret(name, value));
-    target.append(make("dt", `${name}：`), place);
+    if (isEmpty(value)) continue;
+    target.append(make("dt", `${name}：`), fill(make("dd", ""), name, value, how));
   }
+  return target;
+}
+
+/** A table of groups (公司資訊, 聯絡資訊 …), each with such rows; a row may have no name. */
+export function groups(all) {
+  const table = document.createElement("table");
+  table.className = "groups";
+  for (const [title, rows] of all) {
+    const row = table.insertRow();
+    row.append(Object.assign(make("th", title), { scope: "row" }));
+    const cell = row.insertCell();
+    for (const [name, value, how] of rows) {
+      if (isEmpty(value)) continue;
+      const line = make("p", "");
+      if (name) line.append(make("span", `${name}：`));
+      cell.append(fill(line, name, value, how));
+    }
+  }
+  return table;
 }
 
 export const phones = ({ landline, mobile }) =>

@@ -1,9 +1,9 @@
 // API介接服務進度查詢: account, cases, withdrawal within 24 hours.
 
 import init, { checkUbn } from "/wasm/client.js";
+import { busy, confirmed, element, groups, phones, sheet, show, tell, tellFields } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
-import { get, post, signIn, signOut } from "/js/service.js";
-import { busy, confirmed, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
+import { config, get, post, signIn, signOut } from "/js/service.js";
 
 const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 
@@ -12,18 +12,11 @@ element("sign-in-form").addEventListener("submit", async (event) => {
   await checks;
   const outcome = JSON.parse(checkUbn(new FormData(event.target).get("ubn")));
   if (outcome.errors) return tellFields(outcome.errors, event.target);
-  await busy(event.submitter, "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
+  await busy(event.submitter, "正在與讀卡元件連線…", async () => {
     await signIn({ as: "company", ubn: outcome.accepted });
     await load();
   }, event.target);
 });
-
-/** What happens next, by state. */
-const NEXT = {
-  accepted: "內政部審核中，請以本頁查詢結果；審核期間不需要再次申請。",
-  approved: "請由「API介接服務申請」選擇申請事項，例如憑證上傳。",
-  rejected: "請依審核結果修正後，重新申請。",
-};
 
 const TAIPEI = { timeZone: "Asia/Taipei", hourCycle: "h23", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
 const time = (instant) => new Intl.DateTimeFormat("zh-TW", TAIPEI).format(new Date(instant));
@@ -31,85 +24,113 @@ const left = (instant) => {
   const minutes = Math.max(0, Math.floor((new Date(instant) - Date.now()) / 60_000));
   return `${Math.floor(minutes / 60)}小時${minutes % 60}分`;
 };
+const paragraph = (text, className) => Object.assign(document.createElement("p"), { textContent: text, className });
 
 async function load() {
-  const progress = await get("/api/cases");
-  const account = progress.account ?? {};
-  sheet(element("account-sheet"), [
-    ["公司名稱", account.companyName],
-    ["營利事業統一編號", account.ubn],
-    ["主機連線IP位址", account.hostAddress],
-    ["憑證序號", account.certificateSerialNumber, "mono"],
-    ["有效起始日期", account.notBefore],
-    ["有效迄止日期", account.notAfter],
-    ["啟用狀態", account.statusWord],
-    ["isskey", account.issKey, "secret"],
-    ["apId", account.apId, "secret"],
+  const [progress, { edition }] = await Promise.all([get("/api/cases"), config()]);
+  const { account } = progress;
+  const ubn = ["營利事業統一編號", progress.ubn];
+  sheet(element("account-sheet"), edition === "108" ? [ubn] : [
+    ["公司名稱", account?.companyName],
+    ubn,
+    ["主機連線IP位址", account?.hostAddress],
+    ["憑證序號", account?.certificateSerialNumber, "mono"],
+    ["有效起始日期", account?.notBefore],
+    ["有效迄止日期", account?.notAfter],
+    ["啟用狀態", account?.statusWord, "word"],
+    ["isskey", account?.issKey, "secret"],
+    ["apId", account?.apId, "secret"],
   ]);
+  warn(account);
+  element("guide").hidden = account?.status !== "active";
   element("count").textContent =
     `查詢結果：計${progress.count}筆申請資料　查詢日期時間：${progress.queriedAt}`;
-  element("cases").replaceChildren(...progress.cases.map(caseView));
+  const opened = progress.cases.find(({ kind, state }) => kind === "api-application" && state === "approved");
+  element("cases").replaceChildren(...progress.cases.map((found) =>
+    caseView(found, edition, found === opened ? account : null)));
   show("result");
 }
 
-function caseView(found) {
+/** What the company has to know of its certificates. */
+function warn(account) {
+  const warning = account?.expiryWarning ?? null;
+  element("expiry").hidden = warning === null;
+  element("expiry").textContent = warning === 0
+    ? "憑證已過期，系統無法查驗。請換發憑證後，於「API介接服務申請」辦理憑證上傳。"
+    : `憑證將於${warning}天內到期。請儘早換發，並於「API介接服務申請」辦理憑證上傳；上傳時可指定原憑證續用至何日。`;
+  const ends = account?.formerEndsAt;
+  element("former").hidden = !ends;
+  element("former").textContent = ends ? `原憑證可續用至 ${ends}，期間新舊兩張憑證皆可使用。` : "";
+}
+
+/** What happens next, and by which date. */
+function next({ state, expectedBy, holidaysKnown }, kind) {
+  if (state === "accepted") {
+    const note = holidaysKnown ? "" : "（未扣除國定假日）";
+    return `內政部審核中，預計於 ${expectedBy} 前完成${note}，結果以電子郵件通知；審核期間不需要再次申請。`;
+  }
+  if (state === "approved" && kind === "api-application") return "請由「API介接服務申請」選擇憑證上傳。";
+  if (state === "rejected") return "請依審核結果修正後，重新申請。";
+  return "";
+}
+
+function caseView(found, edition, account) {
   const box = document.createElement("article");
   box.className = "case";
-  const rows = document.createElement("dl");
-  rows.className = "sheet";
-  sheet(rows, [
-    ["公司名稱", found.companyName],
-    ["營利事業統一編號", found.ubn],
-    ["聯絡電話", phones(found)],
-    ["電子信箱", found.email],
-    ["申請事項", found.kindWord],
-    ["申請日期", found.submittedAtRoc],
-    ["連線主機網路位址", found.hostAddress],
-    ["申請目的/原因", found.reason],
-    ["案件狀態", found.stateWord],
-    ["審核日期", found.decidedAtRoc],
-    ["審核結果", found.result],
-    ["S/N", found.serialNumber, "copy"],
-  ]);
-  box.append(rows);
-  const next = NEXT[found.state];
-  if (next) {
-    const text = document.createElement("p");
-    text.className = "next";
-    text.textContent = `接下來：${next}`;
-    box.append(text);
-  }
+  const of108 = edition === "108";
+  const rows = [
+    ["公司資訊", [["公司名稱", found.companyName], ["營利事業統一編號", found.ubn]]],
+    ["聯絡資訊", [["聯絡電話", phones(found)], ["電子信箱", found.email]]],
+    ["申請資訊", [
+      [of108 ? "申請事由" : "申請事項", found.kindWord, "word"],
+      ["申請日期", found.submittedAtRoc],
+      ["連線主機網路位址", found.hostAddress],
+    ]],
+    ["申請目的/原因", [[null, found.reason]]],
+    ["案件狀態", [
+      [null, found.stateWord, "word"],
+      ["審核日期", found.decidedAtRoc],
+      ["審核結果", found.result],
+      ...(of108 && account ? [["機關帳號", account.apId, "secret"], ["Iss Key", account.issKey, "secret"]] : []),
+      ["S/N", found.serialNumber, "copy"],
+    ]],
+  ];
+  box.append(groups(rows));
+  const following = next(found, found.kind);
+  if (following) box.append(paragraph(`接下來：${following}`, "next"));
   const buttons = document.createElement("div");
   buttons.className = "buttons";
-  const receipt = document.createElement("button");
-  receipt.type = "button";
-  receipt.className = "secondary";
-  receipt.textContent = "收執聯";
-  receipt.addEventListener("click", () => {
-    fillReceipt(element("receipt-sheet"), found);
+  if (account?.status === "active") {
+    // Where the manual has it: at the case that opened the account.
+    const guide = element("guide").querySelector("a").cloneNode(true);
+    guide.className = "button secondary";
+    buttons.append(guide);
+    element("guide").hidden = true;
+  }
+  const receipt = Object.assign(document.createElement("button"), { type: "button", className: "secondary receipt", textContent: "收執聯" });
+  receipt.addEventListener("click", async () => {
+    await fillReceipt(element("receipt-sheet"), found);
     show("receipt");
   });
   buttons.append(receipt);
   box.append(buttons);
-  if (found.cancellableUntil) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "danger";
-    button.textContent = "取消申請";
-    button.addEventListener("click", async () => {
-      if (!(await confirmed())) return;
-      await busy(button, "正在取消…", async () => {
-        await post(`/api/cases/${found.serialNumber}/cancel`, {});
-        await load();
-        tell("取消成功", "", { good: true });
-      });
-    });
-    const until = document.createElement("span");
-    until.className = "hint";
-    until.textContent = `可取消至 ${time(found.cancellableUntil)}（還有${left(found.cancellableUntil)}）`;
-    buttons.append(button, until);
-  }
+  if (found.cancellableUntil) buttons.append(...withdrawal(found));
   return box;
+}
+
+function withdrawal({ serialNumber, cancellableUntil }) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "danger", textContent: "取消申請" });
+  button.addEventListener("click", async () => {
+    if (!(await confirmed())) return;
+    await busy(button, "正在取消…", async () => {
+      await post(`/api/cases/${serialNumber}/cancel`, {});
+      await load();
+      tell("取消成功", "", { good: true });
+    });
+  });
+  const until = Object.assign(document.createElement("span"), { className: "hint" });
+  until.textContent = `可取消至 ${time(cancellableUntil)}（還有${left(cancellableUntil)}）`;
+  return [button, until];
 }
 
 element("sign-out").addEventListener("click", async () => {
@@ -120,4 +141,6 @@ element("sign-out").addEventListener("click", async () => {
 });
 
 element("print").addEventListener("click", () => window.print());
+element("to-progress").hidden = true;
+element("receipt-back").hidden = false;
 element("receipt-back").addEventListener("click", () => show("result"));

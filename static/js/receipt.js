@@ -1,7 +1,8 @@
 // The receipt (收執聯): on the page, on paper, and a code that leads to its check.
 
 import { qrCode } from "/wasm/client.js";
-import { phones, sheet } from "/js/page.js";
+import { groups, phones, sheet } from "/js/page.js";
+import { config } from "/js/service.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 /// The quiet zone around a QR code, in modules.
@@ -23,23 +24,33 @@ function picture(text, label) {
   return svg;
 }
 
-/** Fills a `dl` with the receipt, and the element after it with the code. */
-export function fillReceipt(target, receipt) {
-  sheet(target, [
-    ["公司名稱", receipt.companyName],
-    ["營利事業統一編號", receipt.ubn],
-    ["聯絡電話", phones(receipt)],
-    ["電子信箱", receipt.email],
-    ["申請事由", receipt.kindWord],
-    ["申請日期", receipt.submittedAtRoc],
-    ["連線主機網路位址", receipt.hostAddress],
-    ["申請目的/原因", receipt.reason],
+/** Fills a place with the receipt, and the element after it with the code. */
+export async function fillReceipt(target, receipt) {
+  const { edition } = await config();
+  const result = receipt.state === "accepted" ? "已受理" : receipt.stateWord;
+  const company = [["公司名稱", receipt.companyName], ["營利事業統一編號", receipt.ubn]];
+  const contact = [["聯絡電話", phones(receipt)], ["電子信箱", receipt.email]];
+  const kind = ["申請事由", receipt.kindWord, "word"];
+  const date = ["申請日期", receipt.submittedAtRoc];
+  const address = ["連線主機網路位址", receipt.hostAddress];
+  const reason = ["申請目的/原因", receipt.reason];
+  const last = [
     ["isskey", receipt.issKey, "copy"],
-    ["申請結果", receipt.state === "accepted" ? "已受理" : receipt.stateWord],
+    ["申請結果", result, "word"],
     ["S/N", receipt.serialNumber, "copy"],
-  ]);
-  const address = `${location.origin}/receipt/#${receipt.serialNumber}`;
+  ];
+  if (edition === "108") {
+    target.replaceChildren(groups([
+      ["公司資訊", company],
+      ["聯絡資訊", contact],
+      ["申請資訊", [kind, date, address]],
+      ["申請目的/原因", [[null, receipt.reason]]],
+    ]), sheet(document.createElement("dl"), last));
+  } else {
+    target.replaceChildren(sheet(document.createElement("dl"), [...company, ...contact, kind, date, address, reason, ...last]));
+  }
+  const check = `${location.origin}/receipt/#${receipt.serialNumber}`;
   const place = target.nextElementSibling;
-  const link = Object.assign(document.createElement("a"), { href: address, textContent: "查驗本收執聯" });
-  place.replaceChildren(picture(address, "查驗本收執聯的QR碼"), link);
+  const link = Object.assign(document.createElement("a"), { href: check, textContent: "查驗本收執聯" });
+  place.replaceChildren(picture(check, "查驗本收執聯的QR碼"), link);
 }

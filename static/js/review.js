@@ -5,7 +5,7 @@ import { busy, element, phones, sheet, show, tell } from "/js/page.js";
 
 element("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  await busy(event.submitter, "請在讀卡元件的視窗確認內容並輸入PIN碼…", async () => {
+  await busy(event.submitter, "正在與讀卡元件連線…", async () => {
     await signIn({ as: "officer" });
     await load();
   });
@@ -25,7 +25,7 @@ function caseView(found) {
   rows.className = "sheet";
   sheet(rows, [
     ["S/N", found.serialNumber, "copy"],
-    ["申請事項", found.kindWord],
+    ["申請事項", found.kindWord, "word"],
     ["申請日期", found.submittedAtRoc],
     ["公司名稱", found.companyName],
     ["憑證公司名稱", found.signerName + (found.signerName === found.companyName ? "" : "　⚠ 與申請的公司名稱不同")],

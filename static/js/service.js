@@ -34,7 +34,7 @@ async function send(url, options) {
   try {
     return await fetch(url, options);
   } catch {
-    throw new Trouble("無法連線至本服務", "請檢查網路連線後再試一次，資料仍保留在網頁上。");
+    throw new Trouble("無法連線至本服務", "請檢查網路連線後再試一次，資料仍保留在網頁上；已簽署者不需再輸入PIN碼，也不會重複送出。", { code: "offline" });
   }
 }
 
@@ -53,6 +53,12 @@ export const bridgeText = async (code) => {
   const words = (await texts).bridge;
   return words[code] ?? words.failed;
 };
+
+/** What the service would say of this code. */
+export async function refusal(code) {
+  const [title, advice] = (await texts).codes[code];
+  return new Trouble(title, advice, { code });
+}
 
 /** Signs a document with the card of this kind ("company" or "citizen"). */
 export async function sign(kind, purpose, document) {

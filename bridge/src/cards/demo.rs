@@ -106,6 +106,10 @@ impl DemoCards {
 pub fn write(path: &Path, card: &CardFile) -> std::io::Result<()> {
     let unfinished = path.with_extension("new");
     std::fs::write(&unfinished, serde_json::to_vec_pretty(card)?)?;
+    if let Ok(before) = std::fs::metadata(path) {
+        // It holds a key: whoever could not read it still cannot.
+        std::fs::set_permissions(&unfinished, before.permissions())?;
+    }
     std::fs::rename(unfinished, path)
 }
 

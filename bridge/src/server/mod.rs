@@ -330,6 +330,13 @@ impl Bridge {
                     protocol: PROTOCOL_VERSION,
                 }));
             }
+            // Somebody typed the address.
+            (&Method::GET, "/") if matches!(asker, Asker::Nobody) => {
+                let mut answer = with_status(StatusCode::FOUND, Bytes::new());
+                let place = HeaderValue::from_static("/v1/self-test");
+                answer.headers_mut().insert(header::LOCATION, place);
+                return Ok(answer);
+            }
             (&Method::GET, "/v1/self-test") if matches!(asker, Asker::Nobody) => {
                 return Ok(page(SELF_TEST));
             }
@@ -344,7 +351,13 @@ impl Bridge {
             let ListCards {} = body(request).await?;
             let found = self.cards().await.map_err(|failure| failure.code);
             let named = path == "/v1/self-test";
-            return Ok(done(&Report::new(&self.sources, found, named, Timestamp::now())));
+            return Ok(done(&Report::new(
+                &self.sources,
+                found,
+                named,
+                self.windows.can_open(),
+                Timestamp::now(),
+            )));
         }
         if matches!(asker, Asker::Own) && path == "/v1/window" {
             let WindowQuery { window } = body(request).await?;

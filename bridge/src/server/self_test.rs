@@ -24,6 +24,8 @@ pub(super) struct Report {
     readers: Vec<Reader>,
     cards: Vec<CardReport>,
     troubles: Vec<FailureCode>,
+    /// Whether windows can be opened.
+    windows: bool,
 }
 
 #[derive(Serialize)]
@@ -43,6 +45,7 @@ impl Report {
         sources: &[CardSource],
         found: Result<Cards, FailureCode>,
         named: bool,
+        windows: bool,
         at: Timestamp,
     ) -> Self {
         let modules: Vec<_> = sources
@@ -66,6 +69,7 @@ impl Report {
             readers,
             cards: cards.into_iter().map(|card| report(card, named)).collect(),
             troubles,
+            windows,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! `pack STATIC CLIENT_WASM OUT`: makes the site from the pages' sources. Legal texts go
-//! into the pages; the browser's module is made with wasm-bindgen (as a library, so that
+//! `pack STATIC CLIENT_WASM OUT`: makes the site from the pages' sources. Parts that pages
+//! share and legal texts go into the pages; the browser's module is made with wasm-bindgen (as a library, so that
 //! the version is the lock file's and nothing has to be installed); whatever pages load
 //! moves under a name that changes when any of it changes, so that browsers may keep it
 //! for ever; everything is there compressed as well.
@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
-/// `<!-- legal:notice/112 -->` in a page stands for `legal/notice/112.html`.
-const LEGAL_MARK: &str = "<!-- legal:";
+/// `<!-- include:legal/notice/112 -->` in a page stands for `legal/notice/112.html`.
+const INCLUDE_MARK: &str = "<!-- include:";
+/// What is in this folder is no page by itself.
+const PARTS: &str = "parts/";
 /// The place in every page where a test installation says so.
 const ENVIRONMENT_MARK: &str = "<!-- environment -->";
 const TEST_BANNER: &str = r#"<p class="test-banner" role="note">測試環境：本網站使用測試憑證與虛構資料，非正式服務。</p>"#;
@@ -42,8 +44,8 @@ fn main() -> anyhow::Result<()> {
         };
         site.insert(format!("{}/{path}", names.folder), bytes);
     }
-    for (path, bytes) in &pages {
-        let page = with_legal_texts(&pages, std::str::from_utf8(bytes)?)
+    for (path, bytes) in pages.iter().filter(|(path, _)| !path.starts_with(PARTS)) {
+        let page = with_parts(&pages, std::str::from_utf8(bytes)?)
             .with_context(|| format!("in {path}"))?;
         let page = names.put_into(&page);
         let variant = |banner: &str| page.replacen(ENVIRONMENT_MARK, banner, 1).into_bytes();
@@ -143,14 +145,15 @@ fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with_legal_texts(pages: &Files, page: &str) -> anyhow::Result<String> {
+fn with_parts(pages: &Files, page: &str) -> anyhow::Result<String> {
     let mut packed = String::new();
     let mut rest = page;
-    while let Some((before, after)) = rest.split_once(LEGAL_MARK) {
-        let (name, tail) = after.split_once(" -->").context("a legal mark without its end")?;
-        let text = pages.get(&format!("legal/{name}.html"));
+    while let Some((before, after)) = rest.split_once(INCLUDE_MARK) {
+        let (name, tail) = after.split_once(" -->").context("an include without its end")?;
+        let part = pages.get(&format!("{name}.html"));
+        let part = std::str::from_utf8(part.with_context(|| format!("no part {name}"))?)?;
         packed += before;
-        packed += std::str::from_utf8(text.with_context(|| format!("no text {name}"))?)?;
+        packed += &with_parts(pages, part)?;
         rest = tail;
     }
     Ok(packed + rest)

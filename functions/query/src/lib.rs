@@ -38,6 +38,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Progress {
+    ubn: String,
     account: Option<AccountView>,
     queried_at: String,
     count: usize,
@@ -94,6 +95,7 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
     let rows = cases.cases_of(ubn)?;
     let (edition, calendar) = (web::edition().await?, cases.calendar()?);
     let reply = Progress {
+        ubn: ubn.to_string(),
         account,
         queried_at: RocDateTime(now).to_string(),
         count: rows.len(),

@@ -56,6 +56,8 @@ struct Config {
     origin: String,
     bridge_url: String,
     hipki_url: String,
+    /// Where the bridge's packages are published; empty when nowhere.
+    bridge_downloads: String,
     /// The ministry's manual that the pages follow.
     edition: Edition,
     /// What an applicant agrees to now.
@@ -69,6 +71,7 @@ async fn config() -> Result<Reply, Problem> {
         origin: web::origin().await?,
         bridge_url: web::variable("bridge_url").await?,
         hipki_url: web::variable("hipki_url").await?,
+        bridge_downloads: web::variable("bridge_downloads").await?,
         edition,
         terms: edition.agreement(),
     };

@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use domain::Edition;
 use http::{HeaderValue, Method, StatusCode, header};
 use pki::{Environment, Fingerprint};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
@@ -28,7 +29,8 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     let accepted = request.headers().get(header::ACCEPT_ENCODING);
     let accepted = accepted.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let path = request.uri().path();
-    let found = file(path).and_then(|path| read(&path, environment, accepted));
+    let edition = web::edition().await?;
+    let found = files(path, edition).find_map(|path| read(&path, environment, accepted));
     let (status, file) = match found {
         Some(file) => (StatusCode::OK, file),
         None => {
@@ -78,6 +80,15 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
         );
     }
     Ok(reply)
+}
+
+/// Where a path may lie: pages that differ by the ministry's manual are in a folder of its
+/// year, and asked for by the name that they have in common.
+fn files(path: &str, edition: Edition) -> impl Iterator<Item = PathBuf> {
+    let own = format!("/{}{path}", edition.name());
+    let hidden = Edition::ALL.iter().any(|year| path.starts_with(&format!("/{}/", year.name())));
+    let paths = if hidden { vec![] } else { vec![own, path.to_owned()] };
+    paths.into_iter().filter_map(|path| file(&path))
 }
 
 /// The file behind a path: only plain names, and `index.html` for folders. The pages for

@@ -1,5 +1,7 @@
 //! A browser in front of an installation: Debian's Chromium, driven by chromedriver.
 
+mod clerk;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -41,7 +43,8 @@ pub struct Desk {
     /// Where the pages look for the HiPKI component.
     pub hipki_port: u16,
     driver: Child,
-    _host: Host,
+    host: Option<Host>,
+    port: u16,
     shots: PathBuf,
 }
 
@@ -119,10 +122,6 @@ impl Desk {
         let (demo, pki) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
         let hipki_port = free_port()?;
         set_variable(&dir, "hipki_url", &format!("http://localhost:{hipki_port}"))?;
-        let mut arguments = TestApp::host_arguments(&dir);
-        arguments.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
-        let host = Host::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())?;
-
         let driver = Command::new("chromedriver")
             .arg(format!("--port={driver_port}"))
             .stdout(Stdio::null())
@@ -143,11 +142,27 @@ impl Desk {
             bridge_port,
             hipki_port,
             driver,
-            _host: host,
+            host: None,
+            port,
             shots,
         };
+        desk.restart(&[])?;
         desk.start_bridge("123456")?;
         Ok(desk)
+    }
+
+    /// Starts the service again, with further arguments of the host.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn restart(&mut self, more: &[&str]) -> anyhow::Result<()> {
+        self.host = None;
+        let mut arguments = TestApp::host_arguments(&self.dir);
+        arguments.extend(["--listen".into(), format!("127.0.0.1:{}", self.port)]);
+        let arguments: Vec<_> =
+            arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        self.host = Some(Host::start(&arguments)?);
+        Ok(())
     }
 
     /// The CA of the companies publishes a list, with the company's card on it for this
@@ -426,16 +441,26 @@ impl Desk {
         Ok(())
     }
 
-    /// Takes the whole page as a wide and as a narrow screen shows it, and as printed.
-    /// Looks on the screens that nothing is too wide and that everybody can use it.
+    /// Takes the whole page as a wide and as a narrow screen shows it, in the dark, and as
+    /// printed. Looks on the screens that nothing is too wide, also enlarged to 400 %, and that
+    /// everybody can use it.
     ///
     /// # Errors
     /// When the browser cannot, or somebody.
     pub async fn shots(&self, name: &str) -> anyhow::Result<()> {
-        for (width, medium) in [(1280, ""), (390, ""), (794, "print")] {
-            self.devtools("Emulation.setEmulatedMedia", json!({ "media": medium })).await?;
+        for (kind, width, medium, scheme) in [
+            ("1280", 1280, "", "light"),
+            ("390", 390, "", "light"),
+            // 1280 pixels at 400 %.
+            ("320", 320, "", "light"),
+            ("dark", 1280, "", "dark"),
+            ("print", 794, "print", "light"),
+        ] {
+            let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+            let media = json!({ "media": medium, "features": features });
+            self.devtools("Emulation.setEmulatedMedia", media).await?;
             let metrics = json!({
-                "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width == 390,
+                "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 400,
             });
             self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
             // Nothing may be wider than the screen (WCAG 1.4.10).
@@ -446,7 +471,10 @@ impl Desk {
                 "{name} at {width}: {overflow} pixels too wide"
             );
             if medium.is_empty() {
-                self.accessible(&format!("{name} at {width}")).await?;
+                self.accessible(&format!("{name}, {kind}")).await?;
+            }
+            if kind == "320" {
+                continue;
             }
             let shot = self
                 .devtools(
@@ -455,10 +483,10 @@ impl Desk {
                 )
                 .await?;
             let png = BASE64_STANDARD.decode(shot["data"].as_str().context("no picture")?)?;
-            let kind = if medium.is_empty() { width.to_string() } else { medium.to_owned() };
             std::fs::write(self.shots.join(format!("{name}-{kind}.png")), png)?;
         }
-        self.devtools("Emulation.setEmulatedMedia", json!({ "media": "" })).await?;
+        let media = json!({ "media": "", "features": [] });
+        self.devtools("Emulation.setEmulatedMedia", media).await?;
         self.devtools("Emulation.clearDeviceMetricsOverride", json!({})).await?;
         Ok(())
     }

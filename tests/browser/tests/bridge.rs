@@ -22,8 +22,7 @@ async fn sign_in(desk: &Desk) {
 }
 
 async fn at_sign_in(desk: &Desk) {
-    desk.open("/apply/").await.unwrap();
-    desk.click("#notice-read").await.unwrap();
+    desk.at_sign_in().await.unwrap();
 }
 
 fn log(dir: &Path) -> String {
@@ -65,12 +64,15 @@ async fn page_and_window_show_the_same_code_and_a_stranger_is_noticed() {
     strange_bridge(&mut desk, &["D 123456", "OK"], &["OK"]);
     at_sign_in(&desk).await;
     sign_in(&desk).await;
-    // It does not know the site: the page says that it was paired before.
-    let warned = desk.text("#pairing").await;
-    assert!(
-        warned.is_ok_and(|text| text.contains("先前已與讀卡元件配對過"))
-            || desk.text("#kind").await.is_ok()
-    );
+    // It says that it does not know the site, and would agree at once: the page, which was
+    // paired, asks it nothing before the person says so.
+    let said = desk.text("#imposter").await.unwrap();
+    assert!(said.contains("請勿輸入PIN碼"), "{said}");
+    assert!(!sites.exists(), "no pairing was begun");
+    desk.click("#imposter button[data-value='']").await.unwrap();
+    desk.says("#message", "無法確認讀卡元件的身分").await.unwrap();
+    sign_in(&desk).await;
+    desk.click("#imposter button[data-value=again]").await.unwrap();
     desk.text("#kind").await.unwrap();
     let other: Value = serde_json::from_slice(&std::fs::read(&sites).unwrap()).unwrap();
     assert_ne!(known[&desk.demo.origin]["key"], other[&desk.demo.origin]["key"]);
@@ -236,11 +238,11 @@ async fn without_a_desktop_the_bridges_popup_asks_for_the_pin() {
     let cards = desk.dir.join("cards").display().to_string();
     let origin = desk.demo.origin.clone();
     // Nobody could compare the codes: the page says so, and offers no popup for it.
-    desk.bridge_with(&["--demo-cards", &cards, "--pinentry", "/nonexistent/pinentry"]).unwrap();
+    desk.bridge_with(&["--demo-cards", &cards, "--pinentry", "no-such-pinentry"]).unwrap();
     at_sign_in(&desk).await;
     sign_in(&desk).await;
     desk.says("#message", "無法顯示配對視窗").await.unwrap();
-    let nowhere = ["--pinentry", "/nonexistent/pinentry", "--allow-origin", &origin];
+    let nowhere = ["--pinentry", "no-such-pinentry", "--allow-origin", &origin];
     desk.bridge_with(&[&["--demo-cards", &cards][..], &nowhere].concat()).unwrap();
     let page = desk.client.window().await.unwrap();
     for (pin, shots) in [("999999", Some("popup-pin")), ("123456", None)] {

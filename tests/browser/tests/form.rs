@@ -2,22 +2,14 @@
 //! on this device until it is sent.
 
 use browser_tests::Desk;
-use serde_json::Value;
 use test_pki::demo::COMPANY;
 
 async fn at_form(desk: &Desk) {
-    desk.open("/apply/").await.unwrap();
-    desk.click("#notice-read").await.unwrap();
-    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
-    desk.click("#sign-in-form button[type=submit]").await.unwrap();
-    desk.click("#kind-form button[type=submit]").await.unwrap();
-    desk.text("#application-form").await.unwrap();
+    desk.at_form("api-application").await.unwrap();
 }
 
 async fn value(desk: &Desk, id: &str) -> String {
-    let script = "return document.getElementById(arguments[0]).value";
-    let found = desk.client.execute(script, vec![Value::from(id)]).await.unwrap();
-    found.as_str().unwrap().to_owned()
+    desk.value(id).await.unwrap()
 }
 
 /// Types into a field and leaves it.
@@ -84,12 +76,8 @@ async fn what_was_typed_survives_until_it_is_sent() {
     desk.fill("#hostAddress", "127.0.0.1").await.unwrap();
     desk.fill("#mobile", "0912345678").await.unwrap();
     desk.fill("#email", "clerk@example.com.tw").await.unwrap();
-    desk.click("#open-rules").await.unwrap();
-    desk.click("#rules-read").await.unwrap();
-    desk.click("#agreed").await.unwrap();
-    desk.click("#apply-button").await.unwrap();
-    desk.click("#confirm-yes").await.unwrap();
-    desk.says("#receipt-sheet", "已受理").await.unwrap();
+    desk.agrees().await.unwrap();
+    assert!(desk.sends().await.unwrap().contains("已受理"));
     let address = "return document.querySelector('.receipt-code a').href";
     let address = desk.client.execute(address, vec![]).await.unwrap();
     desk.shots("receipt").await.unwrap();
@@ -98,14 +86,12 @@ async fn what_was_typed_survives_until_it_is_sent() {
     assert_eq!(desk.client.execute(kept, vec![]).await.unwrap(), 0);
 
     // Until when it can be withdrawn, and what happens next.
-    desk.open("/query/").await.unwrap();
-    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
-    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.at_progress().await.unwrap();
     let shown = desk.text("#cases").await.unwrap();
     assert!(shown.contains("接下來：內政部審核中") && shown.contains("還有23小時59分"), "{shown}");
     desk.shots("progress").await.unwrap();
     // The receipt can be seen again with the card,
-    desk.click(".case .buttons button.secondary").await.unwrap();
+    desk.click(".case button.receipt").await.unwrap();
     desk.says("#receipt-sheet", "已受理").await.unwrap();
     desk.shots("receipt-again").await.unwrap();
     desk.click("#receipt-back").await.unwrap();

@@ -44,8 +44,7 @@ async fn our_pages_work_with_the_component_that_applicants_have() {
     let card = EmulatedCard::new(&issued, "Reader 0", "MT00000000000001", PIN).unwrap();
     let emulator = Emulator::new(vec![card.clone()], vec!["127.0.0.1".to_owned()]);
     emulate(&desk, &emulator).await;
-    desk.open("/apply/").await.unwrap();
-    desk.click("#notice-read").await.unwrap();
+    desk.at_sign_in().await.unwrap();
     choose_hipki(&desk).await;
     assert!(desk.text("#hipki").await.unwrap().contains("PIN碼會在本網頁輸入"));
     desk.shots("hipki").await.unwrap();
@@ -88,8 +87,7 @@ async fn what_the_component_refuses_is_told_in_the_pages_words() {
     let card = EmulatedCard::new(&issued, "Reader 0", "MT00000000000001", "123456").unwrap();
     let emulator = Emulator::new(vec![card.clone()], vec!["127.0.0.1".to_owned()]);
     emulate(&desk, &emulator).await;
-    desk.open("/apply/").await.unwrap();
-    desk.click("#notice-read").await.unwrap();
+    desk.at_sign_in().await.unwrap();
     for (fault, said) in
         [(Fault::UnknownToken, "沒有可用的卡片"), (Fault::NullToken, "沒有可用的卡片")]
     {

@@ -44,8 +44,7 @@ async fn desk(name: &str) -> Desk {
 }
 
 async fn sign_in(desk: &Desk) {
-    desk.open("/apply/").await.unwrap();
-    desk.click("#notice-read").await.unwrap();
+    desk.at_sign_in().await.unwrap();
     desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
     desk.click("#sign-in-form button[type=submit]").await.unwrap();
 }
@@ -121,7 +120,7 @@ async fn a_pin_that_is_typed_into_the_popup_comes_to_the_bridge_alone() {
     let mut desk = desk("canary-popup").await;
     let cards = desk.dir.join("cards").display().to_string();
     let origin = desk.demo.origin.clone();
-    let nowhere = ["--pinentry", "/nonexistent/pinentry", "--allow-origin", &origin];
+    let nowhere = ["--pinentry", "no-such-pinentry", "--allow-origin", &origin];
     desk.bridge_with(&[&["--demo-cards", &cards][..], &nowhere].concat()).unwrap();
     sign_in(&desk).await;
     desk.click("#no-window button[data-value=popup]").await.unwrap();

@@ -1,0 +1,179 @@
+// The application form: judged field by field as the server will, kept on this device, shown
+// as it will be signed, sent once.
+
+import init, { checkApplication, checkField, reasonLeft } from "/wasm/client.js";
+import { certificateFile, forgetFile, possessionProof } from "/js/certificate.js";
+import { draftOf } from "/js/drafts.js";
+import { busy, clearMessage, confirmed, element, markField, phones, sheet, tell, tellFields, tellTrouble } from "/js/page.js";
+import { config, post, sign } from "/js/service.js";
+
+export const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+export const form = element("application-form");
+const NAMES = ["companyName", "ubn", "hostAddress", "contactName", "landline", "mobile", "email", "reason"];
+/// The fields that are typed on this page.
+export const FIELDS = NAMES.filter((name) => form[name]);
+
+export const UPLOAD = "certificate-upload";
+const typed = () => Object.fromEntries(FIELDS.map((name) => [name, form[name].value]));
+
+/** Says how much may still be typed under 使用目的/原因. */
+export async function countReason() {
+  await checks;
+  const left = reasonLeft(form.reason.value);
+  element("reason-left").textContent = left < 0 ? `已超過${-left}字` : `還可輸入${left}字`;
+}
+
+/** Judges one field as the server will, and shows its text as it will be signed. */
+async function checkTyped(input) {
+  await checks;
+  const { environment } = await config();
+  const outcome = JSON.parse(checkField(input.name, input.value, environment === "test"));
+  await markField(input, outcome.errors?.[0].code);
+  if (outcome.errors || outcome.accepted === input.value) return;
+  const folded = outcome.accepted !== input.value.trim().normalize("NFC");
+  input.value = outcome.accepted;
+  if (folded) element("folded").textContent = `已自動轉換為「${outcome.accepted}」`;
+}
+
+/**
+ * Makes the form work. `subject()` says whose form of which kind it is; `prepare()` does what
+ * has to be done before signing; `sent(receipt)` shows what came of it.
+ */
+export function wireForm({ subject, prepare = async () => {}, sent }) {
+  const draft = () => {
+    const { ubn, kind } = subject();
+    return kind && kind !== UPLOAD ? draftOf(ubn, kind) : null;
+  };
+  form.addEventListener("input", ({ target }) => {
+    if (!FIELDS.includes(target.name)) return;
+    element("folded").textContent = "";
+    draft()?.keep(typed());
+    if (target.name === "reason") countReason();
+    // Once it is right again, it says so at once.
+    if (target.getAttribute("aria-invalid")) checkTyped(target);
+  });
+  form.addEventListener("change", ({ target }) => {
+    if (!FIELDS.includes(target.name)) return;
+    // Also what was filled in without a key: by the browser, or emptied.
+    draft()?.keep(typed());
+    if (target.value) checkTyped(target);
+  });
+  form.addEventListener("reset", () => cleared(draft()));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const ready = await prepared(subject()).catch((trouble) => tellTrouble(trouble, form));
+    if (!ready) return;
+    clearMessage();
+    sheet(element("confirm-sheet"), ready.rows);
+    if (!(await confirmed())) return;
+    await busy(element("apply-button"), "正在與讀卡元件連線…", async () => {
+      await prepare(ready.document);
+      const receipt = await send(ready);
+      draft()?.forget();
+      form.reset();
+      forgetFile();
+      element("agreed").disabled = true;
+      clearMessage();
+      await sent(receipt);
+    }, form);
+  });
+  element("open-rules").addEventListener("click", () => element("rules").showModal());
+  element("rules-read").addEventListener("click", () => {
+    element("rules").close();
+    element("agreed").disabled = false;
+  });
+}
+
+/** 清除 can be taken back until something else is done. */
+function cleared(draft) {
+  clearMessage();
+  const before = typed();
+  if (!draft || !Object.values(before).some(Boolean)) return;
+  draft.forget();
+  element("folded").textContent = "";
+  const undo = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "復原" });
+  undo.addEventListener("click", () => {
+    for (const [name, value] of Object.entries(before)) form[name].value = value;
+    draft.keep(before);
+    clearMessage();
+    countReason();
+  });
+  // After the form has been emptied.
+  setTimeout(() => {
+    countReason();
+    tell("已清除", "", { good: true, items: [Object.assign(document.createElement("li"), { id: "undo" })] });
+    element("undo").append(undo);
+  });
+}
+
+/** What will be signed, and its rows for the person; null when something is wrong (and was said). */
+async function prepared({ ubn, kind, kindWord }) {
+  await checks;
+  const { environment, edition, terms } = await config();
+  const agreed = element("agreed").checked ? terms : null;
+  const texts = ["同意的文件", `申請注意事項${edition}年版、服務管理規範${edition}年版`, "word"];
+  const fields = { ...typed(), ubn, kind, agreed };
+  if (kind !== UPLOAD) {
+    const outcome = JSON.parse(checkApplication(JSON.stringify(fields), edition, environment === "test"));
+    if (outcome.errors) {
+      await tellFields(outcome.errors, form);
+      return null;
+    }
+    const document = outcome.accepted;
+    return { path: "/api/applications", purpose: "apply", document, rows: [
+      ["申請事項", kindWord, "word"],
+      ["公司名稱", document.companyName],
+      ["營利事業統一編號", document.ubn],
+      ["連線主機網路位址", document.hostAddress],
+      ["聯絡人", document.contactName],
+      ["聯絡電話", phones(document)],
+      ["電子信箱", document.email],
+      ["使用目的/原因", document.reason],
+      texts,
+    ] };
+  }
+  const file = certificateFile();
+  const reason = fields.reason.trim().normalize("NFC");
+  const errors = [];
+  if (!reason) errors.push({ pointer: "/reason", code: "required" });
+  if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
+  if (!agreed) errors.push({ pointer: "/agreed", code: "not-agreed" });
+  if (errors.length) {
+    await tellFields(errors, form);
+    return null;
+  }
+  const document = { kind, ubn, reason, certificateFile: file.base64, agreed };
+  const formerUntil = element("formerUntil").value;
+  if (formerUntil) document.formerUntil = formerUntil;
+  const possession = possessionProof();
+  if (possession) document.possession = possession;
+  return { path: "/api/certificates", purpose: "upload-certificate", document, rows: [
+    ["申請事項", kindWord, "word"],
+    ["營利事業統一編號", ubn],
+    ["使用目的/原因", reason],
+    ["憑證檔案", file.name],
+    ["憑證序號", file.seen?.serialNumber, "mono"],
+    ["原憑證續用至", formerUntil],
+    texts,
+  ] };
+}
+
+/** A signed message whose answer did not come. */
+let unanswered = null;
+
+/** Sends once: what was signed and perhaps arrived is sent again as it is. */
+async function send({ path, purpose, document }) {
+  const content = JSON.stringify(document);
+  if (unanswered?.content !== content) {
+    unanswered = { content, body: await sign("company", purpose, document) };
+  }
+  try {
+    const receipt = await post(path, unanswered.body);
+    unanswered = null;
+    return receipt;
+  } catch (trouble) {
+    // What the service refused is not kept.
+    if (trouble.code !== "offline") unanswered = null;
+    throw trouble;
+  }
+}
