@@ -53,10 +53,10 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
     if (target.getAttribute("aria-invalid")) checkTyped(target);
   });
   form.addEventListener("change", ({ target }) => {
-    if (!FIELDS.includes(target.name)) return;
+    if (!FIELDS.includes(target.name) && target.name !== "kind") return;
     // Also what was filled in without a key: by the browser, or emptied.
     draft()?.keep(typed());
-    if (target.value) checkTyped(target);
+    if (FIELDS.includes(target.name) && target.value) checkTyped(target);
   });
   form.addEventListener("reset", () => cleared(draft()));
   form.addEventListener("submit", async (event) => {

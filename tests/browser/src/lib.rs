@@ -219,6 +219,14 @@ impl Desk {
         self.pki.verify(message)
     }
 
+    /// A certificate of the company's CA, with its key.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn issued(&self, company: Company<'_>) -> anyhow::Result<Issued> {
+        self.pki.company(company)
+    }
+
     /// The company's key and certificate, for a card of another kind.
     ///
     /// # Errors

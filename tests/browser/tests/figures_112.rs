@@ -377,7 +377,7 @@ async fn figure_10_upload_form() {
     desk.shots("upload").await.unwrap();
     // A wrong file is told at once.
     desk.chooses(&desk.demo.company_key_file).await.unwrap();
-    desk.says("#certificateFile-error", "私鑰").await.unwrap();
+    desk.says("#certificateFile-error", "私密金鑰").await.unwrap();
     desk.shots("private-key").await.unwrap();
     // Dropped instead of chosen.
     let pem = std::fs::read_to_string(&desk.demo.company_certificate_file).unwrap();
