@@ -3,7 +3,6 @@
 // nothing here ever sees it.
 
 import { ask, choose } from "/js/ask.js";
-import { signByHipki } from "/js/hipki.js";
 import { Trouble, bridgeText, config, refusal } from "/js/service.js";
 
 const PROTOCOL = 2;
@@ -316,7 +315,11 @@ async function chosen(cards, ubn) {
  */
 export async function signByBridge(kind, purpose, document, challenge) {
   const send = await connect();
-  if (send === HIPKI) return signByHipki(purpose, document, challenge);
+  if (send === HIPKI) {
+    // Few need it.
+    const { signByHipki } = await import("/js/hipki.js");
+    return signByHipki(purpose, document, challenge);
+  }
   const sign = (by) => signBy(by, kind, purpose, document, challenge);
   try {
     return { signedData: await sign(send), transport: "bridge" };

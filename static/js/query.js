@@ -108,10 +108,10 @@ function caseView(found, edition, account) {
     element("guide").hidden = true;
   }
   const receipt = Object.assign(document.createElement("button"), { type: "button", className: "secondary receipt", textContent: "收執聯" });
-  receipt.addEventListener("click", async () => {
-    await fillReceipt(element("receipt-sheet"), found);
+  receipt.addEventListener("click", () => busy(receipt, "讀取中…", async () => {
+    await fillReceipt(element("receipt-sheet"), await get(`/api/cases/${found.serialNumber}`));
     show("receipt");
-  });
+  }));
   buttons.append(receipt);
   box.append(buttons);
   if (found.cancellableUntil) buttons.append(...withdrawal(found));

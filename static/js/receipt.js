@@ -1,6 +1,5 @@
 // The receipt (收執聯): on the page, on paper, and a code that leads to its check.
 
-import { qrCode } from "/wasm/client.js";
 import { groups, phones, sheet } from "/js/page.js";
 import { config } from "/js/service.js";
 
@@ -8,9 +7,9 @@ const SVG = "http://www.w3.org/2000/svg";
 /// The quiet zone around a QR code, in modules.
 const QUIET = 4;
 
-/** A picture of a QR code. The browser's module must have been loaded. */
-function picture(text, label) {
-  const rows = qrCode(text).split("\n");
+/** A picture of a QR code, given in rows of modules. */
+function picture(code, label) {
+  const rows = code.split("\n");
   const size = rows.length + 2 * QUIET;
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
@@ -49,8 +48,7 @@ export async function fillReceipt(target, receipt) {
   } else {
     target.replaceChildren(sheet(document.createElement("dl"), [...company, ...contact, kind, date, address, reason, ...last]));
   }
-  const check = `${location.origin}/receipt/#${receipt.serialNumber}`;
   const place = target.nextElementSibling;
-  const link = Object.assign(document.createElement("a"), { href: check, textContent: "查驗本收執聯" });
-  place.replaceChildren(picture(check, "查驗本收執聯的QR碼"), link);
+  const link = Object.assign(document.createElement("a"), { href: receipt.checkAddress, textContent: "查驗本收執聯" });
+  place.replaceChildren(picture(receipt.checkCode, "查驗本收執聯的QR碼"), link);
 }

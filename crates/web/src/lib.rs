@@ -5,6 +5,7 @@ mod config;
 pub mod legacy;
 mod ocsp;
 mod problem;
+mod receipt;
 mod request;
 mod session;
 mod text;
@@ -14,6 +15,7 @@ pub use config::{
 };
 pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
 pub use problem::Problem;
+pub use receipt::CheckableReceipt;
 pub use request::{
     Reply, SignedRequest, client_address, download, empty, json, method_not_allowed, now, random,
     readiness, respond, segments, signed_request,

@@ -49,4 +49,22 @@ mod tests {
         assert_eq!(texts.codes.len(), Code::ALL.len(), "no word without a code");
         assert_eq!(texts.fields.len(), FieldProblem::ALL.len(), "no word without a problem");
     }
+
+    #[test]
+    fn every_word_is_there_in_english() {
+        let chinese: serde_json::Value =
+            serde_json::from_str(include_str!("../../../static/text/zh-TW.json")).unwrap();
+        let english: HashMap<String, String> =
+            serde_json::from_str(include_str!("../../../static/text/en.json")).unwrap();
+        let words = chinese.as_object().unwrap().values().flat_map(|group| {
+            group.as_object().unwrap().values().flat_map(|value| match value {
+                serde_json::Value::Array(texts) => texts.clone(),
+                text => vec![text.clone()],
+            })
+        });
+        for text in words {
+            let text = text.as_str().unwrap();
+            assert!(english.get(text).is_some_and(|found| !found.is_empty()), "{text}");
+        }
+    }
 }

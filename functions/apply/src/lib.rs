@@ -3,7 +3,9 @@
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
-use domain::{ApplyError, CaseId, Edition, IssKey, RocDate, SubmissionContext, UploadRefused};
+use domain::{
+    ApplyError, CaseId, Edition, IssKey, Receipt, RocDate, SubmissionContext, UploadRefused,
+};
 use http::{Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
 use serde::{Deserialize, Serialize};
@@ -11,7 +13,7 @@ use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
 use store::{CaseRow, Cases, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction};
-use web::{Problem, Reply, SignedRequest};
+use web::{CheckableReceipt, Problem, Reply, SignedRequest};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -204,6 +206,10 @@ impl Signed {
         Ok(cases.case_of_message(self.session, &self.input.challenge, &self.signed_data)?)
     }
 
+    fn answer(&self, status: StatusCode, receipt: Receipt) -> Reply {
+        web::json(status, &CheckableReceipt::new(receipt, &self.origin))
+    }
+
     fn evidence(&self) -> Evidence<'_> {
         Evidence {
             signed_data: &self.signed_data,
@@ -221,12 +227,12 @@ async fn apply(request: Request) -> Result<Reply, Problem> {
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     if let Some(known) = signed.known(&cases)? {
-        return Ok(web::json(StatusCode::OK, &known.receipt()));
+        return Ok(signed.answer(StatusCode::OK, known.receipt()));
     }
     let submission = domain::submit(&signed.proof, &signed.input, &signed.context(&cases)?)?;
     cases.keep_submission(&submission, signed.evidence())?;
     transaction.commit()?;
-    Ok(web::json(StatusCode::CREATED, &submission.receipt()))
+    Ok(signed.answer(StatusCode::CREATED, submission.receipt()))
 }
 
 async fn upload(request: Request) -> Result<Reply, Problem> {
@@ -242,7 +248,7 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
         let iss_key = sealed.map(open).transpose().map_err(Problem::internal)?;
         let mut receipt = known.receipt();
         receipt.iss_key = iss_key.map(|key| key.reveal().to_owned());
-        return Ok(web::json(StatusCode::OK, &receipt));
+        return Ok(signed.answer(StatusCode::OK, receipt));
     }
     let context = signed.context(&cases)?;
     let lists = Revocation(store::spin::open(Label::Revocation)?);
@@ -265,5 +271,5 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
     let mut receipt = cases.case(upload.case.id)?.receipt();
     transaction.commit()?;
     receipt.iss_key = Some(iss_key.reveal().to_owned());
-    Ok(web::json(StatusCode::CREATED, &receipt))
+    Ok(signed.answer(StatusCode::CREATED, receipt))
 }

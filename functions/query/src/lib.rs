@@ -13,7 +13,7 @@ use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
 use store::{AccountRow, CaseRow, Cases};
-use web::{Problem, Reply};
+use web::{CheckableReceipt, Problem, Reply};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -163,7 +163,8 @@ async fn receipt(request: &Request, id: &str) -> Result<Reply, Problem> {
     let ubn = web::require_company(request.headers(), web::now()).await?;
     let id = CaseId::parse(id).ok_or(Code::CaseNotFound)?;
     let row = Cases(store::spin::open(Label::Cases)?).case_of(ubn, id)?;
-    Ok(web::json(StatusCode::OK, &row.receipt()))
+    let origin = web::origin().await?;
+    Ok(web::json(StatusCode::OK, &CheckableReceipt::new(row.receipt(), &origin)))
 }
 
 /// 操作文件下載: for whoever has an account that is in use.
