@@ -53,12 +53,15 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
     if (target.getAttribute("aria-invalid")) checkTyped(target);
   });
   form.addEventListener("change", ({ target }) => {
+    // Chosen, ticked: there is nothing to judge.
+    if (target.name === "kind" || target.id === "agreed") markField(target);
     if (!FIELDS.includes(target.name) && target.name !== "kind") return;
     // Also what was filled in without a key: by the browser, or emptied.
     draft()?.keep(typed());
     if (FIELDS.includes(target.name) && target.value) checkTyped(target);
   });
-  form.addEventListener("reset", () => cleared(draft()));
+  let isSent = false;
+  form.addEventListener("reset", () => isSent || cleared(draft()));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const ready = await prepared(subject()).catch((trouble) => tellTrouble(trouble, form));
@@ -70,10 +73,11 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
       await prepare(ready.document);
       const receipt = await send(ready);
       draft()?.forget();
+      isSent = true;
       form.reset();
+      isSent = false;
       forgetFile();
       element("agreed").disabled = true;
-      clearMessage();
       await sent(receipt);
     }, form);
   });

@@ -105,7 +105,11 @@ impl Desk {
     pub async fn sends(&self) -> anyhow::Result<String> {
         self.click("#apply-button").await?;
         self.click("#confirm-yes").await?;
-        self.text("#receipt-sheet").await
+        let receipt = self.text("#receipt-sheet").await?;
+        let said = "return document.getElementById('message').innerText";
+        let said = self.client.execute(said, vec![]).await?;
+        anyhow::ensure!(said == "", "beside the receipt: {said}");
+        Ok(receipt)
     }
 
     /// Chooses a file for the upload.

@@ -431,6 +431,15 @@ impl Desk {
         Ok(self.client.issue_cmd(command).await?)
     }
 
+    /// Switches scripts off.
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    pub async fn without_script(&self) -> anyhow::Result<()> {
+        let off = json!({ "value": true });
+        self.devtools("Emulation.setScriptExecutionDisabled", off).await.map(drop)
+    }
+
     /// Asks axe whether everybody can use what the page shows (WCAG 2.1 AA).
     ///
     /// # Errors

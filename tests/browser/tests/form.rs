@@ -2,6 +2,7 @@
 //! on this device until it is sent.
 
 use browser_tests::Desk;
+use fantoccini::key::Key;
 use test_pki::demo::COMPANY;
 
 async fn at_form(desk: &Desk) {
@@ -138,5 +139,71 @@ async fn what_somebody_cannot_use_is_found() {
     desk.client.execute(script, vec![]).await.unwrap();
     let found = desk.shots("broken").await.unwrap_err().to_string();
     assert!(found.contains("Form elements must have labels"), "{found}");
+    desk.client.clone().close().await.unwrap();
+}
+
+/// Goes on with Tab until this has the focus.
+async fn tabs_to(desk: &Desk, css: &str) {
+    for _ in 0..60 {
+        let script = "return document.activeElement.matches(arguments[0])";
+        if desk.client.execute(script, vec![css.into()]).await.unwrap() == true {
+            return;
+        }
+        presses(desk, &Key::Tab.to_string()).await;
+    }
+    panic!("{css} cannot be reached by Tab");
+}
+
+async fn presses(desk: &Desk, keys: &str) {
+    desk.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+}
+
+/// The whole application without a mouse.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_can_be_done_by_keyboard() {
+    let desk = Desk::start("keyboard").await.unwrap();
+    let (enter, space) = (Key::Enter.to_string(), Key::Space.to_string());
+    desk.open("/").await.unwrap();
+    for (place, keys, shown) in [
+        ("a[href='/apply/']", enter.as_str(), "#agency"),
+        ("#agency-no", &space, "#agency"),
+        ("#agency-form button", &enter, "#notice"),
+        ("#notice-read", &enter, "#sign-in"),
+        ("#sign-in-ubn", COMPANY.1, "#sign-in"),
+        ("#sign-in-form button", &enter, "#kind"),
+        ("#kind-form button[type=submit]", &enter, "#form"),
+        ("#hostAddress", "127.0.0.1", "#form"),
+        ("#contactName", "王測試", "#form"),
+        ("#landline", "(02)12345678", "#form"),
+        ("#email", "clerk@example.com.tw", "#form"),
+        ("#reason", "依洗錢防制法第十條", "#form"),
+        ("#open-rules", &enter, "#rules"),
+        ("#rules-read", &enter, "#form"),
+        ("#agreed", &space, "#form"),
+        ("#apply-button", &enter, "#confirm"),
+        // A dialog holds the focus, and Escape is its 取消.
+        ("#confirm-no", &Key::Escape.to_string(), "#form"),
+        ("#apply-button", &enter, "#confirm"),
+        ("#confirm-yes", &enter, "#receipt-sheet"),
+    ] {
+        tabs_to(&desk, place).await;
+        presses(&desk, keys).await;
+        desk.text(shown).await.unwrap();
+    }
+    assert!(desk.text("#receipt-sheet").await.unwrap().contains("已受理"));
+    desk.client.clone().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_script_a_page_says_what_it_needs() {
+    let desk = Desk::start("no-script").await.unwrap();
+    desk.without_script().await.unwrap();
+    for path in ["/apply/", "/query/", "/receipt/", "/review/", "/bridge/"] {
+        desk.open(path).await.unwrap();
+        desk.says("noscript .message", "需要啟用 JavaScript").await.unwrap();
+    }
+    // What needs none is there.
+    desk.open("/").await.unwrap();
+    desk.says("main", "API介接服務申請").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }
