@@ -145,5 +145,7 @@ CREATE TABLE calendar_days (
     -- YYYY-MM-DD
     day     TEXT PRIMARY KEY CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
     working INTEGER NOT NULL CHECK (working IN (0, 1)),
-    note    TEXT NOT NULL
+    note    TEXT NOT NULL,
+    -- Said by an administrator of this one day: a calendar that is imported later keeps it.
+    by_hand INTEGER NOT NULL CHECK (by_hand IN (0, 1))
 ) STRICT, WITHOUT ROWID;

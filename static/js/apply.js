@@ -12,6 +12,7 @@ import { wireStart } from "/js/start.js";
 let ubn = "";
 let kind = "";
 let account = null;
+let cardName = "";
 const kinds = element("kind-select");
 
 wireStart("sign-in");
@@ -27,10 +28,11 @@ element("sign-in-form").addEventListener("submit", async (event) => {
     if (ubn && ubn !== who.ubn) {
       kind = "";
       form.reset();
+      element("agreed").disabled = true;
     }
     ubn = who.ubn;
     for (const place of document.querySelectorAll("[data-ubn]")) place.textContent = ubn;
-    if (!form.companyName.value) form.companyName.value = who.name;
+    cardName = who.name;
     await offerKinds();
   }, event.target);
 });
@@ -55,20 +57,25 @@ element("kind-form").addEventListener("submit", (event) => {
   element("certificate-row").hidden = !upload;
   element("former-row").hidden = !account?.certificateSerialNumber;
   const kept = upload ? null : draftOf(ubn, kind).kept();
-  const fixedName = account && kind !== "data-change";
-  for (const name of FIELDS.filter((name) => name !== "reason")) {
-    if (account && !form[name].value) form[name].value = account[name] ?? "";
+  // Nothing of another kind's form stays; what was emptied stays empty.
+  for (const name of FIELDS) {
+    form[name].value = kept?.[name] ?? onFile(name);
     // An upload changes nothing but the certificate.
-    form[name].readOnly = upload;
-    if (upload) form[name].value = account?.[name] ?? "";
+    form[name].readOnly = upload && name !== "reason";
   }
-  // What was emptied stays empty.
-  for (const name of FIELDS) if (kept && name in kept) form[name].value = kept[name];
-  if (fixedName) form.companyName.value = account.companyName;
+  if (account && kind !== "data-change") form.companyName.value = account.companyName;
   countReason();
   show("form");
   if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
 });
+
+/** What stands in a field before anybody types. */
+const onFile = (name) => account?.[name] ?? (name === "companyName" ? cardName : "");
+
+// 清除 leaves what is on file and cannot be changed.
+form.addEventListener("reset", () => setTimeout(() => {
+  for (const name of FIELDS) if (kind && form[name].readOnly) form[name].value = onFile(name);
+}));
 
 wireForm({
   subject: () => ({ ubn, kind, kindWord: kinds.selectedOptions[0]?.text ?? "" }),

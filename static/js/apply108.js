@@ -1,15 +1,22 @@
 // The application by the manual of 108: one page with everything on it. The card is asked
 // when it is sent: once for whose it is, once for the application.
 
+import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
 import { FIELDS, UPLOAD, countReason, form, wireForm } from "/js/form.js";
 import { element, show, tell } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
-import { signIn } from "/js/service.js";
+import { get, signIn } from "/js/service.js";
 import { wireStart } from "/js/start.js";
 
-let signedIn = "";
 let known = "";
+
+/** Signs in, unless this company is. */
+async function signInAs(ubn) {
+  const { who } = await get("/api/session").catch(() => ({}));
+  if (who?.ubn !== ubn) await signIn({ as: "company", ubn });
+}
+beforeAsking(() => signInAs(form.ubn.value.trim()));
 
 wireStart("form");
 countReason();
@@ -40,11 +47,7 @@ wireForm({
   subject: () => ({
     ubn: form.ubn.value.trim(), kind: form.kind.value, kindWord: form.kind.selectedOptions[0]?.text ?? "",
   }),
-  prepare: async ({ ubn }) => {
-    if (signedIn === ubn) return;
-    await signIn({ as: "company", ubn });
-    signedIn = ubn;
-  },
+  prepare: ({ ubn }) => signInAs(ubn),
   sent: async (receipt) => {
     await fillReceipt(element("receipt-sheet"), receipt);
     known = "";

@@ -2,7 +2,7 @@
 // proof that its key is there.
 
 import { busy, element, sheet, tellTrouble } from "/js/page.js";
-import { Trouble, post } from "/js/service.js";
+import { Trouble, fieldText as codeText, post } from "/js/service.js";
 
 /// Larger files are no certificates.
 const MAX_FILE = 64 << 10;
@@ -10,27 +10,45 @@ const input = element("certificateFile");
 const drop = element("drop");
 const form = element("application-form");
 let chosen = null;
-/** The challenge that the system's key is to sign, once it was asked for. */
-let possession = "";
+/** The challenge that the system's key is to sign, once it was asked for: kept for a while, for
+ * the key may be with other people. It is no secret. */
+const KEY = "chayan-possession";
+let signInFirst = async () => {};
+
+/** What has to be done before the service is asked anything, where a page has no sign-in. */
+export function beforeAsking(act) {
+  signInFirst = act;
+}
 
 /** The file: its name, its bytes in Base64, and what the service saw in it. */
 export const certificateFile = () => chosen;
 
+/** Nothing of one company's upload may stay for another's. */
 export function forgetFile() {
   chosen = null;
   input.value = "";
   element("preview").hidden = true;
+  element("possession-command").hidden = true;
+  forgetError();
 }
 
 /** Challenge and signature, when both are there. */
 export function possessionProof() {
   const signature = element("possession").value.replace(/\s/g, "");
-  return signature && possession ? { challenge: possession, signature } : null;
+  return signature ? { challenge: sessionStorage.getItem(KEY) ?? "", signature } : null;
 }
 
-async function base64(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+
+/**
+ * Whether this looks like a private key or a PFX, which must never leave the computer: by the
+ * words of PEM, or since they begin with a version number and certificates do not (as the
+ * service looks, which decides).
+ */
+function looksLikeKey(bytes) {
+  if (new TextDecoder("latin1").decode(bytes).includes("PRIVATE KEY")) return true;
+  const inner = bytes[1] < 0x80 ? 2 : 2 + (bytes[1] & 0x7f);
+  return bytes[0] === 0x30 && bytes[inner] === 0x02;
 }
 
 const roc = (day) => `${day.slice(0, -4)}/${day.slice(-4, -2)}/${day.slice(-2)}`;
@@ -44,7 +62,9 @@ async function take(file) {
   if (file.size > MAX_FILE) {
     return wrong("檔案過大，不是憑證檔案。請選擇 *.cer 憑證檔案。");
   }
-  const taken = { name: file.name, base64: await base64(file), seen: null };
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  if (looksLikeKey(bytes)) return wrong(await codeText("private-key-chosen"));
+  const taken = { name: file.name, base64: base64(bytes), seen: null };
   chosen = taken;
   try {
     const seen = await post("/api/certificate-previews", { certificateFile: taken.base64 });
@@ -85,6 +105,13 @@ function forgetError() {
   input.removeAttribute("aria-invalid");
 }
 
+/** The days on which a former certificate may end, as the service takes them. */
+export function offerDays() {
+  const day = (days) => new Date(Date.now() + 8 * 3600_000 + days * 86_400_000).toISOString().slice(0, 10);
+  Object.assign(element("formerUntil"), { min: day(0), max: day(90) });
+}
+offerDays();
+
 input.addEventListener("change", () => take(input.files[0]));
 for (const name of ["dragenter", "dragover"]) {
   drop.addEventListener(name, (event) => {
@@ -101,8 +128,9 @@ drop.addEventListener("drop", (event) => {
 
 element("possession-challenge").addEventListener("click", (event) =>
   busy(event.target, "取得簽章指令中…", async () => {
+    await signInFirst();
     const { challenge, command } = await post("/api/possession-challenges", {});
-    possession = challenge;
+    sessionStorage.setItem(KEY, challenge);
     element("possession-command").textContent = command;
     element("possession-command").hidden = false;
   }, form));

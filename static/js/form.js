@@ -1,7 +1,7 @@
 // The application form: judged field by field as the server will, kept on this device, shown
 // as it will be signed, sent once.
 
-import init, { checkApplication, checkField, reasonLeft } from "/wasm/client.js";
+import init, { checkApplication, checkField, checkUbn, reasonLeft } from "/wasm/client.js";
 import { certificateFile, forgetFile, possessionProof } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
 import { busy, clearMessage, confirmed, element, markField, phones, sheet, tell, tellFields, tellTrouble } from "/js/page.js";
@@ -32,7 +32,10 @@ async function checkTyped(input) {
   if (outcome.errors || outcome.accepted === input.value) return;
   const folded = outcome.accepted !== input.value.trim().normalize("NFC");
   input.value = outcome.accepted;
-  if (folded) element("folded").textContent = `已自動轉換為「${outcome.accepted}」`;
+  if (folded) {
+    const shown = Object.assign(document.createElement("bdi"), { textContent: outcome.accepted, translate: false });
+    element("folded").replaceChildren("已自動轉換為：", shown);
+  }
 }
 
 /**
@@ -40,13 +43,19 @@ async function checkTyped(input) {
  * has to be done before signing; `sent(receipt)` shows what came of it.
  */
 export function wireForm({ subject, prepare = async () => {}, sent }) {
+  let isReady = false;
+  checks.then(() => (isReady = true));
   const draft = () => {
     const { ubn, kind } = subject();
-    return kind && kind !== UPLOAD ? draftOf(ubn, kind) : null;
+    // Not under a number that is still being typed.
+    const isWhole = isReady && !JSON.parse(checkUbn(ubn)).errors;
+    return isWhole && kind && kind !== UPLOAD ? draftOf(ubn, kind) : null;
   };
   form.addEventListener("input", ({ target }) => {
     if (!FIELDS.includes(target.name)) return;
-    element("folded").textContent = "";
+    element("folded").replaceChildren();
+    // Whoever goes on does not take it back.
+    if (element("undo")) clearMessage();
     draft()?.keep(typed());
     if (target.name === "reason") countReason();
     // Once it is right again, it says so at once.
@@ -61,7 +70,10 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
     if (FIELDS.includes(target.name) && target.value) checkTyped(target);
   });
   let isSent = false;
-  form.addEventListener("reset", () => isSent || cleared(draft()));
+  form.addEventListener("reset", () => {
+    forgetFile();
+    if (!isSent) cleared(draft());
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const ready = await prepared(subject()).catch((trouble) => tellTrouble(trouble, form));
@@ -76,7 +88,6 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
       isSent = true;
       form.reset();
       isSent = false;
-      forgetFile();
       element("agreed").disabled = true;
       await sent(receipt);
     }, form);
@@ -94,10 +105,12 @@ function cleared(draft) {
   const before = typed();
   if (!draft || !Object.values(before).some(Boolean)) return;
   draft.forget();
-  element("folded").textContent = "";
+  element("folded").replaceChildren();
+  const kind = form.kind?.value;
   const undo = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "復原" });
   undo.addEventListener("click", () => {
     for (const [name, value] of Object.entries(before)) form[name].value = value;
+    if (kind) form.kind.value = kind;
     draft.keep(before);
     clearMessage();
     countReason();
@@ -137,10 +150,18 @@ async function prepared({ ubn, kind, kindWord }) {
     ] };
   }
   const file = certificateFile();
-  const reason = fields.reason.trim().normalize("NFC");
+  const possession = possessionProof();
   const errors = [];
-  if (!reason) errors.push({ pointer: "/reason", code: "required" });
+  const judged = (name, text) => {
+    const { accepted, errors: found } = JSON.parse(checkField(name, text, environment === "test"));
+    if (found) errors.push(...found);
+    return accepted;
+  };
+  judged("ubn", ubn);
+  const reason = judged("reason", fields.reason);
   if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
+  if (!element("formerUntil").validity.valid) errors.push({ pointer: "/formerUntil", code: "switch-date" });
+  if (possession && !possession.challenge) errors.push({ pointer: "/possession", code: "no-challenge" });
   if (!agreed) errors.push({ pointer: "/agreed", code: "not-agreed" });
   if (errors.length) {
     await tellFields(errors, form);
@@ -149,7 +170,6 @@ async function prepared({ ubn, kind, kindWord }) {
   const document = { kind, ubn, reason, certificateFile: file.base64, agreed };
   const formerUntil = element("formerUntil").value;
   if (formerUntil) document.formerUntil = formerUntil;
-  const possession = possessionProof();
   if (possession) document.possession = possession;
   return { path: "/api/certificates", purpose: "upload-certificate", document, rows: [
     ["申請事項", kindWord, "word"],
@@ -158,6 +178,7 @@ async function prepared({ ubn, kind, kindWord }) {
     ["憑證檔案", file.name],
     ["憑證序號", file.seen?.serialNumber, "mono"],
     ["原憑證續用至", formerUntil],
+    ["持有私鑰的證明", possession && "已附上", "word"],
     texts,
   ] };
 }
@@ -176,8 +197,8 @@ async function send({ path, purpose, document }) {
     unanswered = null;
     return receipt;
   } catch (trouble) {
-    // What the service refused is not kept.
-    if (trouble.code !== "offline") unanswered = null;
+    // Kept unless the service has refused it: it may have arrived, or may be sent later.
+    if (trouble.status >= 400 && trouble.status < 500 && trouble.status !== 401) unanswered = null;
     throw trouble;
   }
 }

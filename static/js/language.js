@@ -11,17 +11,26 @@ const originals = new Map();
 let dictionary = null;
 let observer = null;
 
-/** The dictionary: exact texts, and texts with places for others ("還可輸入{0}字"). */
+/**
+ * The dictionary: the words that have codes, by their codes; what pages say, exactly; and
+ * texts with places for others ("還可輸入{0}字").
+ */
 async function load() {
-  const texts = await (await fetch("/text/en.json")).json();
+  const [chinese, { texts, ...words }] = await Promise.all(
+    ["/text/zh-TW.json", "/text/en.json"].map(async (path) => (await fetch(path)).json()));
   const exact = new Map();
+  for (const [group, codes] of Object.entries(words)) {
+    for (const [code, word] of Object.entries(codes)) {
+      [word].flat().forEach((text, index) => exact.set([chinese[group][code]].flat()[index], text));
+    }
+  }
   const patterns = [];
-  for (const [chinese, english] of Object.entries(texts)) {
-    if (!chinese.includes("{0}")) {
-      exact.set(chinese, english);
+  for (const [text, english] of Object.entries(texts)) {
+    if (!text.includes("{0}")) {
+      exact.set(text, english);
       continue;
     }
-    const escaped = chinese.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\d\}/g, "([^]*?)");
+    const escaped = text.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(/\{\d\}/g, "([^]*?)");
     patterns.push([new RegExp(`^${escaped}$`), english]);
   }
   return { exact, patterns };
@@ -38,7 +47,7 @@ function english(text) {
   return text;
 }
 
-const isOpen = (element) => element && !element.closest('[translate="no"], script, style, textarea');
+const isOpen = (element) => element && !element.closest('[translate="no"], script, style');
 
 function translated(text) {
   const trimmed = text.trim();
@@ -57,7 +66,8 @@ function change(key, owner, attribute, now, set) {
 
 function visit(node) {
   if (node.nodeType === Node.TEXT_NODE) {
-    if (isOpen(node.parentElement)) change("text", node, null, node.data, (text) => (node.data = text));
+    // What is typed into a text area is its text as well.
+    if (isOpen(node.parentElement) && !node.parentElement.matches("textarea")) change("text", node, null, node.data, (text) => (node.data = text));
     return;
   }
   if (node.nodeType !== Node.ELEMENT_NODE || !isOpen(node)) return;
@@ -68,15 +78,23 @@ function visit(node) {
   for (const child of node.childNodes) visit(child);
 }
 
+/** What has left the page for good needs no way back. */
+function forget(node) {
+  if (node.isConnected) return;
+  originals.delete(node);
+  for (const child of node.childNodes) forget(child);
+}
+
 async function toEnglish() {
   dictionary ??= await load();
   document.documentElement.lang = "en";
   visit(document.querySelector("title"));
   visit(document.body);
   observer = new MutationObserver((changes) => {
-    for (const { type, target, addedNodes } of changes) {
-      if (type === "childList") addedNodes.forEach(visit);
-      else visit(target);
+    for (const { type, target, addedNodes, removedNodes } of changes) {
+      if (type !== "childList") visit(target);
+      addedNodes.forEach(visit);
+      removedNodes.forEach(forget);
     }
   });
   observer.observe(document.documentElement, {
@@ -97,10 +115,13 @@ function toChinese() {
 }
 
 async function use(language) {
+  // One change after the other.
+  button.disabled = true;
   await (language === "en" ? toEnglish() : toChinese());
   button.textContent = language === "en" ? "中文" : "English";
   button.lang = language === "en" ? "zh-Hant-TW" : "en";
   for (const note of document.querySelectorAll(".english-note")) note.hidden = language !== "en";
+  button.disabled = false;
 }
 
 function chosen() {
@@ -114,11 +135,11 @@ function chosen() {
 button.hidden = false;
 button.addEventListener("click", async () => {
   const next = document.documentElement.lang === "en" ? "zh" : "en";
-  await use(next);
   try {
     localStorage.setItem(KEY, next);
   } catch {
     // Remembered for this page alone.
   }
+  await use(next);
 });
 if (chosen() === "en") use("en");

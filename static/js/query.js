@@ -102,9 +102,9 @@ function caseView(found, edition, account) {
   buttons.className = "buttons";
   if (account?.status === "active") {
     // Where the manual has it: at the case that opened the account.
-    const guide = element("guide").querySelector("a").cloneNode(true);
-    guide.className = "button secondary";
-    buttons.append(guide);
+    buttons.append(Object.assign(document.createElement("a"), {
+      href: "/api/guide", download: "", className: "button secondary", textContent: "↓ 操作文件下載",
+    }));
     element("guide").hidden = true;
   }
   const receipt = Object.assign(document.createElement("button"), { type: "button", className: "secondary receipt", textContent: "收執聯" });

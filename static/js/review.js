@@ -63,7 +63,7 @@ function caseView(found) {
         const path = `/api/review/cases/${found.serialNumber}/decision`;
         const decided = await post(path, { decision, result: text.value });
         await load();
-        tell(`${decided.companyName}：${decided.stateWord}`, "", { good: true });
+        tell(decided.stateWord, decided.companyName, { good: true });
       }, form));
     buttons.append(button);
   }

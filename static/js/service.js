@@ -4,9 +4,9 @@
 import { signByBridge } from "/js/bridge.js";
 
 export class Trouble extends Error {
-  constructor(title, advice, { code = "", fields = [], label = "" } = {}) {
+  constructor(title, advice, { code = "", status = 0, fields = [], label = "" } = {}) {
     super(title);
-    Object.assign(this, { advice, code, fields, label });
+    Object.assign(this, { advice, code, status, fields, label });
   }
 }
 
@@ -17,16 +17,22 @@ const settings = fetch("/api/config").then((response) => response.json());
 export const config = () => settings;
 
 /** The words for a problem with a field. */
-export const fieldText = async (code) => (await texts).fields[code] ?? code;
+export const fieldText = async (code) => (await texts).fields[code] ?? (await texts).page[code] ?? code;
+
+const offline = () =>
+  new Trouble("無法連線至本服務", "請檢查網路連線後再試一次，資料仍保留在網頁上；已簽署者不需再輸入PIN碼，也不會重複送出。", { code: "offline" });
 
 async function read(response) {
   if (response.status === 204) return null;
-  const body = await response.json().catch(() => ({}));
+  const body = await response.json().catch(() => null);
+  // An answer that was cut off is none.
+  if (response.ok && !body) throw offline();
   if (response.ok) return body;
-  throw new Trouble(body.title ?? "系統發生錯誤", body.detail ?? "請稍後再試一次。", {
-    code: body.code,
-    fields: body.errors ?? [],
-    label: body.legacyCode ? `[${body.legacyCode}] ` : "",
+  throw new Trouble(body?.title ?? "系統發生錯誤", body?.detail ?? "請稍後再試一次。", {
+    code: body?.code,
+    status: response.status,
+    fields: body?.errors ?? [],
+    label: body?.legacyCode ? `[${body.legacyCode}] ` : "",
   });
 }
 
@@ -34,7 +40,7 @@ async function send(url, options) {
   try {
     return await fetch(url, options);
   } catch {
-    throw new Trouble("無法連線至本服務", "請檢查網路連線後再試一次，資料仍保留在網頁上；已簽署者不需再輸入PIN碼，也不會重複送出。", { code: "offline" });
+    throw offline();
   }
 }
 

@@ -2,6 +2,7 @@
 //! and a card number. Several can be inserted at once; they are inserted and removed by
 //! a command. They protect nothing: whoever reads the file has the key.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -105,11 +106,12 @@ impl DemoCards {
 /// Those of the file system.
 pub fn write(path: &Path, card: &CardFile) -> std::io::Result<()> {
     let unfinished = path.with_extension("new");
-    std::fs::write(&unfinished, serde_json::to_vec_pretty(card)?)?;
-    if let Ok(before) = std::fs::metadata(path) {
-        // It holds a key: whoever could not read it still cannot.
-        std::fs::set_permissions(&unfinished, before.permissions())?;
-    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    // It holds a key.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&unfinished)?.write_all(&serde_json::to_vec_pretty(card)?)?;
     std::fs::rename(unfinished, path)
 }
 

@@ -187,7 +187,7 @@ pub struct Receipt {
     pub host_address: String,
     /// 申請目的/原因.
     pub reason: String,
-    /// isskey: only on the receipt of the first certificate upload.
+    /// isskey: on the receipts of certificate uploads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss_key: Option<String>,
 }

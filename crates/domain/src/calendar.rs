@@ -1,7 +1,7 @@
 //! Working days (工作日) by the office calendar (政府行政機關辦公日曆表): how long a review
 //! takes (rule 5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, Weekday};
 use jiff::{Timestamp, ToSpan};
@@ -11,20 +11,27 @@ use crate::TAIPEI;
 /// Saturdays and Sundays, but for the days that the calendar names: holidays, days worked
 /// instead, days on which the offices of Taipei are closed for a typhoon.
 #[derive(Clone, Debug, Default)]
-pub struct OfficeCalendar(BTreeMap<Date, bool>);
-
-impl FromIterator<(Date, bool)> for OfficeCalendar {
-    /// Days, and whether each is a working day.
-    fn from_iter<T: IntoIterator<Item = (Date, bool)>>(days: T) -> Self {
-        Self(days.into_iter().collect())
-    }
+pub struct OfficeCalendar {
+    days: BTreeMap<Date, bool>,
+    /// Years whose holidays are known.
+    years: BTreeSet<i16>,
 }
 
 impl OfficeCalendar {
+    /// Says of a day whether the offices work.
+    pub fn set(&mut self, day: Date, working: bool) {
+        self.days.insert(day, working);
+    }
+
+    /// Says that the calendar of this day's year is complete.
+    pub fn know(&mut self, day: Date) {
+        self.years.insert(day.year());
+    }
+
     /// Whether the offices work on this day.
     pub fn works_on(&self, day: Date) -> bool {
         let weekend = matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday);
-        self.0.get(&day).copied().unwrap_or(!weekend)
+        self.days.get(&day).copied().unwrap_or(!weekend)
     }
 
     /// The working day that is the nth after the day of this instant, which does not count
@@ -42,7 +49,7 @@ impl OfficeCalendar {
 
     /// Whether the calendar knows the holidays of every year from one day to another.
     pub fn covers(&self, from: Date, to: Date) -> bool {
-        (from.year()..=to.year()).all(|year| self.0.keys().any(|day| day.year() == year))
+        (from.year()..=to.year()).all(|year| self.years.contains(&year))
     }
 }
 
@@ -60,8 +67,16 @@ mod tests {
         assert_eq!(plain.nth_working_day_after(friday, 1), Some(date(2026, 2, 9)));
         assert_eq!(plain.nth_working_day_after(friday, 10), Some(date(2026, 2, 20)));
         // A week of holidays, and a Saturday that is worked.
-        let holidays = (16..=20).map(|day| (date(2026, 2, day), false));
-        let calendar: OfficeCalendar = holidays.chain([(date(2026, 2, 7), true)]).collect();
+        let mut calendar = OfficeCalendar::default();
+        for day in 16..=20 {
+            calendar.set(date(2026, 2, day), false);
+        }
+        calendar.set(date(2026, 2, 7), true);
+        assert!(
+            !calendar.covers(date(2026, 2, 1), date(2026, 2, 28)),
+            "single days are no calendar"
+        );
+        calendar.know(date(2026, 1, 1));
         assert_eq!(calendar.nth_working_day_after(friday, 1), Some(date(2026, 2, 7)));
         assert_eq!(calendar.nth_working_day_after(friday, 10), Some(date(2026, 2, 26)));
         assert!(calendar.covers(date(2026, 1, 1), date(2026, 12, 31)));

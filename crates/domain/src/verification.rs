@@ -52,15 +52,6 @@ pub struct CallerCertificate {
     pub not_before: Timestamp,
     /// Last instant of validity.
     pub not_after: Timestamp,
-    /// From when another one has taken its place.
-    pub replaced_at: Option<Timestamp>,
-}
-
-impl CallerCertificate {
-    /// Whether tokens are verified with it.
-    pub fn in_use(&self, now: Timestamp) -> bool {
-        self.replaced_at.is_none_or(|at| now < at)
-    }
 }
 
 /// The account behind an isskey.
@@ -74,7 +65,8 @@ pub struct Caller {
     pub status: AccountStatus,
     /// The registered address.
     pub host_address: IpAddr,
-    /// The certificates in use, the newest first: two while a former one may still be used.
+    /// The certificates in use, the newest first: several while a former one may still be
+    /// used.
     pub certificates: Vec<CallerCertificate>,
 }
 
@@ -262,7 +254,6 @@ mod tests {
                 key: RsaPublicKey::from_pkcs1(&modulus).unwrap(),
                 not_before: time(NOW - 1000),
                 not_after: time(NOW + 1000),
-                replaced_at: None,
             }],
         }
     }

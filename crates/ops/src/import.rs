@@ -94,7 +94,7 @@ pub(crate) fn calendar(database: &Native, file: &Path) -> anyhow::Result<u64> {
             2 => false,
             other => bail!("line {number}: 是否放假 is {other}, neither 0 nor 2"),
         };
-        cases.put_calendar_day(day, working, &note)?;
+        cases.put_calendar_day(day, working, &note, false)?;
         imported += 1;
     }
     anyhow::ensure!(imported > 0, "no days in this file");

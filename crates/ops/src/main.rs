@@ -197,7 +197,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Command::SetDay { day, state, note } => {
             let cases = Cases(open(data, Label::Cases)?);
-            cases.put_calendar_day(*day, matches!(state, DayState::Working), note)?;
+            cases.put_calendar_day(*day, matches!(state, DayState::Working), note, true)?;
             println!("{day}: set");
         }
         Command::ImportCrl { trust, files } => {

@@ -28,7 +28,7 @@ pub struct AccountRow {
     pub email: String,
     /// apId.
     pub ap_id: String,
-    /// isskey, sealed; from the first upload on.
+    /// isskey, sealed; from the first upload on, under the manual of 108 from the approval.
     pub iss_key: Option<Sealed>,
     /// The certificate in use.
     pub certificate: Option<CertificateRow>,
@@ -74,11 +74,11 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
 /// statement anew for each call (a test looks).
 pub(crate) const CALLER: &str =
-    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
-        replaced_at
+    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
     FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
     WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1)
-    ORDER BY replaced_at IS NOT NULL, replaced_at DESC LIMIT 2";
+        AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))
+    ORDER BY replaced_at IS NOT NULL, replaced_at DESC";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
 /// A stopped account begins anew: another apId, no isskey.
@@ -99,12 +99,12 @@ const CHANGE_ADDRESS: &str = "UPDATE accounts SET host_address = ?2
     WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
 const STOP: &str =
     "UPDATE accounts SET status = 'stopped' WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
-/// Of two in use, the older one ends now.
-const END_FORMER_CERTIFICATE: &str =
-    "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at > ?2";
+/// Former ones that may still be used end then instead.
+const END_FORMER_CERTIFICATES: &str =
+    "UPDATE certificates SET replaced_at = ?3 WHERE ubn = ?1 AND replaced_at > ?2";
 const RETIRE_CERTIFICATE: &str =
     "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at IS NULL";
-const CERTIFICATE_OWNER: &str = "SELECT ubn FROM certificates WHERE sha256 = ?1";
+const CERTIFICATE_OWNER: &str = "SELECT ubn, replaced_at FROM certificates WHERE sha256 = ?1";
 const PUT_CERTIFICATE: &str = "INSERT INTO certificates
     (sha256, ubn, case_id, serial_number, not_before, not_after, public_key, certificate, uploaded_at,
      judgement, possession)
@@ -125,7 +125,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     CHANGE_DATA,
     CHANGE_ADDRESS,
     STOP,
-    END_FORMER_CERTIFICATE,
+    END_FORMER_CERTIFICATES,
     RETIRE_CERTIFICATE,
     CERTIFICATE_OWNER,
     PUT_CERTIFICATE,
@@ -141,12 +141,16 @@ impl<D: Database> Cases<D> {
         self.0.execute(ACCOUNT, &[ubn.as_str().into()])?.first().map(account_row).transpose()
     }
 
-    /// The caller with this isskey, if it has a certificate in use.
+    /// The caller with this isskey, if it has a certificate in use at this instant.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn caller(&self, iss_key_digest: [u8; 16]) -> Result<Option<Caller>, StoreError> {
-        let rows = self.0.execute(CALLER, &[iss_key_digest[..].into()])?;
+    pub fn caller(
+        &self,
+        iss_key_digest: [u8; 16],
+        now: Timestamp,
+    ) -> Result<Option<Caller>, StoreError> {
+        let rows = self.0.execute(CALLER, &[iss_key_digest[..].into(), now.into()])?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Caller {
             ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
@@ -183,7 +187,8 @@ impl<D: Database> Cases<D> {
         match row.case.kind {
             CaseKind::ApiApplication => {
                 let ap_id = self.claim_ap_id(ubn, ap_ids, now)?;
-                self.retire_certificates(ubn, now, now)?;
+                self.end_former_certificates(ubn, now, now)?;
+                self.0.execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), now.into()])?;
                 parameters.extend([ap_id.as_str().into(), now.into()]);
                 one(self.0.execute(OPEN_ACCOUNT, &parameters)?)?;
             }
@@ -203,17 +208,15 @@ impl<D: Database> Cases<D> {
         Ok(())
     }
 
-    /// The certificate in use ends then; one that another has replaced already, now.
-    fn retire_certificates(
+    /// Former certificates that may still be used after `now` end at `end` instead.
+    fn end_former_certificates(
         &self,
         ubn: Ubn,
         now: Timestamp,
         end: Timestamp,
     ) -> Result<(), StoreError> {
-        for (sql, at) in [(END_FORMER_CERTIFICATE, now), (RETIRE_CERTIFICATE, end)] {
-            self.0.execute(sql, &[ubn.as_str().into(), at.into()])?;
-        }
-        Ok(())
+        let parameters = [ubn.as_str().into(), now.into(), end.into()];
+        self.0.execute(END_FORMER_CERTIFICATES, &parameters).map(drop)
     }
 
     fn claim_ap_id(
@@ -252,12 +255,23 @@ impl<D: Database> Cases<D> {
         let certificate = upload.certificate.certificate();
         let fingerprint = certificate.fingerprint();
         let owners = self.0.execute(CERTIFICATE_OWNER, &[fingerprint.0[..].into()])?;
-        if let Some(owner) = owners.first()
-            && owner.text(0)? != ubn.as_str()
-        {
-            return Err(StoreError::CertificateBound);
+        let mut in_use = false;
+        if let Some(owner) = owners.first() {
+            if owner.text(0)? != ubn.as_str() {
+                return Err(StoreError::CertificateBound);
+            }
+            in_use = owner.is_null(1);
         }
-        self.retire_certificates(ubn, case.submitted_at, upload.former_ends_at)?;
+        let (now, end) = (case.submitted_at, upload.former_ends_at);
+        if in_use || end == now {
+            // The same certificate again says only until when the former one is used; without
+            // a day every former one ends.
+            self.end_former_certificates(ubn, now, end)?;
+        }
+        if !in_use {
+            // What was promised to one before it stays.
+            self.0.execute(RETIRE_CERTIFICATE, &[ubn.as_str().into(), end.into()])?;
+        }
         one(self.0.execute(
             PUT_CERTIFICATE,
             &[
@@ -329,10 +343,5 @@ fn caller_certificate(row: &Row) -> Result<CallerCertificate, StoreError> {
         what: "public key",
         found: error.to_string(),
     })?;
-    Ok(CallerCertificate {
-        key,
-        not_before: row.instant(5)?,
-        not_after: row.instant(6)?,
-        replaced_at: row.optional_instant(7)?,
-    })
+    Ok(CallerCertificate { key, not_before: row.instant(5)?, not_after: row.instant(6)? })
 }

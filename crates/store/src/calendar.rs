@@ -5,9 +5,11 @@ use jiff::civil::Date;
 
 use crate::{Cases, Database, StoreError};
 
-const DAYS: &str = "SELECT day, working FROM calendar_days";
-const PUT: &str = "INSERT INTO calendar_days (day, working, note) VALUES (?1, ?2, ?3)
-    ON CONFLICT (day) DO UPDATE SET working = excluded.working, note = excluded.note";
+const DAYS: &str = "SELECT day, working, by_hand FROM calendar_days";
+const PUT: &str = "INSERT INTO calendar_days (day, working, note, by_hand) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (day) DO UPDATE
+        SET working = excluded.working, note = excluded.note, by_hand = excluded.by_hand
+        WHERE excluded.by_hand OR NOT calendar_days.by_hand";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[DAYS, PUT];
@@ -19,18 +21,31 @@ impl<D: Database> Cases<D> {
     /// [`StoreError`].
     pub fn calendar(&self) -> Result<OfficeCalendar, StoreError> {
         let rows = self.0.execute(DAYS, &[])?;
-        let day = |row: &crate::Row| -> Result<(Date, bool), StoreError> {
-            Ok((row.parsed(0, "day", |text| text.parse().ok())?, row.integer(1)? == 1))
-        };
-        rows.iter().map(day).collect()
+        let mut calendar = OfficeCalendar::default();
+        for row in &rows {
+            let day = row.parsed(0, "day", |text| text.parse().ok())?;
+            calendar.set(day, row.integer(1)? == 1);
+            if row.integer(2)? == 0 {
+                calendar.know(day);
+            }
+        }
+        Ok(calendar)
     }
 
-    /// Says of one day whether the offices work.
+    /// Says of one day whether the offices work. What was said by hand, a calendar that is
+    /// imported later does not change.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_calendar_day(&self, day: Date, working: bool, note: &str) -> Result<(), StoreError> {
-        let parameters = [day.to_string().into(), i64::from(working).into(), note.into()];
+    pub fn put_calendar_day(
+        &self,
+        day: Date,
+        working: bool,
+        note: &str,
+        by_hand: bool,
+    ) -> Result<(), StoreError> {
+        let flag = |value: bool| i64::from(value).into();
+        let parameters = [day.to_string().into(), flag(working), note.into(), flag(by_hand)];
         self.0.execute(PUT, &parameters).map(drop)
     }
 }

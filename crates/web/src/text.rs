@@ -54,17 +54,18 @@ mod tests {
     fn every_word_is_there_in_english() {
         let chinese: serde_json::Value =
             serde_json::from_str(include_str!("../../../static/text/zh-TW.json")).unwrap();
-        let english: HashMap<String, String> =
+        let english: serde_json::Value =
             serde_json::from_str(include_str!("../../../static/text/en.json")).unwrap();
-        let words = chinese.as_object().unwrap().values().flat_map(|group| {
-            group.as_object().unwrap().values().flat_map(|value| match value {
-                serde_json::Value::Array(texts) => texts.clone(),
-                text => vec![text.clone()],
-            })
-        });
-        for text in words {
-            let text = text.as_str().unwrap();
-            assert!(english.get(text).is_some_and(|found| !found.is_empty()), "{text}");
+        for (group, words) in chinese.as_object().unwrap() {
+            for (code, word) in words.as_object().unwrap() {
+                let found = &english[group][code];
+                let count = |value: &serde_json::Value| value.as_array().map_or(0, Vec::len);
+                assert_eq!(count(word), count(found), "{group}.{code}");
+                let texts = found.as_array().cloned().unwrap_or_else(|| vec![found.clone()]);
+                for text in texts {
+                    assert!(text.as_str().is_some_and(|text| !text.is_empty()), "{group}.{code}");
+                }
+            }
         }
     }
 }

@@ -114,6 +114,7 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
             Some(opened.reveal().to_owned())
         }
     };
+    let in_use = account.status == AccountStatus::Active;
     let certificate_ends = certificate.as_ref().map(|row| row.not_after);
     Ok(AccountView {
         company_name: account.company_name,
@@ -124,9 +125,11 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
         not_after: certificate.as_ref().map(|row| RocDate(row.not_after).to_string()),
         status: account.status.name(),
         status_word: account.status.word(),
-        expiry_warning: certificate_ends.and_then(|end| domain::expiry_warning(end, now)),
+        expiry_warning: certificate_ends
+            .filter(|_| in_use)
+            .and_then(|end| domain::expiry_warning(end, now)),
         former_ends_at: former_ends_at
-            .filter(|end| *end > now)
+            .filter(|end| in_use && *end > now)
             .map(|end| RocDateTime(end).to_string()),
         iss_key,
         ap_id: row.ap_id,

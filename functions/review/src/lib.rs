@@ -9,8 +9,9 @@ use store::schema::Label;
 use store::{CaseRow, Cases, NewIssKey, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
-/// Candidates for a new apId. With even ten million of sixty issued, all of them taken
-/// would happen once in a number with twenty digits.
+/// Candidates for a new apId. With even ten million of sixty issued, all of them taken would
+/// happen once in a number with twenty digits; under the manual of 108 there are 676,000, and
+/// with half of them issued it is once in four thousand million.
 const AP_ID_CANDIDATES: usize = 32;
 /// Longest 審核結果, in characters.
 const MAX_RESULT: usize = 500;

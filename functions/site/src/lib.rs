@@ -85,9 +85,12 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
 /// Where a path may lie: pages that differ by the ministry's manual are in a folder of its
 /// year, and asked for by the name that they have in common.
 fn files(path: &str, edition: Edition) -> impl Iterator<Item = PathBuf> {
-    let own = format!("/{}{path}", edition.name());
-    let hidden = Edition::ALL.iter().any(|year| path.starts_with(&format!("/{}/", year.name())));
-    let paths = if hidden { vec![] } else { vec![own, path.to_owned()] };
+    let relative = path.trim_start_matches('/');
+    let first = relative.split('/').next().unwrap_or_default();
+    let paths = match Edition::from_name(first) {
+        Some(_) => vec![],
+        None => vec![format!("/{}/{relative}", edition.name()), format!("/{relative}")],
+    };
     paths.into_iter().filter_map(|path| file(&path))
 }
 

@@ -47,15 +47,14 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     };
     let key = web::digest_key().await?;
     let digest = IssKey::lookup_digest(&token.unverified_claims().iss, &key);
-    let caller = Cases(store::spin::open(Label::Cases)?).caller(digest)?;
+    let caller = Cases(store::spin::open(Label::Cases)?).caller(digest, now)?;
     // Unknown issuer and bad signature look alike.
     const NO_CREDENTIALS: &str = "no credentials found";
     let Some(caller) = caller else {
         return Ok(legacy::refused(StatusCode::UNAUTHORIZED, NO_CREDENTIALS));
     };
-    // Two certificates while the former one may still be used.
-    let mut in_use = caller.certificates.iter().filter(|certificate| certificate.in_use(now));
-    let verified = in_use.find_map(|certificate| {
+    // Several while a former one may still be used.
+    let verified = caller.certificates.iter().find_map(|certificate| {
         let token = token.clone().verify(&certificate.key).ok()?;
         Some((token, certificate))
     });

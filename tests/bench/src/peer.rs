@@ -198,13 +198,13 @@ async fn answer(
     };
     let claims = parsed.unverified_claims();
     let digest = IssKey::lookup_digest(&claims.iss, &peer.digest_key);
-    let caller = Kept::with(|kept| Ok(Cases(&kept.cases).caller(digest)?))?;
+    let now = Timestamp::now();
+    let caller = Kept::with(|kept| Ok(Cases(&kept.cases).caller(digest, now)?))?;
     let Some(caller) = caller else { return Ok(Err(StatusCode::UNAUTHORIZED)) };
     let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
     let signature = decode(signature);
-    let now = Timestamp::now();
     let mut verified = None;
-    for certificate in caller.certificates.iter().filter(|certificate| certificate.in_use(now)) {
+    for certificate in &caller.certificates {
         let key = Kept::with(|kept| kept.key(certificate.key.pkcs1()))?;
         if key.verify_sig(signed.as_bytes(), &signature).is_ok() {
             verified = Some(certificate);

@@ -136,10 +136,45 @@ async fn an_account_is_kept_in_english() {
     all_english(&desk, "upload").await;
     desk.shots("upload").await.unwrap();
     desk.chooses(&desk.demo.company_key_file).await.unwrap();
-    desk.says("#certificateFile-error", "The file is a private key. ").await.unwrap();
+    desk.says("#certificateFile-error", "The file is a private key and was not sent")
+        .await
+        .unwrap();
     all_english(&desk, "private key").await;
     desk.at_progress().await.unwrap();
     desk.says("#cases", "Rejected").await.unwrap();
     all_english(&desk, "rejected").await;
+    desk.client.clone().close().await.unwrap();
+}
+
+/// The pages of the manual of 108.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_edition_is_there_in_english() {
+    let mut desk = Desk::start("english-108").await.unwrap();
+    desk.restart(&["--variable", "edition=108"]).unwrap();
+    desk.open("/").await.unwrap();
+    desk.click("#language").await.unwrap();
+    desk.at_sign_in().await.unwrap();
+    all_english(&desk, "form").await;
+    desk.click("#apply-button").await.unwrap();
+    desk.says("#message", "Please correct these fields").await.unwrap();
+    all_english(&desk, "errors").await;
+    desk.shots("errors").await.unwrap();
+    let form = form("api-application", COMPANY.0, COMPANY.1, HOST_ADDRESS);
+    let id = desk.applied(form).unwrap();
+    desk.decides(&id, "approve", "test").unwrap();
+    desk.at_progress().await.unwrap();
+    desk.says("#cases", "Approved").await.unwrap();
+    all_english(&desk, "progress").await;
+    // The language that was chosen twice at once is the one that is shown.
+    desk.client
+        .execute(
+            "const button = document.getElementById('language'); button.click(); button.click()",
+            vec![],
+        )
+        .await
+        .unwrap();
+    desk.says("#cases", "核准").await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    desk.shows("#cases", &["公司資訊", "核准", "↓ 操作文件下載"]).await.unwrap();
     desk.client.clone().close().await.unwrap();
 }

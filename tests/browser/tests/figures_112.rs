@@ -5,7 +5,8 @@ use browser_tests::Desk;
 use fantoccini::Locator;
 use jiff::{SignedDuration, Timestamp};
 use test_pki::client::form;
-use test_pki::demo::{COMPANY, HOST_ADDRESS};
+use test_pki::demo::{COMPANY, HOST_ADDRESS, pem};
+use test_pki::pki_set::Company;
 
 const SERVICE: &str = "國民身分證領補換資料查驗作業API介接服務";
 /// The rows of the form, figure 4.
@@ -64,7 +65,7 @@ async fn begin(name: &str) -> Desk {
     Desk::start(name).await.unwrap()
 }
 
-async fn end(desk: Desk) {
+async fn finish(desk: Desk) {
     desk.client.clone().close().await.unwrap();
 }
 
@@ -117,7 +118,7 @@ async fn figure_01_notice() {
     desk.shots("notice").await.unwrap();
     desk.click("#notice-read").await.unwrap();
     desk.text("#sign-in").await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +142,7 @@ async fn figure_02_sign_in() {
     desk.text("#kind").await.unwrap();
     let spent = "SELECT count(*) FROM challenges WHERE purpose = 'sign-in' AND used_at IS NOT NULL";
     assert_eq!(desk.stored(spent).unwrap(), "1");
-    end(desk).await;
+    finish(desk).await;
 }
 
 /// The kinds that are offered, and the page around them.
@@ -171,7 +172,7 @@ async fn figure_03_first_application() {
     at_kinds(&desk, &["API申請"]).await;
     desk.click("#kind-form [data-back]").await.unwrap();
     desk.text("#sign-in").await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,8 +187,6 @@ async fn figure_04_form() {
     .await
     .unwrap();
     assert_eq!(desk.value("companyName").await.unwrap(), COMPANY.0);
-    let rules = buttons(&desk, "#application-form > .buttons:last-child").await;
-    assert!(rules.is_empty());
     assert_eq!(buttons(&desk, "#application-form").await, ["清除", "申請", "返回"]);
     // Nothing filled in: every field says what to do, and the summary has the focus.
     desk.click("#apply-button").await.unwrap();
@@ -205,7 +204,7 @@ async fn figure_04_form() {
     desk.agrees().await.unwrap();
     desk.shots("form").await.unwrap();
     assert_eq!(desk.stored("SELECT count(*) FROM cases").unwrap(), "0");
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,7 +232,7 @@ async fn figure_05_rules() {
         desk.stored("SELECT rules_version || ' ' || rules_sha256 FROM applications").unwrap();
     let digest = domain::Edition::Of112.terms(domain::Document::Rules).sha256;
     assert_eq!(kept, format!("112 {digest}"));
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -277,7 +276,7 @@ async fn figure_06_confirmation() {
     let message = hex::decode(signed).unwrap();
     let text = String::from_utf8_lossy(&message).into_owned();
     assert!(text.contains("clerk@example.com.tw") && receipt.contains("已受理"));
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,7 +303,7 @@ async fn figure_07_receipt() {
     assert!(receipt.contains(&id));
     assert_eq!(buttons(&desk, "#receipt").await, ["列印", "進度查詢"]);
     desk.shots("receipt").await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -312,7 +311,7 @@ async fn figure_08_later_applications() {
     let desk = begin("figure-08").await;
     desk.approved().unwrap();
     at_kinds(&desk, &["憑證上傳", "登錄資料修改", "API停用"]).await;
-    end(desk).await;
+    finish(desk).await;
 }
 
 /// A kind of an approved account leads to the form with what is on file.
@@ -346,7 +345,7 @@ async fn figure_09_certificate_upload() {
     )
     .await
     .unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 /// At the form of an upload, filled in.
@@ -377,7 +376,9 @@ async fn figure_10_upload_form() {
     desk.shots("upload").await.unwrap();
     // A wrong file is told at once.
     desk.chooses(&desk.demo.company_key_file).await.unwrap();
-    desk.says("#certificateFile-error", "私密金鑰").await.unwrap();
+    desk.says("#certificateFile-error", "私密金鑰，未送出").await.unwrap();
+    let asked = "return performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('previews')).length";
+    assert_eq!(desk.client.execute(asked, vec![]).await.unwrap(), 1, "the key never left");
     desk.shots("private-key").await.unwrap();
     // Dropped instead of chosen.
     let pem = std::fs::read_to_string(&desk.demo.company_certificate_file).unwrap();
@@ -388,7 +389,7 @@ async fn figure_10_upload_form() {
     desk.says("#preview", COMPANY.0).await.unwrap();
     assert_eq!(desk.text("#certificateFile-error").await.unwrap_or_default(), "");
     assert_eq!(desk.stored("SELECT count(*) FROM certificates").unwrap(), "0");
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -410,7 +411,7 @@ async fn figure_11_upload_confirmation() {
     desk.click("#confirm-no").await.unwrap();
     assert_eq!(desk.stored("SELECT count(*) FROM certificates").unwrap(), "0");
     desk.says("#preview", COMPANY.0).await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -427,26 +428,44 @@ async fn figure_12_uploaded() {
     desk.shots("receipt").await.unwrap();
     let kept = "SELECT count(*) FROM certificates JOIN cases ON cases.id = case_id WHERE state = 'uploaded'";
     assert_eq!(desk.stored(kept).unwrap(), "1");
-    // Another one, while the former is used on: the day is shown, and kept.
+    // Another one, while the former is used on: the day is confirmed, kept, and shown.
+    let next = desk.issued(Company::system(COMPANY.0, COMPANY.1)).unwrap();
+    let file = desk.dir.join("next.cer");
+    std::fs::write(&file, pem("CERTIFICATE", &next.certificate)).unwrap();
     desk.at_form("certificate-upload").await.unwrap();
     desk.fill("#reason", "換發憑證").await.unwrap();
-    desk.chooses(&desk.demo.company_certificate_file).await.unwrap();
+    desk.chooses(&file).await.unwrap();
     desk.text("#former-row").await.unwrap();
-    let last = Timestamp::now() + SignedDuration::from_hours(24 * 7);
-    let last = domain::TAIPEI.to_datetime(last).date();
-    let script = "document.getElementById('formerUntil').value = arguments[0]";
-    desk.client.execute(script, vec![last.to_string().into()]).await.unwrap();
+    let today = domain::TAIPEI.to_datetime(Timestamp::now()).date();
+    let put = "document.getElementById('formerUntil').value = arguments[0]";
     desk.agrees().await.unwrap();
+    // Too late a day is told before the card is asked.
+    let late = today.checked_add(jiff::Span::new().days(91)).unwrap();
+    desk.client.execute(put, vec![late.to_string().into()]).await.unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.shows("#message", &["原憑證續用至", "90天內"]).await.unwrap();
+    let last = today.checked_add(jiff::Span::new().days(7)).unwrap();
+    desk.client.execute(put, vec![last.to_string().into()]).await.unwrap();
     desk.shots("renewal").await.unwrap();
-    desk.sends().await.unwrap();
-    end(desk).await;
+    desk.click("#apply-button").await.unwrap();
+    desk.shows("#confirm", &["原憑證續用至：", &last.to_string()]).await.unwrap();
+    desk.click("#confirm-yes").await.unwrap();
+    desk.says("#receipt-sheet", "上傳成功").await.unwrap();
+    let end = domain::TAIPEI.to_timestamp(last.tomorrow().unwrap().into()).unwrap();
+    let kept = "SELECT replaced_at FROM certificates WHERE replaced_at IS NOT NULL";
+    assert_eq!(desk.stored(kept).unwrap(), end.as_second().to_string());
+    desk.at_progress().await.unwrap();
+    let shown = format!("原憑證可續用至 {}", domain::RocDateTime(end));
+    desk.says("#former", &shown).await.unwrap();
+    desk.shots("two-certificates").await.unwrap();
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figure_13_data_change() {
     let desk = begin("figure-13").await;
     chosen(&desk, "登錄資料修改").await;
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -466,7 +485,7 @@ async fn figure_14_data_change_form() {
     desk.shows("#confirm", &["登錄資料修改", "127.0.0.116", "連線主機網路位址IP修改"])
         .await
         .unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -492,14 +511,14 @@ async fn figure_15_data_change_receipt() {
     let id = desk.stored("SELECT id FROM cases WHERE kind = 'data-change'").unwrap();
     desk.decides(&id, "approve", "審核通過").unwrap();
     assert_eq!(desk.stored(address).unwrap(), "127.0.0.116");
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn figure_16_stop() {
     let desk = begin("figure-16").await;
     chosen(&desk, "API停用").await;
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -513,7 +532,7 @@ async fn figure_17_stop_form() {
     desk.shots("form").await.unwrap();
     desk.click("#apply-button").await.unwrap();
     desk.shows("#confirm", &["API停用", "因應集團組織改造"]).await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -530,7 +549,7 @@ async fn figure_18_stop_receipt() {
     let id = desk.stored("SELECT id FROM cases WHERE kind = 'api-stop'").unwrap();
     desk.decides(&id, "approve", "審核通過").unwrap();
     assert_eq!(desk.stored("SELECT status FROM accounts").unwrap(), "stopped");
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -550,7 +569,7 @@ async fn figure_19_case_under_way() {
     desk.click("#message a").await.unwrap();
     desk.text("#sign-in-ubn").await.unwrap();
     assert!(desk.client.current_url().await.unwrap().path().starts_with("/query/"));
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -574,7 +593,7 @@ async fn figure_20_progress_query() {
     desk.shows("#result", &["營利事業統一編號：", COMPANY.1, "查詢結果：計0筆申請資料"])
         .await
         .unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -593,7 +612,7 @@ async fn figure_21_result() {
     listed(&desk, 1, "API申請", &["受理中"]).await;
     listed(&desk, 2, "API申請", &["駁回"]).await;
     desk.shots("result").await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -611,7 +630,7 @@ async fn figure_22_withdrawal() {
     desk.shots("confirm").await.unwrap();
     desk.click("#confirm-no").await.unwrap();
     assert_eq!(desk.stored("SELECT count(*) FROM cases WHERE state = 'accepted'").unwrap(), "1");
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -636,7 +655,7 @@ async fn figure_23_too_late_to_withdraw() {
     assert_eq!(buttons(&desk, "#cases").await, ["收執聯"]);
     desk.shots("no-button").await.unwrap();
     assert_eq!(desk.stored("SELECT state FROM cases").unwrap(), "accepted");
-    end(desk).await;
+    finish(desk).await;
 }
 
 /// Withdraws the open case.
@@ -658,7 +677,7 @@ async fn figure_24_withdrawn() {
         desk.stored("SELECT count(*) FROM case_events WHERE event = 'cancelled'").unwrap(),
         "1"
     );
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -671,7 +690,7 @@ async fn figure_25_withdrawn_case() {
     desk.shots("case").await.unwrap();
     // Nothing is in the way of another one.
     at_kinds(&desk, &["憑證上傳", "登錄資料修改", "API停用"]).await;
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -681,7 +700,7 @@ async fn figure_26_uploaded_case() {
     desk.at_progress().await.unwrap();
     listed(&desk, 1, "上傳憑證", &["上傳成功"]).await;
     desk.shots("case").await.unwrap();
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -707,7 +726,7 @@ async fn figure_27_rejected_case() {
     desk.shots("case").await.unwrap();
     // Back to the start (A3).
     at_kinds(&desk, &["API申請"]).await;
-    end(desk).await;
+    finish(desk).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -752,11 +771,10 @@ async fn figure_28_approved_case() {
     desk.permit("clipboard-read", "granted").await.unwrap();
     desk.click("button[aria-label='複製apId']").await.unwrap();
     desk.says("button[aria-label='複製apId']", "已複製").await.unwrap();
-    let copied =
-        desk.client.execute_async("arguments[0](navigator.clipboard.readText())", vec![]).await;
-    if let Ok(copied) = copied {
-        assert_eq!(copied, ap_id.as_str());
-    }
+    let read = "const done = arguments[0];
+        navigator.clipboard.readText().then(done, (error) => done(String(error)))";
+    let copied = desk.client.execute_async(read, vec![]).await.unwrap();
+    assert_eq!(copied, ap_id.as_str());
     desk.shots("result").await.unwrap();
     // The guide is this company's own.
     let script =
@@ -764,5 +782,5 @@ async fn figure_28_approved_case() {
         .then((answer) => answer.text()).then(done)";
     let guide = desk.client.execute_async(script, vec![]).await.unwrap();
     assert!(guide.as_str().unwrap().contains(&ap_id));
-    end(desk).await;
+    finish(desk).await;
 }

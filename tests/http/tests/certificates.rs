@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use http_tests::{TestApp, pki, question, text};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::json;
-use test_pki::client::{Answer, Visitor};
+use test_pki::client::Visitor;
 use test_pki::demo::{COMPANY, SYSTEM_COMPANY, der_of, pem};
 use test_pki::pki_set::Company;
 use test_pki::story::answer_code;
@@ -162,7 +162,7 @@ fn two_certificates_count_until_the_day_that_was_chosen() {
             answer.status.to_string()
         }
     };
-    let renewed = |visitor: &Visitor, until: Option<&str>| -> (Answer, test_pki::token::Caller) {
+    let renewed = |visitor: &Visitor, until: Option<&str>| {
         let next = pki().company(Company::system(COMPANY.0, COMPANY.1)).unwrap();
         let mut document = document(&next.certificate);
         if let Some(until) = until {
@@ -170,17 +170,18 @@ fn two_certificates_count_until_the_day_that_was_chosen() {
         }
         let answer = visitor.upload_document(&card, document).unwrap();
         let private_key = next.key.pkcs8().unwrap();
-        (answer, test_pki::token::Caller { private_key, ..old.clone() })
+        let caller = test_pki::token::Caller { private_key, ..old.clone() };
+        (answer, caller, next.certificate)
     };
     let now = Timestamp::now();
     let today = domain::TAIPEI.to_datetime(now).date();
     for wrong in [today.yesterday().unwrap(), today.checked_add(91.days()).unwrap()] {
-        let (answer, _) = renewed(&visitor, Some(&wrong.to_string()));
+        let (answer, ..) = renewed(&visitor, Some(&wrong.to_string()));
         assert_eq!((answer.status, answer.code()), (422, "invalid-fields"), "{wrong}");
         assert_eq!(answer.body["errors"][0]["pointer"], "/formerUntil");
     }
     let tomorrow = today.tomorrow().unwrap();
-    let (answer, new) = renewed(&visitor, Some(&tomorrow.to_string()));
+    let (answer, new, new_file) = renewed(&visitor, Some(&tomorrow.to_string()));
     answer.expect(201).unwrap();
     assert_eq!((calls(&visitor, &old, now), calls(&visitor, &new, now)), ("1".into(), "1".into()));
     let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
@@ -194,14 +195,27 @@ fn two_certificates_count_until_the_day_that_was_chosen() {
         assert_eq!(calls(&visitor, &old, at), counts, "{at}");
         assert_eq!(calls(&visitor, &new, at), "1");
     }
-    // Without a day the former one ends at once; of three, the first ends as well.
+    // The same file again, and a third one with a day: what was promised to the first stays.
     app.restart_with(&[]);
     visitor.base = app.visitor().base;
-    let (answer, third) = renewed(&visitor, None);
+    let again = |file: &[u8], until: &str| {
+        let mut document = document(file);
+        document["formerUntil"] = until.into();
+        visitor.upload_document(&card, document).unwrap().expect(201).unwrap();
+    };
+    again(&new_file, &tomorrow.to_string());
+    let now = Timestamp::now();
+    assert_eq!((calls(&visitor, &old, now), calls(&visitor, &new, now)), ("1".into(), "1".into()));
+    let (answer, corrected, _) = renewed(&visitor, Some(&today.to_string()));
+    answer.expect(201).unwrap();
+    let codes = [&old, &new, &corrected].map(|caller| calls(&visitor, caller, now));
+    assert_eq!(codes, ["1", "1", "1"]);
+    // Without a day every former one ends at once.
+    let (answer, third, _) = renewed(&visitor, None);
     answer.expect(201).unwrap();
     let now = Timestamp::now();
-    let codes = [&old, &new, &third].map(|caller| calls(&visitor, caller, now));
-    assert_eq!(codes, ["401", "401", "1"]);
+    let codes = [&old, &new, &corrected, &third].map(|caller| calls(&visitor, caller, now));
+    assert_eq!(codes, ["401", "401", "401", "1"]);
     let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
     assert_eq!(progress["account"]["formerEndsAt"], json!(null));
 }

@@ -187,6 +187,10 @@ fn the_office_calendar_says_when_a_decision_is_expected() {
     let days: Vec<_> = today.series(jiff::Span::new().days(1)).skip(1).take(60).collect();
     let working: Vec<_> = days.iter().filter(|day| !weekend(day)).copied().collect();
     assert_eq!(expected(), (roc(working[9]), false), "weekends alone");
+    // One day by hand is no calendar.
+    let first = working[0].to_string();
+    assert!(chayan(&data, &["set-day", &first, "closed", "--note", "颱風"]).status.success());
+    assert_eq!(expected(), (roc(working[10]), false));
     // A calendar in Big5, as it was published for long: the first two working days are free.
     let mut csv = String::from("西元日期,星期,是否放假,備註\r\n");
     for day in [today].iter().chain(&days) {
@@ -205,6 +209,9 @@ fn the_office_calendar_says_when_a_decision_is_expected() {
     let day = working[2].to_string();
     let output = chayan(&data, &["set-day", &day, "closed", "--note", "颱風停止上班"]);
     assert!(output.status.success(), "{output:?}");
+    assert_eq!(expected(), (roc(working[12]), true));
+    // The calendar once more: what was said by hand stays.
+    assert!(chayan(&data, &["import-calendar", &file]).status.success());
     assert_eq!(expected(), (roc(working[12]), true));
     // Not a calendar: nothing is imported.
     for bad in ["西元日期,星期,是否放假,備註\n20261399,,0,\n", "a,b\n1,2\n", ""] {

@@ -95,8 +95,26 @@ fn the_coding_is_one_that_the_browser_takes() {
 
 #[test]
 fn every_page_is_light() {
+    light(&TestApp::start(), &["/", "/apply/", "/query/", "/receipt/", "/review/", "/bridge/"]);
+    light(&TestApp::start_with(&["--variable", "edition=108"]), &["/apply/", "/query/"]);
+}
+
+/// Pages that differ by the manual are those of this installation's, by whatever address.
+#[test]
+fn pages_are_of_one_edition() {
     let app = TestApp::start();
-    for page in ["/", "/apply/", "/query/", "/receipt/", "/review/"] {
+    for hidden in ["/108/apply/", "//108/apply/", "/112/apply/", "/108/query/index.html"] {
+        assert_eq!(get(&app, hidden, &[]).status, 404, "{hidden}");
+    }
+    let page = |app: &TestApp| String::from_utf8(get(app, "/apply/", &[]).body).unwrap();
+    assert!(page(&app).contains("工商憑證密碼 (PIN CODE)"));
+    let app = TestApp::start_with(&["--variable", "edition=108"]);
+    let page = page(&app);
+    assert!(page.contains("更改連線主機網路位址") && page.contains("憑證密碼 (PIN CODE)"));
+}
+
+fn light(app: &TestApp, pages: &[&str]) {
+    for &page in pages {
         let mut weight = 0;
         let mut seen = BTreeSet::new();
         let mut waiting = vec![page.to_owned()];
@@ -104,9 +122,9 @@ fn every_page_is_light() {
             if !seen.insert(path.clone()) {
                 continue;
             }
-            let sent = get(&app, &path, &[("accept-encoding", "gzip, deflate, br")]);
+            let sent = get(app, &path, &[("accept-encoding", "gzip, deflate, br")]);
             weight += sent.body.len();
-            let plain = get(&app, &path, &[]);
+            let plain = get(app, &path, &[]);
             assert_eq!(plain.status, 200, "{path}");
             waiting.extend(assets(&String::from_utf8_lossy(&plain.body)));
         }
