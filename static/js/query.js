@@ -58,7 +58,7 @@ function warn(account) {
   element("expiry").textContent = warning === 0
     ? "憑證已過期，系統無法查驗。請換發憑證後，於「API介接服務申請」辦理憑證上傳。"
     : `憑證將於${warning}天內到期。請儘早換發，並於「API介接服務申請」辦理憑證上傳；上傳時可指定原憑證續用至何日。`;
-  const ends = account?.formerEndsAt;
+  const ends = account?.formerUntil;
   element("former").hidden = !ends;
   element("former").textContent = ends ? `原憑證可續用至 ${ends}，期間新舊兩張憑證皆可使用。` : "";
 }

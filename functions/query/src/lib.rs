@@ -45,6 +45,9 @@ struct Progress {
     cases: Vec<CaseView>,
 }
 
+/// Before the end of a day.
+const SECOND: jiff::SignedDuration = jiff::SignedDuration::from_secs(1);
+
 /// The head of the page (figure 28).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -59,8 +62,8 @@ struct AccountView {
     status_word: &'static str,
     /// The warning that is due for the certificate: days before its end, 0 when it is over.
     expiry_warning: Option<i64>,
-    /// Until when the former certificate may be used as well.
-    former_ends_at: Option<String>,
+    /// The last day on which a former certificate may be used as well, `112/11/17`.
+    former_until: Option<String>,
     iss_key: Option<String>,
     ap_id: String,
     contact_name: String,
@@ -128,9 +131,9 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
         expiry_warning: certificate_ends
             .filter(|_| in_use)
             .and_then(|end| domain::expiry_warning(end, now)),
-        former_ends_at: former_ends_at
+        former_until: former_ends_at
             .filter(|end| in_use && *end > now)
-            .map(|end| RocDateTime(end).to_string()),
+            .map(|end| RocDay(TAIPEI.to_datetime(end - SECOND).date()).to_string()),
         iss_key,
         ap_id: row.ap_id,
         contact_name: row.contact_name,

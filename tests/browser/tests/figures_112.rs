@@ -342,7 +342,7 @@ async fn figure_12_uploaded() {
     let kept = "SELECT replaced_at FROM certificates WHERE replaced_at IS NOT NULL";
     assert_eq!(desk.stored(kept).unwrap(), end.as_second().to_string());
     desk.at_progress().await.unwrap();
-    let shown = format!("原憑證可續用至 {}", domain::RocDateTime(end));
+    let shown = format!("原憑證可續用至 {}，", domain::RocDay(last));
     desk.says("#former", &shown).await.unwrap();
     desk.shots("two-certificates").await.unwrap();
     finish(desk).await;

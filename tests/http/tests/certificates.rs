@@ -186,8 +186,8 @@ fn two_certificates_count_until_the_day_that_was_chosen() {
     assert_eq!((calls(&visitor, &old, now), calls(&visitor, &new, now)), ("1".into(), "1".into()));
     let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
     let end = domain::TAIPEI.to_timestamp(tomorrow.tomorrow().unwrap().into()).unwrap();
-    let shown = domain::RocDateTime(end).to_string();
-    assert_eq!(text(&progress["account"]["formerEndsAt"]), shown);
+    let shown = domain::RocDay(tomorrow).to_string();
+    assert_eq!(text(&progress["account"]["formerUntil"]), shown);
     // The last second of that day, and the next.
     for (at, counts) in [(end - SignedDuration::from_secs(30), "1"), (end, "401")] {
         app.restart_with(&["--now", &at.to_string()]);
@@ -217,7 +217,7 @@ fn two_certificates_count_until_the_day_that_was_chosen() {
     let codes = [&old, &new, &corrected, &third].map(|caller| calls(&visitor, caller, now));
     assert_eq!(codes, ["401", "401", "401", "1"]);
     let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
-    assert_eq!(progress["account"]["formerEndsAt"], json!(null));
+    assert_eq!(progress["account"]["formerUntil"], json!(null));
 }
 
 #[test]
