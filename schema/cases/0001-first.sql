@@ -22,6 +22,10 @@ CREATE TABLE officers (
     -- Serial number in the subject of the citizen certificate: the person's, across renewals.
     subject_serial TEXT NOT NULL UNIQUE,
     name           TEXT NOT NULL,
+    role           TEXT NOT NULL
+                   CHECK (role IN ('officer', 'supervisor', 'auditor', 'administrator')),
+    -- The company that the person has to do with; its cases are for others.
+    own_company    TEXT CHECK (length(own_company) = 8),
     added_at       INTEGER NOT NULL,
     removed_at     INTEGER
 ) STRICT;
@@ -47,6 +51,10 @@ CREATE TABLE cases (
 
 -- [WARNING-02]: one case under way for each company.
 CREATE UNIQUE INDEX one_open_case ON cases (ubn) WHERE state = 'accepted';
+CREATE TRIGGER nobody_decides_an_own_case BEFORE UPDATE OF decided_by ON cases
+WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.decided_by AND own_company = NEW.ubn)
+BEGIN SELECT RAISE (ABORT, 'an officer decides no case of their own company'); END;
+
 CREATE INDEX cases_by_company ON cases (ubn, submitted_at);
 CREATE INDEX cases_by_state ON cases (state, submitted_at);
 

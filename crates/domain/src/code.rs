@@ -100,6 +100,9 @@ codes! {
     /// No officer has this card.
     OfficerUnknown = "officer-unknown", 403;
 
+    /// Nobody decides a case of their own company.
+    OwnCase = "own-case", 403;
+
     /// [WARNING-02]: a case is 受理中 already.
     OpenCaseExists = "open-case-exists", 409;
     /// This 申請事項 is not open to the company now.

@@ -18,6 +18,8 @@ mod contact;
 mod credentials;
 mod field;
 mod id_card;
+#[cfg(feature = "server")]
+mod officer;
 mod roc;
 #[cfg(feature = "server")]
 mod sign_in;
@@ -45,6 +47,8 @@ pub use field::{FieldError, FieldProblem, fold_width};
 pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 #[cfg(feature = "server")]
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
+#[cfg(feature = "server")]
+pub use officer::{NotPermitted, Officer, Permission, Role};
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};

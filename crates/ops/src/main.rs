@@ -37,6 +37,12 @@ enum Command {
         /// Name for the page's head.
         #[arg(long)]
         name: String,
+        /// officer, supervisor, auditor or administrator.
+        #[arg(long, default_value = "officer", value_parser = role)]
+        role: domain::Role,
+        /// 統一編號 of the company that the person has to do with: its cases are for others.
+        #[arg(long, value_parser = ubn)]
+        own_company: Option<domain::Ubn>,
     },
     /// Take an officer off the list; the sessions end at once.
     RemoveOfficer {
@@ -124,6 +130,14 @@ enum Command {
     },
 }
 
+fn role(text: &str) -> Result<domain::Role, &'static str> {
+    domain::Role::from_name(text).ok_or("officer, supervisor, auditor or administrator")
+}
+
+fn ubn(text: &str) -> Result<domain::Ubn, String> {
+    text.parse().map_err(|error: domain::FieldProblem| error.to_string())
+}
+
 /// Whether the offices work.
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum DayState {
@@ -168,10 +182,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 println!("{}: {} steps taken", path(data, label).display(), steps.len());
             }
         }
-        Command::AddOfficer { subject_serial, name } => {
+        Command::AddOfficer { subject_serial, name, role, own_company } => {
             let cases = Cases(open(data, Label::Cases)?);
-            let officer = cases.add_officer(subject_serial, name, jiff::Timestamp::now())?;
-            println!("officer {}: {}", officer.id, officer.name);
+            let now = jiff::Timestamp::now();
+            let officer = cases.add_officer(subject_serial, name, *role, *own_company, now)?;
+            println!("{} {}: {}", officer.role.name(), officer.id, officer.name);
         }
         Command::RemoveOfficer { subject_serial } => {
             let cases = Cases(open(data, Label::Cases)?);

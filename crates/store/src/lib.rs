@@ -29,7 +29,6 @@ pub use cases::{CaseRow, Evidence};
 pub use challenges::IssuedChallenge;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
-pub use officers::Officer;
 pub use register::IdCardRow;
 pub use revocation::{FetchState, TakeError, Taken, take_list};
 

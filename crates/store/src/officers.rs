@@ -1,25 +1,20 @@
-//! Officers: who may review.
+//! Officers: who may do what behind the counter.
 
+use domain::{Officer, Role, Ubn};
 use jiff::Timestamp;
 
 use crate::database::one;
 use crate::{Cases, Database, StoreError};
 
-/// An officer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Officer {
-    /// The id under which acts are recorded.
-    pub id: i64,
-    /// For the page's head.
-    pub name: String,
-}
-
-const FIND: &str = "SELECT id, name FROM officers WHERE subject_serial = ?1 AND removed_at IS NULL";
-const FIND_BY_ID: &str = "SELECT id, name FROM officers WHERE id = ?1 AND removed_at IS NULL";
-const ADD: &str = "INSERT INTO officers (subject_serial, name, added_at) VALUES (?1, ?2, ?3)
-    ON CONFLICT (subject_serial) DO UPDATE SET name = excluded.name, removed_at = NULL
-    RETURNING id, name";
-
+const FIND: &str = "SELECT id, name, role, own_company FROM officers
+    WHERE subject_serial = ?1 AND removed_at IS NULL";
+const FIND_BY_ID: &str =
+    "SELECT id, name, role, own_company FROM officers WHERE id = ?1 AND removed_at IS NULL";
+const ADD: &str = "INSERT INTO officers (subject_serial, name, role, own_company, added_at)
+    VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (subject_serial) DO UPDATE SET name = excluded.name, role = excluded.role,
+        own_company = excluded.own_company, removed_at = NULL
+    RETURNING id, name, role, own_company";
 const REMOVE: &str = "UPDATE officers SET removed_at = ?2
     WHERE subject_serial = ?1 AND removed_at IS NULL RETURNING id";
 
@@ -43,7 +38,7 @@ impl<D: Database> Cases<D> {
         self.0.execute(FIND_BY_ID, &[id.into()])?.first().map(officer).transpose()
     }
 
-    /// Puts a person on the list.
+    /// Puts a person on the list, or changes what the list says.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -51,9 +46,18 @@ impl<D: Database> Cases<D> {
         &self,
         subject_serial: &str,
         name: &str,
+        role: Role,
+        own_company: Option<Ubn>,
         now: Timestamp,
     ) -> Result<Officer, StoreError> {
-        officer(&one(self.0.execute(ADD, &[subject_serial.into(), name.into(), now.into()])?)?)
+        let parameters = [
+            subject_serial.into(),
+            name.into(),
+            role.name().into(),
+            own_company.as_ref().map(Ubn::as_str).into(),
+            now.into(),
+        ];
+        officer(&one(self.0.execute(ADD, &parameters)?)?)
     }
 
     /// Takes a person off the list.
@@ -66,5 +70,13 @@ impl<D: Database> Cases<D> {
 }
 
 fn officer(row: &crate::Row) -> Result<Officer, StoreError> {
-    Ok(Officer { id: row.integer(0)?, name: row.text(1)?.to_owned() })
+    Ok(Officer {
+        id: row.integer(0)?,
+        name: row.text(1)?.to_owned(),
+        role: row.parsed(2, "role", Role::from_name)?,
+        own_company: match row.is_null(3) {
+            true => None,
+            false => Some(row.parsed(3, "統一編號", |text| text.parse().ok())?),
+        },
+    })
 }

@@ -1,6 +1,6 @@
 //! Review (A15): officers see what waits, and decide.
 
-use domain::{ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition};
+use domain::{ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition, Officer, Permission};
 use http::{HeaderMap, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
@@ -26,8 +26,14 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     let path = web::segments(&request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match (path.as_slice(), request.method()) {
-        (["api", "review", "cases"], &Method::GET) => waiting(),
-        (["api", "review", "cases", id], &Method::GET) => one(case_id(id)?),
+        (["api", "review", "cases"], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            waiting()
+        }
+        (["api", "review", "cases", id], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            one(case_id(id)?)
+        }
         (["api", "review", "cases", id, "decision"], &Method::POST) => {
             let id = case_id(id)?;
             decide(officer, id, request).await
@@ -40,11 +46,11 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     }
 }
 
-/// The officer of the session, who must still be on the list.
-async fn officer(headers: &HeaderMap) -> Result<i64, Problem> {
+/// The officer of the session, who must still be on the list: what the list says now counts.
+async fn officer(headers: &HeaderMap) -> Result<Officer, Problem> {
     let id = web::require_officer(headers, web::now()).await?;
     let officer = Cases(store::spin::open(Label::Cases)?).officer_by_id(id)?;
-    Ok(officer.ok_or(Code::NotAllowed)?.id)
+    Ok(officer.ok_or(Code::NotAllowed)?)
 }
 
 fn case_id(text: &str) -> Result<CaseId, Problem> {
@@ -92,7 +98,8 @@ struct DecisionRequest {
     result: String,
 }
 
-async fn decide(officer: i64, id: CaseId, request: Request) -> Result<Reply, Problem> {
+async fn decide(officer: Officer, id: CaseId, request: Request) -> Result<Reply, Problem> {
+    officer.check(Permission::Decide)?;
     let origin = web::origin().await?;
     let DecisionRequest { decision, result } = SignedRequest::plain(request, &origin).await?;
     let result = domain::result_text(&result, MAX_RESULT)?;
@@ -102,8 +109,9 @@ async fn decide(officer: i64, id: CaseId, request: Request) -> Result<Reply, Pro
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let row = cases.case(id)?;
+    officer.check_decision(row.case.ubn)?;
     let decided = row.case.clone().decide(decision)?;
-    cases.keep_decision(&decided, officer, &result, now)?;
+    cases.keep_decision(&decided, officer.id, &result, now)?;
     if decided.state == CaseState::Approved {
         let candidates = (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(edition, web::random()));
         cases.keep_approval(&row, candidates, now)?;

@@ -79,6 +79,49 @@ fn an_officer_who_is_named_can_sign_in() {
     assert!(String::from_utf8_lossy(&chayan(&data, &["migrate"]).stdout).contains("0 steps taken"));
 }
 
+/// What each role may do at each address of the officers' side; what the list says counts at once.
+#[test]
+fn every_role_may_do_what_it_is_for_and_nothing_else() {
+    let app = TestApp::start();
+    let (_, _, id) = app.applies();
+    let data = app.dir.join("data");
+    let card = app.card("citizen");
+    let named = |role: &str, more: &[&str]| {
+        let who = ["--subject-serial", "0000000187654321", "--name", "陳測試", "--role", role];
+        chayan(&data, &[&["add-officer"][..], &who, more].concat()).status.success()
+    };
+    assert!(!named("king", &[]) && !named("officer", &["--own-company", "12345678"]));
+    assert!(named("administrator", &[]));
+    let mut visitor = app.visitor();
+    visitor.sign_in_as_officer(&card).unwrap();
+    let one = format!("/api/review/cases/{id}");
+    let decision = format!("{one}/decision");
+    let body = serde_json::json!({ "decision": "approve", "result": "" });
+    // An empty result is refused after the role was asked.
+    for (role, list, case, decide) in [
+        ("administrator", 403, 403, 403),
+        ("auditor", 200, 200, 403),
+        ("officer", 200, 200, 422),
+        ("supervisor", 200, 200, 422),
+    ] {
+        assert!(named(role, &[]));
+        assert_eq!(visitor.get("/api/review/cases").unwrap().status, list, "{role}");
+        assert_eq!(visitor.get(&one).unwrap().status, case, "{role}");
+        assert_eq!(visitor.post(&decision, &body).unwrap().status, decide, "{role}");
+    }
+    // Nobody decides a case of their own company: not by the rules, not by the schema.
+    assert!(named("supervisor", &["--own-company", test_pki::demo::COMPANY.1]));
+    let body = serde_json::json!({ "decision": "approve", "result": "審核通過" });
+    let answer = visitor.post(&decision, &body).unwrap();
+    assert_eq!((answer.status, answer.code()), (403, "own-case"));
+    let sql = "UPDATE cases SET state = 'approved', decided_at = 1, result = 'x',
+        decided_by = (SELECT id FROM officers WHERE own_company IS NOT NULL)";
+    let refused = app.database("default").execute(sql, []).unwrap_err().to_string();
+    assert!(refused.contains("own company"), "{refused}");
+    assert_eq!(app.count("default", "SELECT count(*) FROM accounts WHERE ubn = '12345675'"), 0);
+    app.decides(&id, "approve");
+}
+
 #[test]
 fn test_and_production_certificates_never_share_a_store() {
     let now = Timestamp::now();

@@ -339,7 +339,13 @@ impl Demo {
         for label in Label::ALL {
             store::native::migrate(&open(label)?.connection, label)?;
         }
-        Cases(open(Label::Cases)?).add_officer(OFFICER_SERIAL, &self.officer.name, now)?;
+        Cases(open(Label::Cases)?).add_officer(
+            OFFICER_SERIAL,
+            &self.officer.name,
+            domain::Role::Officer,
+            None,
+            now,
+        )?;
         let key = DigestKey::from_hex(register_key).context("register key")?;
         let register = open(Label::Register)?;
         let transaction = Transaction::begin(&register)?;

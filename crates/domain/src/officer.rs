@@ -1,0 +1,145 @@
+//! Who may do what behind the counter (requirements A15, A17): every permission is a
+//! question to this one table.
+
+use crate::{Code, Coded, Ubn};
+
+/// What a person on the list of officers is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Decides cases.
+    Officer,
+    /// Decides cases, and sees to it that they are decided.
+    Supervisor,
+    /// Reads everything, changes nothing.
+    Auditor,
+    /// Keeps the list of officers and the policies; sees no case.
+    Administrator,
+}
+
+/// Something that not everybody on the list may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// See cases and who applied.
+    ReadCases,
+    /// 核准, 駁回.
+    Decide,
+}
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 2] = [Self::ReadCases, Self::Decide];
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] =
+        [Self::Officer, Self::Supervisor, Self::Auditor, Self::Administrator];
+
+    /// The name in the store, on the wire and at the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Officer => "officer",
+            Self::Supervisor => "supervisor",
+            Self::Auditor => "auditor",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// The role of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+
+    /// Whether this role may.
+    pub fn may(self, permission: Permission) -> bool {
+        match permission {
+            Permission::ReadCases => {
+                matches!(self, Self::Officer | Self::Supervisor | Self::Auditor)
+            }
+            Permission::Decide => matches!(self, Self::Officer | Self::Supervisor),
+        }
+    }
+}
+
+/// A person on the list of officers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Officer {
+    /// The id under which acts are recorded.
+    pub id: i64,
+    /// For the page's head.
+    pub name: String,
+    /// What the person may do.
+    pub role: Role,
+    /// The company that the person has to do with, whose cases are for others.
+    pub own_company: Option<Ubn>,
+}
+
+/// Why an officer may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPermitted {
+    /// The role does not allow it.
+    #[error("the role does not allow it")]
+    Role,
+    /// Nobody decides a case of their own company.
+    #[error("a case of the officer's own company")]
+    OwnCompany,
+}
+
+impl Coded for NotPermitted {
+    fn code(&self) -> Code {
+        match self {
+            Self::Role => Code::NotAllowed,
+            Self::OwnCompany => Code::OwnCase,
+        }
+    }
+}
+
+impl Officer {
+    /// Whether this officer may.
+    ///
+    /// # Errors
+    /// [`NotPermitted::Role`].
+    pub fn check(&self, permission: Permission) -> Result<(), NotPermitted> {
+        if self.role.may(permission) { Ok(()) } else { Err(NotPermitted::Role) }
+    }
+
+    /// Whether this officer may decide a case of this company.
+    ///
+    /// # Errors
+    /// [`NotPermitted`].
+    pub fn check_decision(&self, company: Ubn) -> Result<(), NotPermitted> {
+        self.check(Permission::Decide)?;
+        if self.own_company == Some(company) { Err(NotPermitted::OwnCompany) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_permissions() {
+        use Permission::{Decide, ReadCases};
+        let allowed = |role: Role| -> Vec<Permission> {
+            Permission::ALL.into_iter().filter(|permission| role.may(*permission)).collect()
+        };
+        assert_eq!(allowed(Role::Officer), [ReadCases, Decide]);
+        assert_eq!(allowed(Role::Supervisor), [ReadCases, Decide]);
+        assert_eq!(allowed(Role::Auditor), [ReadCases]);
+        assert_eq!(allowed(Role::Administrator), []);
+        for role in Role::ALL {
+            assert_eq!(Role::from_name(role.name()), Some(role));
+        }
+    }
+
+    #[test]
+    fn nobody_decides_a_case_of_their_own_company() {
+        let (own, other): (Ubn, Ubn) = ("12345675".parse().unwrap(), "04595257".parse().unwrap());
+        let officer =
+            Officer { id: 1, name: "李".into(), role: Role::Officer, own_company: Some(own) };
+        assert_eq!(officer.check_decision(own), Err(NotPermitted::OwnCompany));
+        assert_eq!(officer.check_decision(other), Ok(()));
+        let auditor = Officer { role: Role::Auditor, own_company: None, ..officer };
+        assert_eq!(auditor.check_decision(other), Err(NotPermitted::Role));
+    }
+}
