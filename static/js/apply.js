@@ -56,12 +56,12 @@ element("kind-form").addEventListener("submit", (event) => {
   const upload = kind === UPLOAD;
   element("certificate-row").hidden = !upload;
   element("former-row").hidden = !account?.certificateSerialNumber;
-  const kept = upload ? null : draftOf(ubn, kind).kept();
+  const kept = draftOf(ubn, kind).kept();
   // Nothing of another kind's form stays; what was emptied stays empty.
   for (const name of FIELDS) {
-    form[name].value = kept?.[name] ?? onFile(name);
     // An upload changes nothing but the certificate.
     form[name].readOnly = upload && name !== "reason";
+    form[name].value = (form[name].readOnly ? null : kept?.[name]) ?? onFile(name);
   }
   if (account && kind !== "data-change") form.companyName.value = account.companyName;
   countReason();

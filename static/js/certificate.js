@@ -23,6 +23,9 @@ export function beforeAsking(act) {
 /** The file: its name, its bytes in Base64, and what the service saw in it. */
 export const certificateFile = () => chosen;
 
+/** Why the file that was chosen last cannot be sent; empty when it can. */
+export const fileError = () => element("certificateFile-error").dataset.reason ?? "";
+
 /** Nothing of one company's upload may stay for another's. */
 export function forgetFile() {
   chosen = null;
@@ -97,11 +100,13 @@ function show(name, seen) {
 
 function wrong(text) {
   element("certificateFile-error").textContent = text;
+  element("certificateFile-error").dataset.reason = text;
   input.setAttribute("aria-invalid", "true");
 }
 
 function forgetError() {
   element("certificateFile-error").textContent = "";
+  delete element("certificateFile-error").dataset.reason;
   input.removeAttribute("aria-invalid");
 }
 

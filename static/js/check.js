@@ -1,14 +1,17 @@
 // Whether a receipt is one of this service's: what is printed on it, as the service has it.
 
 import { get } from "/js/service.js";
-import { busy, clearMessage, element, sheet } from "/js/page.js";
+import { busy, clearMessage, element, sheet, tellFields } from "/js/page.js";
 
 const form = element("check-form");
 
 async function check() {
   const number = form.serialNumber.value.trim().toLowerCase();
   element("result").hidden = true;
-  if (!number) return;
+  if (!number) {
+    if (document.activeElement !== document.body) await tellFields([{ pointer: "/serialNumber", code: "required" }], form);
+    return;
+  }
   await busy(form.querySelector("button"), "查驗中…", async () => {
     const found = await get(`/api/receipts/${encodeURIComponent(number)}`);
     const rows = [

@@ -2,7 +2,7 @@
 // as it will be signed, sent once.
 
 import init, { checkApplication, checkField, checkUbn, reasonLeft } from "/wasm/client.js";
-import { certificateFile, forgetFile, possessionProof } from "/js/certificate.js";
+import { certificateFile, fileError, forgetFile, possessionProof } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
 import { busy, clearMessage, confirmed, element, markField, phones, sheet, tell, tellFields, tellTrouble } from "/js/page.js";
 import { config, post, sign } from "/js/service.js";
@@ -49,7 +49,7 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
     const { ubn, kind } = subject();
     // Not under a number that is still being typed.
     const isWhole = isReady && !JSON.parse(checkUbn(ubn)).errors;
-    return isWhole && kind && kind !== UPLOAD ? draftOf(ubn, kind) : null;
+    return isWhole && kind ? draftOf(ubn, kind) : null;
   };
   form.addEventListener("input", ({ target }) => {
     if (!FIELDS.includes(target.name)) return;
@@ -159,7 +159,8 @@ async function prepared({ ubn, kind, kindWord }) {
   };
   judged("ubn", ubn);
   const reason = judged("reason", fields.reason);
-  if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
+  if (fileError()) errors.push({ pointer: "/certificateFile", message: fileError() });
+  else if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
   if (!element("formerUntil").validity.valid) errors.push({ pointer: "/formerUntil", code: "switch-date" });
   if (possession && !possession.challenge) errors.push({ pointer: "/possession", code: "no-challenge" });
   if (!agreed) errors.push({ pointer: "/agreed", code: "not-agreed" });

@@ -267,6 +267,9 @@ async fn figure_10_upload_form() {
     let asked = "return performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('previews')).length";
     assert_eq!(desk.client.execute(asked, vec![]).await.unwrap(), 1, "the key never left");
     desk.shots("private-key").await.unwrap();
+    // It stays refused, with its own reason, whatever else is asked.
+    desk.click("#apply-button").await.unwrap();
+    desk.shows("#message", &["非IC卡憑證", "私密金鑰，未送出"]).await.unwrap();
     // Dropped instead of chosen.
     let pem = std::fs::read_to_string(&desk.demo.company_certificate_file).unwrap();
     let script = "const data = new DataTransfer(); data.items.add(new File([arguments[0]], 'dropped.cer'));

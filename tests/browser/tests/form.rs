@@ -109,6 +109,25 @@ async fn what_was_typed_survives_until_it_is_sent() {
     desk.client.clone().close().await.unwrap();
 }
 
+/// What was typed for an upload is kept as well; the file has to be chosen again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reason_of_an_upload_is_kept() {
+    let desk = Desk::start("upload-draft").await.unwrap();
+    desk.approved().unwrap();
+    desk.at_form("certificate-upload").await.unwrap();
+    desk.fill("#reason", "上傳非IC卡憑證").await.unwrap();
+    desk.click("#application-form [data-back=kind]").await.unwrap();
+    desk.click("#kind-form button[type=submit]").await.unwrap();
+    assert_eq!(value(&desk, "reason").await, "上傳非IC卡憑證");
+    desk.click("#application-form button[type=reset]").await.unwrap();
+    desk.says("#message.good", "已清除").await.unwrap();
+    // What is on file stays.
+    desk.until("return document.getElementById('companyName').value !== ''").await.unwrap();
+    desk.click("#undo button").await.unwrap();
+    assert_eq!(value(&desk, "reason").await, "上傳非IC卡憑證");
+    desk.client.clone().close().await.unwrap();
+}
+
 /// One computer, two companies: neither sees what was typed for the other, nor loses its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_company_gets_an_empty_form_and_takes_nothing_away() {
