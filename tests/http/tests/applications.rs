@@ -86,11 +86,14 @@ fn a_message_that_is_sent_64_times_opens_one_case() {
     assert_eq!(again["serialNumber"], receipt["serialNumber"]);
     assert_eq!(again["stateWord"], "已取消");
     assert_eq!(app.count("default", "SELECT count(*) FROM cases"), 1);
-    // The challenge is spent for any other message.
+    // The challenge is spent for any other message. (One with the same fields would be the
+    // same message, if the card signed it in the same second.)
+    let mut other = application();
+    other["email"] = "other@example.test".into();
     let challenge = "SELECT challenge FROM applications";
     let challenge: String =
         app.database("default").query_row(challenge, [], |row| row.get(0)).unwrap();
-    let input = SigningInput::new(ORIGIN, Purpose::Apply, &challenge, application());
+    let input = SigningInput::new(ORIGIN, Purpose::Apply, &challenge, other);
     let signed = card.sign_content(input.canonical().unwrap()).unwrap();
     let body = json!({ "signedData": BASE64_STANDARD.encode(signed) });
     assert_eq!(visitor.post("/api/applications", &body).unwrap().code(), "challenge-used");
