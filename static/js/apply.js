@@ -2,11 +2,12 @@
 // receipt.
 
 import { checkUbn } from "/wasm/client.js";
+import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
 import { FIELDS, UPLOAD, checks, countReason, form, wireForm } from "/js/form.js";
 import { busy, element, show, tell, tellFields } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
-import { get, signIn } from "/js/service.js";
+import { get, signIn, signInAs } from "/js/service.js";
 import { wireStart } from "/js/start.js";
 
 let ubn = "";
@@ -15,6 +16,7 @@ let account = null;
 let cardName = "";
 const kinds = element("kind-select");
 
+beforeAsking(() => signInAs(ubn));
 wireStart("sign-in");
 
 element("sign-in-form").addEventListener("submit", async (event) => {
@@ -79,6 +81,9 @@ form.addEventListener("reset", () => setTimeout(() => {
 
 wireForm({
   subject: () => ({ ubn, kind, kindWord: kinds.selectedOptions[0]?.text ?? "" }),
+  draft: () => draftOf(ubn, kind),
+  // The session may have ended while the form was filled in.
+  prepare: () => signInAs(ubn),
   sent: async (receipt) => {
     await fillReceipt(element("receipt-sheet"), receipt);
     kind = "";

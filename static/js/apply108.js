@@ -6,51 +6,44 @@ import { draftOf } from "/js/drafts.js";
 import { FIELDS, UPLOAD, countReason, form, wireForm } from "/js/form.js";
 import { element, show, tell } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
-import { get, signIn } from "/js/service.js";
+import { signInAs } from "/js/service.js";
 import { wireStart } from "/js/start.js";
 
-let known = "";
+/** Whose form of which kind it is is typed like everything else. */
+const draft = draftOf("", "form");
 
-/** Signs in, unless this company is. */
-async function signInAs(ubn) {
-  const { who } = await get("/api/session").catch(() => ({}));
-  if (who?.ubn !== ubn) await signIn({ as: "company", ubn });
-}
 beforeAsking(() => signInAs(form.ubn.value.trim()));
 
-wireStart("form");
+wireStart("form", () => {
+  const kept = draft.kept();
+  const found = FIELDS.filter((name) => !form[name].value && kept?.[name]);
+  for (const name of found) form[name].value = kept[name];
+  form.kind.value ||= kept?.kind ?? "";
+  countReason();
+  showRows();
+  if (found.length) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
+});
 countReason();
 
-/** Once it is clear whose form of which kind it is, what was kept is filled in. */
-function restore() {
-  const subject = `${form.ubn.value}-${form.kind.value}`;
+/** Nothing but number, reason and file belongs to an upload. */
+function showRows() {
   const upload = form.kind.value === UPLOAD;
   element("certificate-row").hidden = !upload;
   element("former-row").hidden = !upload;
-  // Nothing but number, reason and file belongs to an upload.
   for (const name of FIELDS.filter((name) => !["ubn", "reason"].includes(name))) form[name].disabled = upload;
-  if (upload || subject === known || !/^\d{8}-./.test(subject)) return;
-  known = subject;
-  const kept = draftOf(form.ubn.value, form.kind.value).kept();
-  const empty = FIELDS.filter((name) => name !== "ubn" && !form[name].value);
-  const found = empty.filter((name) => kept?.[name]);
-  for (const name of found) form[name].value = kept[name];
-  countReason();
-  if (found.length) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
 }
-form.ubn.addEventListener("change", restore);
-form.kind.addEventListener("change", restore);
+form.kind.addEventListener("change", showRows);
 // After the fields have been emptied, the file's part goes.
-form.addEventListener("reset", () => setTimeout(restore));
+form.addEventListener("reset", () => setTimeout(showRows));
 
 wireForm({
   subject: () => ({
     ubn: form.ubn.value.trim(), kind: form.kind.value, kindWord: form.kind.selectedOptions[0]?.text ?? "",
   }),
+  draft: () => draft,
   prepare: ({ ubn }) => signInAs(ubn),
   sent: async (receipt) => {
     await fillReceipt(element("receipt-sheet"), receipt);
-    known = "";
     show("receipt");
   },
 });

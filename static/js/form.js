@@ -1,9 +1,8 @@
 // The application form: judged field by field as the server will, kept on this device, shown
 // as it will be signed, sent once.
 
-import init, { checkApplication, checkField, checkUbn, reasonLeft } from "/wasm/client.js";
+import init, { checkApplication, checkField, reasonLeft } from "/wasm/client.js";
 import { certificateFile, fileError, forgetFile, possessionProof } from "/js/certificate.js";
-import { draftOf } from "/js/drafts.js";
 import { busy, clearMessage, confirmed, element, markField, phones, sheet, tell, tellFields, tellTrouble } from "/js/page.js";
 import { config, post, sign } from "/js/service.js";
 
@@ -39,24 +38,18 @@ async function checkTyped(input) {
 }
 
 /**
- * Makes the form work. `subject()` says whose form of which kind it is; `prepare()` does what
- * has to be done before signing; `sent(receipt)` shows what came of it.
+ * Makes the form work. `subject()` says whose form of which kind it is; `draft()` where it is
+ * kept; `prepare()` does what has to be done before signing; `sent(receipt)` shows what came
+ * of it.
  */
-export function wireForm({ subject, prepare = async () => {}, sent }) {
-  let isReady = false;
-  checks.then(() => (isReady = true));
-  const draft = () => {
-    const { ubn, kind } = subject();
-    // Not under a number that is still being typed.
-    const isWhole = isReady && !JSON.parse(checkUbn(ubn)).errors;
-    return isWhole && kind ? draftOf(ubn, kind) : null;
-  };
+export function wireForm({ subject, draft, prepare, sent }) {
+  const keep = () => draft().keep({ ...typed(), kind: form.kind?.value });
   form.addEventListener("input", ({ target }) => {
     if (!FIELDS.includes(target.name)) return;
     element("folded").replaceChildren();
     // Whoever goes on does not take it back.
     if (element("undo")) clearMessage();
-    draft()?.keep(typed());
+    keep();
     if (target.name === "reason") countReason();
     // Once it is right again, it says so at once.
     if (target.getAttribute("aria-invalid")) checkTyped(target);
@@ -66,7 +59,7 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
     if (target.name === "kind" || target.id === "agreed") markField(target);
     if (!FIELDS.includes(target.name) && target.name !== "kind") return;
     // Also what was filled in without a key: by the browser, or emptied.
-    draft()?.keep(typed());
+    keep();
     if (FIELDS.includes(target.name) && target.value) checkTyped(target);
   });
   let isSent = false;
@@ -84,7 +77,7 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
     await busy(element("apply-button"), "正在與讀卡元件連線…", async () => {
       await prepare(ready.document);
       const receipt = await send(ready);
-      draft()?.forget();
+      draft().forget();
       isSent = true;
       form.reset();
       isSent = false;
@@ -103,7 +96,7 @@ export function wireForm({ subject, prepare = async () => {}, sent }) {
 function cleared(draft) {
   clearMessage();
   const before = typed();
-  if (!draft || !Object.values(before).some(Boolean)) return;
+  if (!Object.values(before).some(Boolean)) return;
   draft.forget();
   element("folded").replaceChildren();
   const kind = form.kind?.value;
@@ -111,7 +104,8 @@ function cleared(draft) {
   undo.addEventListener("click", () => {
     for (const [name, value] of Object.entries(before)) form[name].value = value;
     if (kind) form.kind.value = kind;
-    draft.keep(before);
+    form.kind?.dispatchEvent(new Event("change"));
+    draft.keep({ ...before, kind });
     clearMessage();
     countReason();
   });

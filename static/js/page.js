@@ -98,6 +98,8 @@ export async function tellTrouble(trouble, form) {
     tell("網頁發生錯誤", "請重新整理網頁後再試一次。");
     return;
   }
+  // To where that can be put right, unless something typed would be out of sight.
+  if (trouble.code === "not-signed-in" && !form && element("sign-in")) show("sign-in");
   const items = await markFields(trouble.fields, form);
   tell(trouble.label + trouble.message, trouble.advice, { items });
 }

@@ -3,7 +3,7 @@
 import init, { checkUbn } from "/wasm/client.js";
 import { busy, confirmed, element, groups, phones, sheet, show, tell, tellFields } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
-import { config, get, post, signIn, signOut } from "/js/service.js";
+import { config, get, post, refusal, signIn, signOut } from "/js/service.js";
 
 const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 
@@ -102,9 +102,7 @@ function caseView(found, edition, account) {
   buttons.className = "buttons";
   if (account?.status === "active") {
     // Where the manual has it: at the case that opened the account.
-    buttons.append(Object.assign(document.createElement("a"), {
-      href: "/api/guide", download: "", className: "button secondary", textContent: "↓ 操作文件下載",
-    }));
+    buttons.append(guideLink({ className: "button secondary", textContent: "↓ 操作文件下載" }));
     element("guide").hidden = true;
   }
   const receipt = Object.assign(document.createElement("button"), { type: "button", className: "secondary receipt", textContent: "收執聯" });
@@ -117,6 +115,21 @@ function caseView(found, edition, account) {
   if (found.cancellableUntil) buttons.append(...withdrawal(found));
   return box;
 }
+
+/** A download says nothing when it fails: whether it may be had is asked before. */
+function guideLink(properties) {
+  const link = Object.assign(document.createElement("a"), { href: "/api/guide", download: "", ...properties });
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    busy(link, "讀取中…", async () => {
+      const { who } = await get("/api/session").catch(() => ({}));
+      if (!who?.ubn) throw await refusal("not-signed-in");
+      location.assign(link.href);
+    });
+  });
+  return link;
+}
+element("guide").replaceChildren(guideLink({ className: "button", textContent: "↓ 操作文件下載" }));
 
 function withdrawal({ serialNumber, cancellableUntil }) {
   const button = Object.assign(document.createElement("button"), { type: "button", className: "danger", textContent: "取消申請" });

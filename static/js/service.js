@@ -77,3 +77,9 @@ export async function signIn(document) {
   const kind = document.as === "company" ? "company" : "citizen";
   return post("/api/session", await sign(kind, "sign-in", document));
 }
+
+/** Signs this company in, unless it is. */
+export async function signInAs(ubn) {
+  const { who } = await get("/api/session").catch(() => ({}));
+  if (who?.ubn !== ubn) await signIn({ as: "company", ubn });
+}

@@ -4,8 +4,9 @@ import { element, markField, show } from "/js/page.js";
 
 const KEY = "chayan-not-agency";
 
-/** Wires the two first sections; `next` is the section after the notice. */
-export function wireStart(next) {
+/** Wires the two first sections; `next` is the section after the notice, `arrived()` what is
+ * done there. */
+export function wireStart(next, arrived = () => {}) {
   for (const button of document.querySelectorAll("[data-back]")) {
     button.addEventListener("click", () => show(button.dataset.back));
   }
@@ -20,7 +21,10 @@ export function wireStart(next) {
     if (answer === "no") sessionStorage.setItem(KEY, "no");
     show(answer === "no" ? "notice" : "elsewhere");
   });
-  element("notice-read").addEventListener("click", () => show(next));
+  element("notice-read").addEventListener("click", () => {
+    show(next);
+    arrived();
+  });
   // Asked once for each visit.
   if (sessionStorage.getItem(KEY)) show("notice");
 }

@@ -126,16 +126,29 @@ async fn figure_2_form() {
     desk.click("#apply-button").await.unwrap();
     desk.shows("#message", &["申請事項", "公司名稱", "連線主機網路位址"]).await.unwrap();
     desk.shots("errors").await.unwrap();
+    // Kept on this device from the first field on: a closed tab, another day.
+    desk.fill("#contactName", "王測試").await.unwrap();
+    desk.at_sign_in().await.unwrap();
+    desk.says("#message.good", "已帶入上次尚未送出的資料").await.unwrap();
+    assert_eq!(desk.value("contactName").await.unwrap(), "王測試");
     fills(&desk, "API申請", "127.0.0.1", "依主管機關作業規定辦理").await;
     desk.agrees().await.unwrap();
     desk.shots("form").await.unwrap();
-    // Kept on this device, as in the other edition.
     desk.at_sign_in().await.unwrap();
-    desk.fill("#ubn", COMPANY.1).await.unwrap();
-    let select = desk.client.find(Locator::Id("kind")).await.unwrap();
-    select.select_by_label("API申請").await.unwrap();
     desk.says("#message.good", "已帶入上次尚未送出的資料").await.unwrap();
-    assert_eq!(desk.value("contactName").await.unwrap(), "王測試");
+    for (field, kept) in
+        [("ubn", COMPANY.1), ("kind", "api-application"), ("reason", "依主管機關作業規定辦理")]
+    {
+        assert_eq!(desk.value(field).await.unwrap(), kept);
+    }
+    // 清除 forgets it, and can be taken back.
+    desk.click("#application-form button[type=reset]").await.unwrap();
+    desk.click("#undo button").await.unwrap();
+    assert_eq!(desk.value("kind").await.unwrap(), "api-application");
+    desk.click("#application-form button[type=reset]").await.unwrap();
+    desk.says("#message.good", "已清除").await.unwrap();
+    desk.at_sign_in().await.unwrap();
+    assert_eq!(desk.value("contactName").await.unwrap(), "");
     end(desk).await;
 }
 

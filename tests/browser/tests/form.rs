@@ -226,3 +226,23 @@ async fn without_script_a_page_says_what_it_needs() {
     desk.says("main", "API介接服務申請").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }
+
+/// The session ends while the form is filled in: the card is asked again, nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_has_ended_costs_nothing_that_was_typed() {
+    let desk = Desk::start("session-ended").await.unwrap();
+    at_form(&desk).await;
+    desk.fills_in().await.unwrap();
+    let ends = "return fetch('/api/session', { method: 'DELETE' }).then((answer) => answer.status)";
+    assert_eq!(desk.client.execute(ends, vec![]).await.unwrap(), 204);
+    desk.agrees().await.unwrap();
+    assert!(desk.sends().await.unwrap().contains("已受理"));
+    // Where nothing is typed, one is led to where the card is asked for.
+    desk.at_progress().await.unwrap();
+    desk.client.execute(ends, vec![]).await.unwrap();
+    desk.click(".case button.receipt").await.unwrap();
+    desk.says("#message", "尚未登入或登入已逾時").await.unwrap();
+    desk.shots("signed-out").await.unwrap();
+    desk.text("#sign-in-form").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
