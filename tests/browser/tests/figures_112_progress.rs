@@ -218,5 +218,10 @@ async fn figure_28_approved_case() {
         .then((answer) => answer.text()).then(done)";
     let guide = desk.client.execute_async(script, vec![]).await.unwrap();
     assert!(guide.as_str().unwrap().contains(&ap_id));
+    // A download that cannot be had says so.
+    let ends = "return fetch('/api/session', { method: 'DELETE' }).then((answer) => answer.status)";
+    desk.client.execute(ends, vec![]).await.unwrap();
+    desk.click("#cases a[download]").await.unwrap();
+    desk.says("#message", "尚未登入或登入已逾時").await.unwrap();
     finish(desk).await;
 }
