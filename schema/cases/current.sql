@@ -37,18 +37,31 @@ CREATE TABLE cases (
     ubn          TEXT NOT NULL CHECK (length(ubn) = 8),
     kind         TEXT NOT NULL
                  CHECK (kind IN ('api-application', 'certificate-upload', 'data-change', 'address-change',
-                                 'api-stop')),
+                                 'api-stop', 'improvement-plan')),
     state        TEXT NOT NULL
                  CHECK (state IN ('accepted', 'approved', 'rejected', 'cancelled', 'uploaded')),
     submitted_at INTEGER NOT NULL,
+    -- Which of its applications counts: an answer to a question brings a new one.
+    version      INTEGER NOT NULL CHECK (version > 0),
+    -- Working days for the review, by the policy of the day of the application.
+    review_days  INTEGER NOT NULL CHECK (review_days > 0),
+    -- Working days by which the review was extended.
+    extension_days INTEGER NOT NULL DEFAULT 0 CHECK (extension_days BETWEEN 0 AND 60),
+    -- The officer who has taken it on.
+    assigned_to  INTEGER REFERENCES officers (id),
+    -- Why a supervisor is to look at it.
+    second_look  TEXT CHECK (second_look <> ''),
     decided_at   INTEGER,
     decided_by   INTEGER REFERENCES officers (id),
+    -- Codes of the grounds, JSON; and the text that the applicant reads.
+    grounds      TEXT CHECK (json_valid(grounds)),
     result       TEXT,
     -- An upload is never reviewed; everything else begins with review.
     CHECK ((kind = 'certificate-upload') = (state = 'uploaded')),
     -- A decision has an officer, a time and a result text; nothing else has.
     CHECK ((state IN ('approved', 'rejected')) = (decided_at IS NOT NULL)),
-    CHECK ((decided_at IS NULL) = (decided_by IS NULL) AND (decided_at IS NULL) = (result IS NULL))
+    CHECK ((decided_at IS NULL) = (decided_by IS NULL) AND (decided_at IS NULL) = (result IS NULL)
+        AND (decided_at IS NULL) = (grounds IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- [WARNING-02]: one case under way for each company.
@@ -62,7 +75,10 @@ CREATE INDEX cases_by_state ON cases (state, submitted_at);
 
 -- What was applied for, and the evidence: the CMS message exactly as received.
 CREATE TABLE applications (
-    case_id         TEXT PRIMARY KEY REFERENCES cases (id),
+    case_id         TEXT NOT NULL REFERENCES cases (id),
+    -- 1, and one more with each answer to a question.
+    version         INTEGER NOT NULL CHECK (version > 0),
+    received_at     INTEGER NOT NULL,
     company_name    TEXT NOT NULL,
     host_address    TEXT NOT NULL,
     contact_name    TEXT NOT NULL,
@@ -80,26 +96,99 @@ CREATE TABLE applications (
     signed_data     BLOB NOT NULL,
     -- What the acceptance of the signature was based on, JSON.
     judgement       TEXT NOT NULL CHECK (json_valid(judgement)),
+    PRIMARY KEY (case_id, version),
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE case_events (
-    id        INTEGER PRIMARY KEY,
-    case_id   TEXT NOT NULL REFERENCES cases (id),
-    at        INTEGER NOT NULL,
-    -- 'applicant:<統一編號>' or 'officer:<id>'
-    actor     TEXT NOT NULL,
-    event     TEXT NOT NULL
-              CHECK (event IN ('submitted', 'uploaded', 'cancelled', 'approved', 'rejected'))
+CREATE INDEX applications_by_address ON applications (host_address);
+
+-- What an applicant was asked for (補件). The review's clock stands still meanwhile.
+CREATE TABLE questions (
+    id          INTEGER PRIMARY KEY,
+    case_id     TEXT NOT NULL REFERENCES cases (id),
+    asked_at    INTEGER NOT NULL,
+    asked_by    INTEGER NOT NULL REFERENCES officers (id),
+    grounds     TEXT NOT NULL CHECK (json_valid(grounds)),
+    text        TEXT NOT NULL,
+    -- Working days for the answer.
+    answer_days INTEGER NOT NULL CHECK (answer_days > 0),
+    -- Answered by the applicant, or no longer needed since the case was decided or withdrawn.
+    closed_at   INTEGER,
+    -- The application that answers it.
+    version     INTEGER,
+    CHECK (closed_at IS NOT NULL OR version IS NULL)
 ) STRICT;
 
-CREATE INDEX case_events_by_case ON case_events (case_id, id);
+CREATE UNIQUE INDEX one_open_question ON questions (case_id) WHERE closed_at IS NULL;
+CREATE INDEX questions_by_case ON questions (case_id, id);
 
-CREATE TRIGGER case_events_are_never_changed BEFORE UPDATE ON case_events
-BEGIN SELECT RAISE (ABORT, 'case_events are append-only'); END;
+CREATE TRIGGER a_case_that_ends_has_no_open_question AFTER UPDATE OF state ON cases
+WHEN NEW.state <> 'accepted' AND OLD.state = 'accepted'
+    AND EXISTS (SELECT 1 FROM questions WHERE case_id = NEW.id AND closed_at IS NULL)
+BEGIN SELECT RAISE (ABORT, 'a question is open'); END;
 
-CREATE TRIGGER case_events_are_never_deleted BEFORE DELETE ON case_events
-BEGIN SELECT RAISE (ABORT, 'case_events are append-only'); END;
+-- Notes of officers for officers.
+CREATE TABLE notes (
+    id         INTEGER PRIMARY KEY,
+    case_id    TEXT NOT NULL REFERENCES cases (id),
+    written_at INTEGER NOT NULL,
+    written_by INTEGER NOT NULL REFERENCES officers (id),
+    text       TEXT NOT NULL CHECK (text <> '')
+) STRICT;
+
+CREATE INDEX notes_by_case ON notes (case_id, id);
+
+-- Letters (e-mail), written with what they are about, sent by `chayan relay`.
+CREATE TABLE letters (
+    id          INTEGER PRIMARY KEY,
+    ubn         TEXT NOT NULL,
+    case_id     TEXT REFERENCES cases (id),
+    kind        TEXT NOT NULL,
+    recipient   TEXT NOT NULL,
+    subject     TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    written_at  INTEGER NOT NULL,
+    state       TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sent', 'failed')),
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    -- When it is tried next; a relay that takes it on sets this ahead, so that no other does.
+    next_at     INTEGER NOT NULL,
+    -- The server's last word.
+    answer      TEXT,
+    sent_at     INTEGER,
+    CHECK ((state = 'sent') = (sent_at IS NOT NULL))
+) STRICT;
+
+CREATE INDEX letters_by_case ON letters (case_id, id);
+CREATE INDEX letters_to_send ON letters (next_at) WHERE state = 'queued';
+
+-- What anybody did here, in the order in which it was done. An entry stands in the same
+-- transaction as the act, or the act does not happen.
+CREATE TABLE audit_log (
+    -- From 0, without a gap.
+    place   INTEGER PRIMARY KEY CHECK (place >= 0),
+    -- {"previous": leaf of the entry before, in hexadecimal, "at", "actor", "act", "case",
+    -- "company", "details"}, as it was hashed.
+    entry   TEXT NOT NULL CHECK (json_valid(entry)),
+    -- Leaf hash of the entry (RFC 6962, section 2.1).
+    leaf    BLOB NOT NULL CHECK (length(leaf) = 32),
+    case_id TEXT GENERATED ALWAYS AS (entry ->> '$.case') VIRTUAL,
+    company TEXT GENERATED ALWAYS AS (entry ->> '$.company') VIRTUAL,
+    act     TEXT GENERATED ALWAYS AS (entry ->> '$.act') VIRTUAL
+) STRICT;
+
+CREATE INDEX audit_log_by_case ON audit_log (case_id, place);
+CREATE INDEX audit_log_by_company ON audit_log (company, place);
+
+CREATE TRIGGER audit_log_has_no_gap BEFORE INSERT ON audit_log
+WHEN NEW.place <> (SELECT coalesce(max(place) + 1, 0) FROM audit_log)
+    OR NEW.entry ->> '$.previous' IS NOT (SELECT lower(hex(leaf)) FROM audit_log WHERE place = NEW.place - 1)
+BEGIN SELECT RAISE (ABORT, 'an entry of audit_log follows the last one'); END;
+
+CREATE TRIGGER audit_log_is_never_changed BEFORE UPDATE ON audit_log
+BEGIN SELECT RAISE (ABORT, 'audit_log is append-only'); END;
+
+CREATE TRIGGER audit_log_is_never_deleted BEFORE DELETE ON audit_log
+BEGIN SELECT RAISE (ABORT, 'audit_log is append-only'); END;
 
 -- Every apId ever issued: none is used twice.
 CREATE TABLE ap_ids (
@@ -117,6 +206,11 @@ CREATE TABLE accounts (
     mobile         TEXT,
     email          TEXT NOT NULL,
     status         TEXT NOT NULL CHECK (status IN ('active', 'suspended', 'stopped', 'revoked')),
+    -- Since when, and why, in words that the company reads.
+    status_since   INTEGER NOT NULL,
+    status_reason  TEXT NOT NULL DEFAULT '',
+    -- When an improvement plan (改善做法) was accepted after suspension or revocation.
+    plan_accepted_at INTEGER,
     ap_id          TEXT NOT NULL UNIQUE REFERENCES ap_ids (ap_id),
     -- Keyed digest, for looking up a token's issuer; and the key itself, sealed.
     iss_key_digest BLOB UNIQUE CHECK (length(iss_key_digest) = 16),
@@ -125,6 +219,42 @@ CREATE TABLE accounts (
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL),
     CHECK ((iss_key_digest IS NULL) = (iss_key_sealed IS NULL))
 ) STRICT, WITHOUT ROWID;
+
+-- What needs two officers: one proposes, a supervisor who is not the same endorses.
+CREATE TABLE proposals (
+    id          INTEGER PRIMARY KEY,
+    act         TEXT NOT NULL CHECK (act IN ('revoke', 'accept-plan')),
+    ubn         TEXT NOT NULL REFERENCES accounts (ubn),
+    -- The case of the improvement plan.
+    case_id     TEXT REFERENCES cases (id),
+    reason      TEXT NOT NULL CHECK (reason <> ''),
+    proposed_by INTEGER NOT NULL REFERENCES officers (id),
+    proposed_at INTEGER NOT NULL,
+    decided_by  INTEGER REFERENCES officers (id),
+    decided_at  INTEGER,
+    endorsed    INTEGER CHECK (endorsed IN (0, 1)),
+    CHECK (decided_by <> proposed_by),
+    CHECK ((decided_by IS NULL) = (decided_at IS NULL) AND (decided_by IS NULL) = (endorsed IS NULL)),
+    CHECK ((act = 'accept-plan') = (case_id IS NOT NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX one_open_proposal ON proposals (ubn, act) WHERE decided_at IS NULL;
+
+CREATE TRIGGER two_officers_revoke BEFORE UPDATE OF status ON accounts
+WHEN NEW.status = 'revoked' AND OLD.status <> 'revoked' AND NOT EXISTS
+    (SELECT 1 FROM proposals WHERE ubn = NEW.ubn AND act = 'revoke' AND endorsed = 1
+        AND decided_at = NEW.status_since)
+BEGIN SELECT RAISE (ABORT, 'two officers revoke'); END;
+
+CREATE TRIGGER two_officers_accept_a_plan BEFORE UPDATE OF plan_accepted_at ON accounts
+WHEN NEW.plan_accepted_at IS NOT NULL AND OLD.plan_accepted_at IS NOT NEW.plan_accepted_at AND NOT EXISTS
+    (SELECT 1 FROM proposals WHERE ubn = NEW.ubn AND act = 'accept-plan' AND endorsed = 1
+        AND decided_at = NEW.plan_accepted_at)
+BEGIN SELECT RAISE (ABORT, 'two officers accept an improvement plan'); END;
+
+CREATE TRIGGER nobody_decides_a_proposal_on_an_own_company BEFORE UPDATE OF decided_by ON proposals
+WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.decided_by AND own_company = NEW.ubn)
+BEGIN SELECT RAISE (ABORT, 'an officer decides nothing of their own company'); END;
 
 -- Certificates of calling systems. The one without an end is in use; a former one until
 -- its end, which may lie ahead.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{CaseKind, Edition, HostAddress, Ubn};
+use crate::{CaseId, CaseKind, Edition, HostAddress, Ubn};
 
 /// 啟用狀態 of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +69,22 @@ pub struct Standing {
     pub account: Option<AccountStatus>,
     /// Whether a case is 受理中.
     pub open_case: bool,
+    /// The case that waits for the company's answer, and its kind.
+    pub asked: Option<(CaseId, CaseKind)>,
+    /// Whether an improvement plan was accepted after suspension or revocation.
+    pub plan_accepted: bool,
 }
 
 impl Standing {
     /// 申請事項 that may be applied for: nothing while a case is under way (figure 19).
     pub fn offered(self, edition: Edition) -> &'static [CaseKind] {
-        if self.open_case { &[] } else { edition.kinds(self.account) }
+        match self.account {
+            _ if self.open_case => &[],
+            Some(AccountStatus::Suspended | AccountStatus::Revoked) if self.plan_accepted => {
+                &[CaseKind::ApiApplication]
+            }
+            account => edition.kinds(account),
+        }
     }
 }
 
@@ -86,10 +96,21 @@ mod tests {
     fn nothing_is_offered_while_a_case_is_under_way() {
         for account in [None].into_iter().chain(AccountStatus::ALL.map(Some)) {
             for edition in Edition::ALL {
-                let offered = |open_case| Standing { account, open_case }.offered(edition);
-                assert!(offered(true).is_empty());
-                assert_eq!(offered(false), edition.kinds(account));
+                let standing = Standing { account, ..Standing::default() };
+                assert!(Standing { open_case: true, ..standing }.offered(edition).is_empty());
+                assert_eq!(standing.offered(edition), edition.kinds(account));
             }
+        }
+    }
+
+    /// Rule 11: first an improvement plan that is accepted, then an application.
+    #[test]
+    fn whoever_lost_the_right_applies_after_a_plan_was_accepted() {
+        for account in [AccountStatus::Suspended, AccountStatus::Revoked] {
+            let standing = Standing { account: Some(account), ..Standing::default() };
+            assert_eq!(standing.offered(Edition::Of112), [CaseKind::ImprovementPlan]);
+            let accepted = Standing { plan_accepted: true, ..standing };
+            assert_eq!(accepted.offered(Edition::Of112), [CaseKind::ApiApplication]);
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 use crate::field::{FieldError, FieldProblem, characters, line, paragraph};
-use crate::{Agreement, CaseKind, Edition, Ubn};
+use crate::{Agreement, CaseId, CaseKind, Edition, Ubn};
 
 /// Longest company name, in characters.
 const MAX_NAME: usize = 100;
@@ -40,6 +40,9 @@ pub struct ApplicationDraft {
     /// What was agreed to; `None` while the box is not ticked.
     #[serde(default)]
     pub agreed: Option<Agreement>,
+    /// S/N of the case whose question this answers.
+    #[serde(default)]
+    pub answers: Option<CaseId>,
 }
 
 /// A complete application whose every field was checked. Its JSON is what the card signs.
@@ -68,6 +71,9 @@ pub struct Application {
     pub reason: String,
     /// The texts agreed to, in their current version.
     pub agreed: Agreement,
+    /// S/N of the case whose question this answers (補件).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<CaseId>,
 }
 
 impl ApplicationDraft {
@@ -139,6 +145,7 @@ impl ApplicationDraft {
                 email,
                 reason,
                 agreed,
+                answers: self.answers,
             }),
             _ => Err(errors),
         }
@@ -245,6 +252,7 @@ mod tests {
             email: "clerk@example.com.tw".into(),
             reason: "依洗錢防制法第十條辦理客戶身分查驗".into(),
             agreed: Some(Edition::Of112.agreement()),
+            answers: None,
         }
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sign_in::{SignInError, company_number};
 use crate::{
     AddressPolicy, Application, ApplicationDraft, Case, CaseId, CaseKind, CaseState, Code, Coded,
-    Edition, FieldError, RocDateTime, Standing, Ubn,
+    Edition, FieldError, Standing, Ubn,
 };
 
 /// Why an application was refused.
@@ -35,6 +35,9 @@ pub enum ApplyError {
     /// [WARNING-02].
     #[error("a case is under way")]
     OpenCase,
+    /// No question of this case is open.
+    #[error("nothing was asked")]
+    NothingAsked,
     /// This 申請事項 is not open to the company.
     #[error("{} is not offered", kind.name())]
     NotOffered {
@@ -53,6 +56,7 @@ impl Coded for ApplyError {
             Self::Card(source) => source.code(),
             Self::UbnMismatch => Code::UbnMismatch,
             Self::OpenCase => Code::OpenCaseExists,
+            Self::NothingAsked => Code::NothingAsked,
             Self::NotOffered { .. } => Code::CaseKindNotOffered,
         }
     }
@@ -104,10 +108,7 @@ impl SubmissionContext {
         ubn: Ubn,
         kind: CaseKind,
     ) -> Result<(), ApplyError> {
-        let card = company_number(proof.credential())?;
-        if ubn != card || self.session != card {
-            return Err(ApplyError::UbnMismatch);
-        }
+        self.identify(proof, ubn)?;
         if self.standing.open_case {
             return Err(ApplyError::OpenCase);
         }
@@ -115,6 +116,12 @@ impl SubmissionContext {
             return Err(ApplyError::NotOffered { kind });
         }
         Ok(())
+    }
+
+    /// Whether the company of the card is that of form and session.
+    fn identify(&self, proof: &VerifiedSignature, ubn: Ubn) -> Result<(), ApplyError> {
+        let card = company_number(proof.credential())?;
+        if ubn != card || self.session != card { Err(ApplyError::UbnMismatch) } else { Ok(()) }
     }
 
     pub(crate) fn case(&self, ubn: Ubn, kind: CaseKind, state: CaseState) -> Case {
@@ -133,7 +140,8 @@ pub struct Submission {
     pub signer_name: String,
 }
 
-/// Accepts an application: every field, the card, and the company's standing.
+/// Accepts an application: every field, the card, and the company's standing. An answer to a
+/// question (補件) is the application once more, as it should be; its case is the one that asked.
 ///
 /// # Errors
 /// [`ApplyError`].
@@ -149,8 +157,17 @@ pub fn submit(
     if serde_json::to_value(&application).ok().as_ref() != Some(&input.document) {
         return Err(ApplyError::ContentDiffers);
     }
-    context.admit(proof, application.ubn, application.kind)?;
-    let case = context.case(application.ubn, application.kind, CaseState::Accepted);
+    let mut case = context.case(application.ubn, application.kind, CaseState::Accepted);
+    match application.answers {
+        None => context.admit(proof, application.ubn, application.kind)?,
+        Some(answered) => {
+            context.identify(proof, application.ubn)?;
+            if context.standing.asked != Some((answered, application.kind)) {
+                return Err(ApplyError::NothingAsked);
+            }
+            case.id = answered;
+        }
+    }
     let signer_name = proof.credential().name.clone();
     Ok(Submission { case, application, signer_name })
 }
@@ -190,28 +207,4 @@ pub struct Receipt {
     /// isskey: on the receipts of certificate uploads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss_key: Option<String>,
-}
-
-impl Submission {
-    /// The applicant's receipt.
-    pub fn receipt(&self) -> Receipt {
-        let Self { case, application, .. } = self;
-        Receipt {
-            serial_number: case.id,
-            kind: case.kind,
-            kind_word: case.kind.case_word(),
-            submitted_at: case.submitted_at.to_string(),
-            submitted_at_roc: RocDateTime(case.submitted_at).to_string(),
-            state: case.state,
-            state_word: case.state.word(),
-            company_name: application.company_name.clone(),
-            ubn: application.ubn,
-            landline: application.landline.as_ref().map(|number| number.as_str().to_owned()),
-            mobile: application.mobile.as_ref().map(|number| number.as_str().to_owned()),
-            email: application.email.as_str().to_owned(),
-            host_address: application.host_address.to_string(),
-            reason: application.reason.clone(),
-            iss_key: None,
-        }
-    }
 }

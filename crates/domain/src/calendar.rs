@@ -53,6 +53,56 @@ impl OfficeCalendar {
     }
 }
 
+/// The clock of a review: working days from the application, with those on which the
+/// applicant was waited for left out.
+#[derive(Clone, Debug)]
+pub struct ReviewClock {
+    /// 申請日期, which does not count itself.
+    pub submitted_at: Timestamp,
+    /// Working days, with those of an extension.
+    pub days: u16,
+    /// From a question to its answer, the day of the answer included; open while it is
+    /// waited for.
+    pub pauses: Vec<(Timestamp, Option<Timestamp>)>,
+}
+
+impl ReviewClock {
+    /// The day by which a decision is due; none while the clock stands still.
+    pub fn due(&self, calendar: &OfficeCalendar) -> Option<Date> {
+        if self.pauses.iter().any(|(_, end)| end.is_none()) {
+            return None;
+        }
+        let date = |at: Timestamp| TAIPEI.to_datetime(at).date();
+        let stood_still = |day: Date| {
+            self.pauses
+                .iter()
+                .any(|(from, to)| date(*from) < day && to.is_some_and(|to| day <= date(to)))
+        };
+        let mut day = date(self.submitted_at);
+        let mut left = self.days;
+        while left > 0 {
+            day = day.checked_add(1.day()).ok()?;
+            if calendar.works_on(day) && !stood_still(day) {
+                left -= 1;
+            }
+        }
+        Some(day)
+    }
+}
+
+/// How many working days are left until the end of a day; below zero when it has passed.
+pub fn working_days_left(calendar: &OfficeCalendar, due: Date, now: Timestamp) -> i32 {
+    let today = TAIPEI.to_datetime(now).date();
+    let (mut day, end, sign) = if due >= today { (today, due, 1) } else { (due, today, -1) };
+    let mut count = 0;
+    while day < end {
+        let Ok(next) = day.checked_add(1.day()) else { break };
+        day = next;
+        count += i32::from(calendar.works_on(day));
+    }
+    sign * count
+}
+
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
@@ -90,5 +140,46 @@ mod tests {
             OfficeCalendar::default().nth_working_day_after(late, 1),
             Some(date(2026, 2, 11))
         );
+    }
+
+    #[test]
+    fn the_clock_of_a_review_stands_still_while_the_applicant_is_asked() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let mut calendar = OfficeCalendar::default();
+        // Monday; ten working days end on Monday fortnight.
+        let mut clock =
+            ReviewClock { submitted_at: at("2026-11-02T23:59:59+08:00"), days: 10, pauses: vec![] };
+        assert_eq!(clock.due(&calendar), Some(date(2026, 11, 16)));
+        // Asked on Wednesday, answered on Friday: Thursday and Friday do not count.
+        clock.pauses.push((at("2026-11-04T09:00:00+08:00"), None));
+        assert_eq!(clock.due(&calendar), None);
+        clock.pauses[0].1 = Some(at("2026-11-06T23:59:59+08:00"));
+        assert_eq!(clock.due(&calendar), Some(date(2026, 11, 18)));
+        // Asked and answered on one day: it counts.
+        clock.pauses[0].1 = Some(at("2026-11-04T10:00:00+08:00"));
+        assert_eq!(clock.due(&calendar), Some(date(2026, 11, 16)));
+        // A typhoon day moves it; an extension too.
+        calendar.set(date(2026, 11, 10), false);
+        assert_eq!(clock.due(&calendar), Some(date(2026, 11, 17)));
+        clock.days += 5;
+        assert_eq!(clock.due(&calendar), Some(date(2026, 11, 24)));
+        // Across a leap day and the end of a year of the Republic.
+        clock =
+            ReviewClock { submitted_at: at("2028-02-28T12:00:00+08:00"), days: 2, pauses: vec![] };
+        assert_eq!(clock.due(&calendar), Some(date(2028, 3, 1)));
+        clock.submitted_at = at("2026-12-31T23:59:59+08:00");
+        assert_eq!(clock.due(&calendar), Some(date(2027, 1, 4)));
+        clock.submitted_at = at("2027-01-01T00:00:00+08:00");
+        assert_eq!(clock.due(&calendar), Some(date(2027, 1, 5)));
+    }
+
+    #[test]
+    fn days_left_are_working_days() {
+        let calendar = OfficeCalendar::default();
+        let now = "2026-11-20T23:59:59+08:00".parse().unwrap();
+        assert_eq!(working_days_left(&calendar, date(2026, 11, 20), now), 0);
+        assert_eq!(working_days_left(&calendar, date(2026, 11, 23), now), 1);
+        assert_eq!(working_days_left(&calendar, date(2026, 11, 19), now), -1);
+        assert_eq!(working_days_left(&calendar, date(2026, 11, 13), now), -5);
     }
 }

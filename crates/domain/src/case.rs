@@ -45,16 +45,19 @@ pub enum CaseKind {
     AddressChange,
     /// API停用.
     ApiStop,
+    /// 改善做法: after suspension or revocation (rule 11).
+    ImprovementPlan,
 }
 
 impl CaseKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ApiApplication,
         Self::CertificateUpload,
         Self::DataChange,
         Self::AddressChange,
         Self::ApiStop,
+        Self::ImprovementPlan,
     ];
 
     /// The name in the store and on the wire.
@@ -65,6 +68,7 @@ impl CaseKind {
             Self::DataChange => "data-change",
             Self::AddressChange => "address-change",
             Self::ApiStop => "api-stop",
+            Self::ImprovementPlan => "improvement-plan",
         }
     }
 
@@ -90,6 +94,7 @@ impl CaseKind {
             Self::DataChange => "登錄資料修改",
             Self::AddressChange => "更改連線主機網路位址",
             Self::ApiStop => "API停用",
+            Self::ImprovementPlan => "提出改善做法",
         }
     }
 }
@@ -143,15 +148,6 @@ impl CaseState {
     }
 }
 
-/// Who did something to a case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// The company, by its card.
-    Applicant(Ubn),
-    /// An officer, by the id in the list of officers.
-    Officer(i64),
-}
-
 /// An officer's decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -197,7 +193,7 @@ pub enum CancelError {
     },
 }
 
-/// Why a case cannot be decided.
+/// Why an officer cannot do this to a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReviewError {
     /// It is no longer 受理中.
@@ -206,6 +202,68 @@ pub enum ReviewError {
         /// What it is.
         was: CaseState,
     },
+    /// Another officer has it.
+    #[error("another officer has the case")]
+    Claimed,
+    /// The applicant has not answered yet.
+    #[error("the applicant was asked already")]
+    Waiting,
+    /// Only a refusal can be set aside; an approval is ended by suspension or revocation.
+    #[error("only a refusal can be set aside")]
+    NotRejected,
+    /// An improvement plan is accepted by two officers.
+    #[error("two officers are needed")]
+    TwoNeeded,
+}
+
+/// What stands in the way of an officer's acts, and what does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderReview {
+    /// 案件狀態.
+    pub state: CaseState,
+    /// 申請事項.
+    pub kind: CaseKind,
+    /// The officer who has the case.
+    pub assigned_to: Option<i64>,
+    /// Whether the applicant is waited for.
+    pub waiting: bool,
+}
+
+impl UnderReview {
+    /// Whether this officer may act on the case: open, and nobody else's.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub fn check(self, officer: i64) -> Result<(), ReviewError> {
+        if self.state != CaseState::Accepted {
+            return Err(ReviewError::NotOpen { was: self.state });
+        }
+        if self.assigned_to.is_some_and(|other| other != officer) {
+            return Err(ReviewError::Claimed);
+        }
+        Ok(())
+    }
+
+    /// Whether this officer may ask the applicant for more.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub fn check_question(self, officer: i64) -> Result<(), ReviewError> {
+        self.check(officer)?;
+        if self.waiting { Err(ReviewError::Waiting) } else { Ok(()) }
+    }
+
+    /// Whether this officer may decide so.
+    ///
+    /// # Errors
+    /// [`ReviewError`].
+    pub fn check_decision(self, officer: i64, decision: Decision) -> Result<(), ReviewError> {
+        self.check(officer)?;
+        match (self.kind, decision) {
+            (CaseKind::ImprovementPlan, Decision::Approve) => Err(ReviewError::TwoNeeded),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Case {
@@ -239,6 +297,20 @@ impl Case {
             Decision::Approve => CaseState::Approved,
             Decision::Reject => CaseState::Rejected,
         };
+        Ok(self)
+    }
+}
+
+impl Case {
+    /// A refusal is set aside: the case is 受理中 again.
+    ///
+    /// # Errors
+    /// [`ReviewError::NotRejected`].
+    pub fn set_aside(mut self) -> Result<Self, ReviewError> {
+        if self.state != CaseState::Rejected {
+            return Err(ReviewError::NotRejected);
+        }
+        self.state = CaseState::Accepted;
         Ok(self)
     }
 }
@@ -280,6 +352,31 @@ mod tests {
             case(CaseState::Accepted).decide(Decision::Reject).unwrap().state,
             CaseState::Rejected
         );
+    }
+
+    #[test]
+    fn a_case_is_one_officers_at_a_time() {
+        let mine = UnderReview {
+            state: CaseState::Accepted,
+            kind: CaseKind::ApiApplication,
+            assigned_to: Some(1),
+            waiting: false,
+        };
+        assert_eq!(mine.check_decision(1, Decision::Approve), Ok(()));
+        assert_eq!(mine.check_decision(2, Decision::Reject), Err(ReviewError::Claimed));
+        assert_eq!(UnderReview { assigned_to: None, ..mine }.check_question(2), Ok(()));
+        let waiting = UnderReview { waiting: true, ..mine };
+        assert_eq!(waiting.check_question(1), Err(ReviewError::Waiting));
+        assert_eq!(waiting.check_decision(1, Decision::Reject), Ok(()));
+        let plan = UnderReview { kind: CaseKind::ImprovementPlan, ..mine };
+        assert_eq!(plan.check_decision(1, Decision::Approve), Err(ReviewError::TwoNeeded));
+        for state in CaseState::ALL {
+            let set_aside = case(state).set_aside();
+            match state {
+                CaseState::Rejected => assert_eq!(set_aside.unwrap().state, CaseState::Accepted),
+                _ => assert_eq!(set_aside, Err(ReviewError::NotRejected)),
+            }
+        }
     }
 
     #[test]

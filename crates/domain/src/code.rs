@@ -103,6 +103,23 @@ codes! {
     /// Nobody decides a case of their own company.
     OwnCase = "own-case", 403;
 
+    /// Another officer has the case.
+    CaseClaimed = "case-claimed", 409;
+    /// The applicant was asked and has not answered yet.
+    CaseWaiting = "case-waiting", 409;
+    /// Only a refusal can be set aside.
+    CaseNotRejected = "case-not-rejected", 409;
+    /// Needs a proposal that another officer endorses.
+    TwoOfficersNeeded = "two-officers-needed", 409;
+    /// Nobody endorses an own proposal.
+    OwnProposal = "own-proposal", 403;
+    /// No such proposal, or decided already.
+    ProposalNotOpen = "proposal-not-open", 409;
+    /// The account is not in a state in which this can be done.
+    AccountState = "account-state", 409;
+    /// No question of the case is open.
+    NothingAsked = "nothing-asked", 409;
+
     /// [WARNING-02]: a case is 受理中 already.
     OpenCaseExists = "open-case-exists", 409;
     /// This 申請事項 is not open to the company now.
@@ -231,6 +248,10 @@ impl Coded for crate::ReviewError {
     fn code(&self) -> Code {
         match self {
             Self::NotOpen { .. } => Code::CaseNotOpen,
+            Self::Claimed => Code::CaseClaimed,
+            Self::Waiting => Code::CaseWaiting,
+            Self::NotRejected => Code::CaseNotRejected,
+            Self::TwoNeeded => Code::TwoOfficersNeeded,
         }
     }
 }

@@ -9,6 +9,7 @@ mod account;
 mod application;
 #[cfg(feature = "server")]
 mod apply;
+mod audit;
 #[cfg(feature = "server")]
 mod calendar;
 mod case;
@@ -17,9 +18,14 @@ mod contact;
 #[cfg(feature = "server")]
 mod credentials;
 mod field;
+mod ground;
 mod id_card;
 #[cfg(feature = "server")]
+pub mod letter;
+#[cfg(feature = "server")]
 mod officer;
+#[cfg(feature = "server")]
+mod queue;
 mod roc;
 #[cfg(feature = "server")]
 mod sign_in;
@@ -36,19 +42,25 @@ pub use application::{
 };
 #[cfg(feature = "server")]
 pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};
+pub use audit::{Act, Actor};
 #[cfg(feature = "server")]
-pub use calendar::OfficeCalendar;
-pub use case::{Actor, CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError};
+pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
+pub use case::{
+    CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, UnderReview,
+};
 pub use code::{Code, Coded};
 pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 #[cfg(feature = "server")]
 pub use credentials::{ApId, IssKey, SealError, Sealed, SealingKey};
 pub use field::{FieldError, FieldProblem, fold_width};
+pub use ground::{Ground, MissingGrounds};
 pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 #[cfg(feature = "server")]
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
 #[cfg(feature = "server")]
 pub use officer::{NotPermitted, Officer, Permission, Role};
+#[cfg(feature = "server")]
+pub use queue::{Queue, QueueFacts, case_acts};
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};

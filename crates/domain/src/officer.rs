@@ -21,13 +21,34 @@ pub enum Role {
 pub enum Permission {
     /// See cases and who applied.
     ReadCases,
-    /// 核准, 駁回.
+    /// Claim a case, ask, extend, 核准, 駁回; propose what needs two.
     Decide,
+    /// Give cases to others, set a refusal aside, end a suspension.
+    Supervise,
+    /// 暫停: at once, by one.
+    Suspend,
+    /// The second of two.
+    Endorse,
+    /// See the audit log.
+    ReadLog,
+    /// Keep the list of officers.
+    KeepOfficers,
+    /// Keep the office calendar.
+    KeepCalendar,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 2] = [Self::ReadCases, Self::Decide];
+    pub const ALL: [Self; 8] = [
+        Self::ReadCases,
+        Self::Decide,
+        Self::Supervise,
+        Self::Suspend,
+        Self::Endorse,
+        Self::ReadLog,
+        Self::KeepOfficers,
+        Self::KeepCalendar,
+    ];
 }
 
 impl Role {
@@ -50,13 +71,25 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
+    /// The ministry's word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Officer => "審核人員",
+            Self::Supervisor => "主管",
+            Self::Auditor => "稽核人員",
+            Self::Administrator => "系統管理人員",
+        }
+    }
+
     /// Whether this role may.
     pub fn may(self, permission: Permission) -> bool {
+        use Role::{Administrator, Auditor, Officer, Supervisor};
         match permission {
-            Permission::ReadCases => {
-                matches!(self, Self::Officer | Self::Supervisor | Self::Auditor)
-            }
-            Permission::Decide => matches!(self, Self::Officer | Self::Supervisor),
+            Permission::ReadCases => matches!(self, Officer | Supervisor | Auditor),
+            Permission::Decide | Permission::Suspend => matches!(self, Officer | Supervisor),
+            Permission::Supervise | Permission::Endorse => matches!(self, Supervisor),
+            Permission::ReadLog => matches!(self, Supervisor | Auditor),
+            Permission::KeepOfficers | Permission::KeepCalendar => matches!(self, Administrator),
         }
     }
 }
@@ -103,12 +136,12 @@ impl Officer {
         if self.role.may(permission) { Ok(()) } else { Err(NotPermitted::Role) }
     }
 
-    /// Whether this officer may decide a case of this company.
+    /// Whether this officer may do this to a company.
     ///
     /// # Errors
     /// [`NotPermitted`].
-    pub fn check_decision(&self, company: Ubn) -> Result<(), NotPermitted> {
-        self.check(Permission::Decide)?;
+    pub fn check_on(&self, company: Ubn, permission: Permission) -> Result<(), NotPermitted> {
+        self.check(permission)?;
         if self.own_company == Some(company) { Err(NotPermitted::OwnCompany) } else { Ok(()) }
     }
 }
@@ -119,14 +152,17 @@ mod tests {
 
     #[test]
     fn the_table_of_permissions() {
-        use Permission::{Decide, ReadCases};
+        use Permission::{
+            Decide, Endorse, KeepCalendar, KeepOfficers, ReadCases, ReadLog, Supervise, Suspend,
+        };
         let allowed = |role: Role| -> Vec<Permission> {
             Permission::ALL.into_iter().filter(|permission| role.may(*permission)).collect()
         };
-        assert_eq!(allowed(Role::Officer), [ReadCases, Decide]);
-        assert_eq!(allowed(Role::Supervisor), [ReadCases, Decide]);
-        assert_eq!(allowed(Role::Auditor), [ReadCases]);
-        assert_eq!(allowed(Role::Administrator), []);
+        assert_eq!(allowed(Role::Officer), [ReadCases, Decide, Suspend]);
+        let supervisor = [ReadCases, Decide, Supervise, Suspend, Endorse, ReadLog];
+        assert_eq!(allowed(Role::Supervisor), supervisor);
+        assert_eq!(allowed(Role::Auditor), [ReadCases, ReadLog]);
+        assert_eq!(allowed(Role::Administrator), [KeepOfficers, KeepCalendar]);
         for role in Role::ALL {
             assert_eq!(Role::from_name(role.name()), Some(role));
         }
@@ -137,9 +173,9 @@ mod tests {
         let (own, other): (Ubn, Ubn) = ("12345675".parse().unwrap(), "04595257".parse().unwrap());
         let officer =
             Officer { id: 1, name: "李".into(), role: Role::Officer, own_company: Some(own) };
-        assert_eq!(officer.check_decision(own), Err(NotPermitted::OwnCompany));
-        assert_eq!(officer.check_decision(other), Ok(()));
+        assert_eq!(officer.check_on(own, Permission::Decide), Err(NotPermitted::OwnCompany));
+        assert_eq!(officer.check_on(other, Permission::Decide), Ok(()));
         let auditor = Officer { role: Role::Auditor, own_company: None, ..officer };
-        assert_eq!(auditor.check_decision(other), Err(NotPermitted::Role));
+        assert_eq!(auditor.check_on(other, Permission::Decide), Err(NotPermitted::Role));
     }
 }

@@ -91,7 +91,7 @@ impl Edition {
     /// 申請事項 for a company without a case under way. Newcomers and stopped accounts:
     /// only API申請 (112: figure 3). Approved accounts: 112 figure 8, 108 figures 5 and 6;
     /// a system's certificate has to be uploaded under both. Suspended and revoked accounts
-    /// have to explain themselves first, which is not open here yet.
+    /// first say what they will do better (rule 11).
     pub fn kinds(self, account: Option<AccountStatus>) -> &'static [CaseKind] {
         match (self, account) {
             (_, None | Some(AccountStatus::Stopped)) => &[CaseKind::ApiApplication],
@@ -101,9 +101,17 @@ impl Edition {
             (Self::Of112, Some(AccountStatus::Active)) => {
                 &[CaseKind::CertificateUpload, CaseKind::DataChange, CaseKind::ApiStop]
             }
-            (_, Some(AccountStatus::Suspended | AccountStatus::Revoked)) => &[],
+            (_, Some(AccountStatus::Suspended | AccountStatus::Revoked)) => {
+                &[CaseKind::ImprovementPlan]
+            }
         }
     }
+
+    /// 補件時間, in working days (rule 5).
+    pub const ANSWER_DAYS: u16 = 5;
+
+    /// The service's name.
+    pub const SERVICE: &'static str = "國民身分證領補換資料查驗作業API介接服務";
 
     /// 審核時間, in working days (rule 5).
     pub fn review_days(self) -> u16 {
@@ -156,14 +164,16 @@ mod tests {
 
     #[test]
     fn what_is_offered_follows_from_edition_and_account_alone() {
-        use CaseKind::{AddressChange, ApiApplication, ApiStop, CertificateUpload, DataChange};
+        use CaseKind::{
+            AddressChange, ApiApplication, ApiStop, CertificateUpload, DataChange, ImprovementPlan,
+        };
         for edition in Edition::ALL {
             assert_eq!(Edition::from_name(edition.name()), Some(edition));
             for account in [None, Some(AccountStatus::Stopped)] {
                 assert_eq!(edition.kinds(account), [ApiApplication]);
             }
             for account in [AccountStatus::Suspended, AccountStatus::Revoked] {
-                assert!(edition.kinds(Some(account)).is_empty());
+                assert_eq!(edition.kinds(Some(account)), [ImprovementPlan]);
             }
         }
         let active = Some(AccountStatus::Active);

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use domain::{DigestKey, IdCard};
+use domain::{Act, Actor, DigestKey, IdCard};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Deserialize;
 use store::native::Native;
-use store::{Cases, IdCardRow, Register, Transaction};
+use store::{Cases, Deed, IdCardRow, Register, Transaction};
 
 /// A line of the file.
 #[derive(Deserialize)]
@@ -98,6 +98,8 @@ pub(crate) fn calendar(database: &Native, file: &Path) -> anyhow::Result<u64> {
         imported += 1;
     }
     anyhow::ensure!(imported > 0, "no days in this file");
+    let deed = Deed::new(Actor::Operator, Act::CalendarImported, jiff::Timestamp::now());
+    cases.log(&deed.with(serde_json::json!({ "days": imported })))?;
     transaction.commit()?;
     Ok(imported)
 }

@@ -10,9 +10,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use store::Cases;
+use domain::Actor;
 use store::native::Native;
 use store::schema::Label;
+use store::{Cases, NewOfficer, Transaction};
 
 /// Operate an installation.
 #[derive(Parser)]
@@ -183,14 +184,22 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             }
         }
         Command::AddOfficer { subject_serial, name, role, own_company } => {
-            let cases = Cases(open(data, Label::Cases)?);
+            let (role, own_company) = (*role, *own_company);
+            let new = NewOfficer { subject_serial, name, role, own_company };
+            let database = open(data, Label::Cases)?;
+            let transaction = Transaction::begin(&database)?;
             let now = jiff::Timestamp::now();
-            let officer = cases.add_officer(subject_serial, name, *role, *own_company, now)?;
+            let officer = Cases(&transaction).add_officer(new, Actor::Operator, now)?;
+            transaction.commit()?;
             println!("{} {}: {}", officer.role.name(), officer.id, officer.name);
         }
         Command::RemoveOfficer { subject_serial } => {
-            let cases = Cases(open(data, Label::Cases)?);
-            cases.remove_officer(subject_serial, jiff::Timestamp::now())?;
+            let database = open(data, Label::Cases)?;
+            let transaction = Transaction::begin(&database)?;
+            let cases = Cases(&transaction);
+            let officer = cases.officer(subject_serial)?.context("nobody on the list has it")?;
+            cases.remove_officer(officer.id, Actor::Operator, jiff::Timestamp::now())?;
+            transaction.commit()?;
             println!("removed");
         }
         Command::ForgetAttempts => {
@@ -211,8 +220,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             println!("{imported} days imported");
         }
         Command::SetDay { day, state, note } => {
-            let cases = Cases(open(data, Label::Cases)?);
-            cases.put_calendar_day(*day, matches!(state, DayState::Working), note, true)?;
+            let database = open(data, Label::Cases)?;
+            let transaction = Transaction::begin(&database)?;
+            let (working, now) = (matches!(state, DayState::Working), jiff::Timestamp::now());
+            Cases(&transaction).set_day(*day, working, note, Actor::Operator, now)?;
+            transaction.commit()?;
             println!("{day}: set");
         }
         Command::ImportCrl { trust, files } => {

@@ -34,6 +34,10 @@ pub struct AccountRow {
     pub certificate: Option<CertificateRow>,
     /// Until when the former one may be used as well.
     pub former_ends_at: Option<Timestamp>,
+    /// Since when the account has its status.
+    pub status_since: Timestamp,
+    /// Why, in words that the company reads; empty when it goes without saying.
+    pub status_reason: String,
 }
 
 /// What the progress page shows of a certificate.
@@ -68,7 +72,8 @@ pub enum Replacement {
 const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, approved_at,
     contact_name, landline, mobile, email, ap_id, iss_key_sealed,
     serial_number, not_before, not_after,
-    (SELECT max(replaced_at) FROM certificates WHERE ubn = accounts.ubn)
+    (SELECT max(replaced_at) FROM certificates WHERE ubn = accounts.ubn),
+    status_since, status_reason
     FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
     WHERE accounts.ubn = ?1";
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
@@ -81,24 +86,27 @@ pub(crate) const CALLER: &str =
     ORDER BY replaced_at IS NOT NULL, replaced_at DESC";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
-/// A stopped account begins anew: another apId, no isskey.
+/// A stopped account begins anew, and one whose improvement plan was accepted: another apId,
+/// no isskey.
 const OPEN_ACCOUNT: &str = "INSERT INTO accounts
-    (ubn, company_name, host_address, contact_name, landline, mobile, email, status, ap_id, approved_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9)
+    (ubn, company_name, host_address, contact_name, landline, mobile, email, status, ap_id,
+     approved_at, status_since)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'active', ?8, ?9, ?9)
     ON CONFLICT (ubn) DO UPDATE SET company_name = excluded.company_name,
         host_address = excluded.host_address, contact_name = excluded.contact_name,
         landline = excluded.landline, mobile = excluded.mobile, email = excluded.email,
         status = excluded.status, ap_id = excluded.ap_id, approved_at = excluded.approved_at,
+        status_since = excluded.status_since, status_reason = '', plan_accepted_at = NULL,
         iss_key_digest = NULL, iss_key_sealed = NULL
-        WHERE accounts.status = 'stopped'
+        WHERE accounts.status = 'stopped' OR accounts.plan_accepted_at IS NOT NULL
     RETURNING ubn";
 const CHANGE_DATA: &str = "UPDATE accounts SET company_name = ?2, host_address = ?3,
     contact_name = ?4, landline = ?5, mobile = ?6, email = ?7
     WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
 const CHANGE_ADDRESS: &str = "UPDATE accounts SET host_address = ?2
     WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
-const STOP: &str =
-    "UPDATE accounts SET status = 'stopped' WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+const STOP: &str = "UPDATE accounts SET status = 'stopped', status_since = ?2, status_reason = ''
+    WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
 /// Former ones that may still be used end then instead.
 const END_FORMER_CERTIFICATES: &str =
     "UPDATE certificates SET replaced_at = ?3 WHERE ubn = ?1 AND replaced_at > ?2";
@@ -200,10 +208,12 @@ impl<D: Database> Cases<D> {
                 one(self.0.execute(CHANGE_ADDRESS, &address)?)?;
             }
             CaseKind::ApiStop => {
-                one(self.0.execute(STOP, &[ubn.as_str().into()])?)?;
+                one(self.0.execute(STOP, &[ubn.as_str().into(), now.into()])?)?;
             }
-            // Never under review (a constraint of the schema).
-            CaseKind::CertificateUpload => return Err(StoreError::Conflict),
+            // Never under review (a constraint of the schema); and by two officers only.
+            CaseKind::CertificateUpload | CaseKind::ImprovementPlan => {
+                return Err(StoreError::Conflict);
+            }
         }
         Ok(())
     }
@@ -335,6 +345,8 @@ fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
         iss_key: if row.is_null(10) { None } else { Some(Sealed(row.blob(10)?.to_vec())) },
         certificate,
         former_ends_at: row.optional_instant(14)?,
+        status_since: row.instant(15)?,
+        status_reason: row.text(16)?.to_owned(),
     })
 }
 

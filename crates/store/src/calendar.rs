@@ -1,8 +1,11 @@
 //! The office calendar.
 
-use domain::OfficeCalendar;
+use domain::{Act, Actor, OfficeCalendar};
+use jiff::Timestamp;
 use jiff::civil::Date;
+use serde_json::json;
 
+use crate::audit::Deed;
 use crate::{Cases, Database, StoreError};
 
 const DAYS: &str = "SELECT day, working, by_hand FROM calendar_days";
@@ -30,6 +33,23 @@ impl<D: Database> Cases<D> {
             }
         }
         Ok(calendar)
+    }
+
+    /// A day that somebody says something of, with the log. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_day(
+        &self,
+        day: Date,
+        working: bool,
+        note: &str,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.put_calendar_day(day, working, note, true)?;
+        let details = json!({ "day": day.to_string(), "working": working, "note": note });
+        self.log(&Deed::new(by, Act::DaySet, now).with(details))
     }
 
     /// Says of one day whether the offices work. What was said by hand, a calendar that is

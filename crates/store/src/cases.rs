@@ -1,14 +1,15 @@
-//! Cases, the applications behind them, and their events.
+//! Cases and the applications behind them, as their applicants make and see them.
 
 use domain::{
-    Actor, Agreement, Case, CaseId, CaseKind, CaseState, CertificateUpload, Receipt, RocDateTime,
-    Standing, Submission, Ubn,
+    Act, Actor, Agreement, Case, CaseId, CaseKind, CaseState, CertificateUpload, Ground, Receipt,
+    ReviewClock, RocDateTime, Standing, Submission, Ubn, UnderReview,
 };
 use jiff::Timestamp;
 use pki::{Judgement, Purpose};
 
+use crate::audit::Deed;
 use crate::database::one;
-use crate::{Cases, Database, Row, StoreError, Value};
+use crate::{Cases, Database, Row, StoreError};
 
 /// A case with everything that its applicant and an officer see.
 #[derive(Clone, Debug)]
@@ -35,9 +36,36 @@ pub struct CaseRow {
     pub reason: String,
     /// The name in the certificate that signed.
     pub signer_name: String,
+    /// Which of its applications this is, from 1.
+    pub version: i64,
+    /// Codes of the grounds of its decision.
+    pub grounds: Vec<Ground>,
+    /// The officer who has it.
+    pub assigned_to: Option<i64>,
+    /// That officer's name.
+    pub assigned_name: Option<String>,
+    /// Why a supervisor is to look at it.
+    pub second_look: Option<String>,
+    /// When its decision is due.
+    pub clock: ReviewClock,
 }
 
 impl CaseRow {
+    /// What stands in the way of an officer's acts.
+    pub fn under_review(&self) -> UnderReview {
+        UnderReview {
+            state: self.case.state,
+            kind: self.case.kind,
+            assigned_to: self.assigned_to,
+            waiting: self.waiting_since().is_some(),
+        }
+    }
+
+    /// Since when the applicant's answer is waited for.
+    pub fn waiting_since(&self) -> Option<Timestamp> {
+        self.clock.pauses.iter().find(|(_, end)| end.is_none()).map(|(from, _)| *from)
+    }
+
     /// The receipt, which the applicant can see again at any time.
     pub fn receipt(&self) -> Receipt {
         let Case { id, ubn, kind, state, submitted_at } = self.case.clone();
@@ -78,64 +106,78 @@ pub struct Evidence<'a> {
 
 const STANDING: &str = "SELECT
     (SELECT status FROM accounts WHERE ubn = ?1),
-    EXISTS (SELECT 1 FROM cases WHERE ubn = ?1 AND state = 'accepted')";
+    EXISTS (SELECT 1 FROM cases WHERE ubn = ?1 AND state = 'accepted'),
+    (SELECT plan_accepted_at FROM accounts WHERE ubn = ?1)";
+const ASKED: &str = "SELECT cases.id, cases.kind FROM cases JOIN questions ON case_id = cases.id
+    WHERE ubn = ?1 AND state = 'accepted' AND closed_at IS NULL";
 /// A record as it is kept.
 pub(crate) fn json(record: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|error| StoreError::Driver(error.to_string()))
 }
 
 const INSERT_CASE: &str =
-    "INSERT INTO cases (id, ubn, kind, state, submitted_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    "INSERT INTO cases (id, ubn, kind, state, submitted_at, version, review_days)
+    VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)";
 const INSERT_APPLICATION: &str = "INSERT INTO applications
     (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
      notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data,
-     judgement)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+     judgement, version, received_at)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, version, ?17
+    FROM cases WHERE id = ?1";
 /// The data on file stand on the receipt of an upload (figure 12).
 const INSERT_UPLOAD: &str = "INSERT INTO applications
     (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
      notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data,
-     judgement)
+     judgement, version, received_at)
     SELECT ?1, company_name, host_address, contact_name, landline, mobile, email, ?2,
-           ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11 FROM accounts WHERE ubn = ?10
+           ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11, 1, ?12 FROM accounts WHERE ubn = ?10
     RETURNING case_id";
 const BY_CHALLENGE: &str =
     "SELECT case_id FROM applications WHERE challenge = ?1 AND signed_data = ?2";
-const EVIDENCE: &str = "SELECT signed_data, judgement FROM applications WHERE case_id = ?1";
-const INSERT_EVENT: &str =
-    "INSERT INTO case_events (case_id, at, actor, event) VALUES (?1, ?2, ?3, ?4)";
-const OF_COMPANY: &str = "SELECT id, ubn, kind, state, submitted_at, decided_at, result,
-    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name
-    FROM cases JOIN applications ON case_id = id
-    WHERE ubn = ?1
-    ORDER BY submitted_at DESC, (SELECT min(case_events.id) FROM case_events WHERE case_id = cases.id) DESC";
-const BY_ID: &str = "SELECT cases.id, ubn, kind, state, submitted_at, decided_at, result,
-    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name
-    FROM cases JOIN applications ON case_id = cases.id
-    WHERE cases.id = ?1";
-const UNDER_REVIEW: &str = "SELECT cases.id, ubn, kind, state, submitted_at, decided_at, result,
-    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name
-    FROM cases JOIN applications ON case_id = cases.id
-    WHERE state = 'accepted' ORDER BY submitted_at LIMIT 200";
+const EVIDENCE: &str = "SELECT signed_data, judgement FROM applications WHERE case_id = ?1
+    ORDER BY version DESC LIMIT 1";
+/// What [`case_row`] reads.
+macro_rules! case_select {
+    () => {
+        "SELECT cases.id, ubn, kind, state, submitted_at, decided_at, result,
+    company_name, host_address, contact_name, landline, mobile, email, reason, signer_name,
+    cases.version, grounds, assigned_to, (SELECT name FROM officers WHERE officers.id = assigned_to),
+    second_look, review_days + extension_days,
+    (SELECT json_group_array(json_array(asked_at, closed_at)) FROM questions WHERE case_id = cases.id)
+    FROM cases JOIN applications ON case_id = cases.id AND applications.version = cases.version "
+    };
+}
+pub(crate) use case_select;
+const OF_COMPANY: &str = concat!(
+    case_select!(),
+    "WHERE ubn = ?1 ORDER BY submitted_at DESC,
+    (SELECT min(place) FROM audit_log WHERE audit_log.case_id = cases.id) DESC"
+);
+const BY_ID: &str = concat!(case_select!(), "WHERE cases.id = ?1");
+const NEXT_VERSION: &str = "UPDATE cases SET version = version + 1
+    WHERE id = ?1 AND ubn = ?2 AND state = 'accepted' RETURNING version";
+const ANSWER: &str = "UPDATE questions SET closed_at = ?2, version = ?3
+    WHERE case_id = ?1 AND closed_at IS NULL RETURNING id";
+const CLOSE_QUESTION: &str =
+    "UPDATE questions SET closed_at = ?2 WHERE case_id = ?1 AND closed_at IS NULL";
 const CANCEL: &str = "UPDATE cases SET state = 'cancelled'
     WHERE id = ?1 AND ubn = ?2 AND state = 'accepted' RETURNING id";
-const DECIDE: &str = "UPDATE cases SET state = ?2, decided_at = ?3, decided_by = ?4, result = ?5
-    WHERE id = ?1 AND state = 'accepted' RETURNING id";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     STANDING,
+    ASKED,
     INSERT_CASE,
     INSERT_APPLICATION,
     INSERT_UPLOAD,
     BY_CHALLENGE,
     EVIDENCE,
-    INSERT_EVENT,
     OF_COMPANY,
     BY_ID,
-    UNDER_REVIEW,
+    NEXT_VERSION,
+    ANSWER,
+    CLOSE_QUESTION,
     CANCEL,
-    DECIDE,
 ];
 
 impl<D: Database> Cases<D> {
@@ -150,10 +192,24 @@ impl<D: Database> Cases<D> {
         } else {
             Some(row.parsed(0, "account status", domain::AccountStatus::from_name)?)
         };
-        Ok(Standing { account, open_case: row.integer(1)? == 1 })
+        let asked = self.0.execute(ASKED, &[ubn.as_str().into()])?;
+        let asked = match asked.first() {
+            None => None,
+            Some(row) => Some((
+                row.parsed(0, "case id", CaseId::parse)?,
+                row.parsed(1, "case kind", CaseKind::from_name)?,
+            )),
+        };
+        Ok(Standing {
+            account,
+            open_case: row.integer(1)? == 1,
+            asked,
+            plan_accepted: !row.is_null(2),
+        })
     }
 
-    /// Keeps an application. Inside a transaction.
+    /// Keeps an application, or the answer to a question (補件) as the next version of one.
+    /// Inside a transaction. `review_days`: working days for the review.
     ///
     /// # Errors
     /// [`StoreError::OpenCase`] when a case is under way; errors of the challenge.
@@ -161,10 +217,24 @@ impl<D: Database> Cases<D> {
         &self,
         submission: &Submission,
         evidence: Evidence<'_>,
+        review_days: u16,
     ) -> Result<(), StoreError> {
         let Submission { case, application, .. } = submission;
         self.consume(case, evidence)?;
-        self.insert_case(case)?;
+        let at = case.submitted_at;
+        let act = match application.answers {
+            None => {
+                self.insert_case(case, review_days)?;
+                Act::Submitted
+            }
+            Some(id) => {
+                let id = id.to_string();
+                let next = [id.as_str().into(), case.ubn.as_str().into()];
+                let version = one(self.0.execute(NEXT_VERSION, &next)?)?.integer(0)?;
+                one(self.0.execute(ANSWER, &[id.into(), at.into(), version.into()])?)?;
+                Act::Answered
+            }
+        };
         let Agreement { notice, rules } = application.agreed.clone();
         self.0.execute(
             INSERT_APPLICATION,
@@ -185,9 +255,10 @@ impl<D: Database> Cases<D> {
                 evidence.challenge.into(),
                 evidence.signed_data.into(),
                 json(evidence.judgement)?.into(),
+                at.into(),
             ],
         )?;
-        self.record(case, &Actor::Applicant(case.ubn), "submitted", case.submitted_at)
+        self.log(&Deed::new(Actor::Applicant(case.ubn), act, at).on_case(case.id, case.ubn))
     }
 
     /// Keeps the case of a certificate upload. Inside the upload's transaction.
@@ -201,7 +272,8 @@ impl<D: Database> Cases<D> {
     ) -> Result<(), StoreError> {
         let case = &upload.case;
         self.consume(case, evidence)?;
-        self.insert_case(case)?;
+        // It is never reviewed.
+        self.insert_case(case, 1)?;
         let Agreement { notice, rules } = upload.agreed.clone();
         one(self.0.execute(
             INSERT_UPLOAD,
@@ -217,9 +289,11 @@ impl<D: Database> Cases<D> {
                 evidence.signed_data.into(),
                 case.ubn.as_str().into(),
                 json(evidence.judgement)?.into(),
+                case.submitted_at.into(),
             ],
         )?)?;
-        self.record(case, &Actor::Applicant(case.ubn), "uploaded", case.submitted_at)
+        let deed = Deed::new(Actor::Applicant(case.ubn), Act::Uploaded, case.submitted_at);
+        self.log(&deed.on_case(case.id, case.ubn))
     }
 
     /// The case of this company that this very message has opened already: a page that lost
@@ -258,13 +332,14 @@ impl<D: Database> Cases<D> {
         self.consume_challenge(challenge, purpose, origin, Some(case.ubn), case.submitted_at)
     }
 
-    fn insert_case(&self, case: &Case) -> Result<(), StoreError> {
+    fn insert_case(&self, case: &Case, review_days: u16) -> Result<(), StoreError> {
         let parameters = [
             case.id.to_string().into(),
             case.ubn.as_str().into(),
             case.kind.name().into(),
             case.state.name().into(),
             case.submitted_at.into(),
+            i64::from(review_days).into(),
         ];
         match self.0.execute(INSERT_CASE, &parameters) {
             Err(StoreError::Unique(columns)) if columns.contains("cases.ubn") => {
@@ -272,22 +347,6 @@ impl<D: Database> Cases<D> {
             }
             other => other.map(drop),
         }
-    }
-
-    fn record(
-        &self,
-        case: &Case,
-        actor: &Actor,
-        event: &'static str,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let actor = match actor {
-            Actor::Applicant(ubn) => format!("applicant:{ubn}"),
-            Actor::Officer(id) => format!("officer:{id}"),
-        };
-        let parameters: [Value; 4] =
-            [case.id.to_string().into(), at.into(), actor.into(), event.into()];
-        self.0.execute(INSERT_EVENT, &parameters).map(drop)
     }
 
     /// A company's cases, newest first.
@@ -317,58 +376,45 @@ impl<D: Database> Cases<D> {
         })
     }
 
-    /// Cases that wait for a decision, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn under_review(&self) -> Result<Vec<CaseRow>, StoreError> {
-        self.0.execute(UNDER_REVIEW, &[])?.iter().map(case_row).collect()
-    }
-
     /// Keeps a cancellation. Inside a transaction.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the case is no longer open.
     pub fn keep_cancellation(&self, cancelled: &Case, now: Timestamp) -> Result<(), StoreError> {
+        self.close_question(cancelled.id, now)?;
         let parameters = [cancelled.id.to_string().into(), cancelled.ubn.as_str().into()];
         one(self.0.execute(CANCEL, &parameters)?)?;
-        self.record(cancelled, &Actor::Applicant(cancelled.ubn), "cancelled", now)
+        let deed = Deed::new(Actor::Applicant(cancelled.ubn), Act::Cancelled, now);
+        self.log(&deed.on_case(cancelled.id, cancelled.ubn))
     }
 
-    /// Keeps an officer's decision. Inside a transaction, with what it brings about.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] when somebody else was faster.
-    pub fn keep_decision(
-        &self,
-        decided: &Case,
-        officer: i64,
-        result: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        one(self.0.execute(
-            DECIDE,
-            &[
-                decided.id.to_string().into(),
-                decided.state.name().into(),
-                now.into(),
-                officer.into(),
-                result.into(),
-            ],
-        )?)?;
-        let event = if decided.state == CaseState::Approved { "approved" } else { "rejected" };
-        self.record(decided, &Actor::Officer(officer), event, now)
+    /// A question that is open is no longer needed. Inside a transaction.
+    pub(crate) fn close_question(&self, id: CaseId, now: Timestamp) -> Result<(), StoreError> {
+        self.0.execute(CLOSE_QUESTION, &[id.to_string().into(), now.into()]).map(drop)
     }
 }
 
-fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
+pub(crate) fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
+    let pauses: Vec<(i64, Option<i64>)> =
+        row.parsed(21, "questions", |text| serde_json::from_str(text).ok())?;
+    let instant = |second: i64| {
+        Timestamp::from_second(second)
+            .map_err(|_| StoreError::Inconsistent { what: "instant", found: second.to_string() })
+    };
+    let pause = |(from, to): (i64, Option<i64>)| Ok((instant(from)?, to.map(instant).transpose()?));
+    let pauses = pauses.into_iter().map(pause).collect::<Result<_, StoreError>>()?;
+    let grounds = match row.is_null(16) {
+        true => Vec::new(),
+        false => row.parsed(16, "grounds", |text| serde_json::from_str(text).ok())?,
+    };
+    let submitted_at = row.instant(4)?;
     Ok(CaseRow {
         case: Case {
             id: row.parsed(0, "case id", CaseId::parse)?,
             ubn: row.parsed(1, "統一編號", |text| text.parse().ok())?,
             kind: row.parsed(2, "case kind", CaseKind::from_name)?,
             state: row.parsed(3, "case state", CaseState::from_name)?,
-            submitted_at: row.instant(4)?,
+            submitted_at,
         },
         decided_at: row.optional_instant(5)?,
         result: row.optional_text(6)?,
@@ -380,5 +426,15 @@ fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
         email: row.text(12)?.to_owned(),
         reason: row.text(13)?.to_owned(),
         signer_name: row.text(14)?.to_owned(),
+        version: row.integer(15)?,
+        grounds,
+        assigned_to: row.optional_integer(17)?,
+        assigned_name: row.optional_text(18)?,
+        second_look: row.optional_text(19)?,
+        clock: ReviewClock {
+            submitted_at,
+            days: u16::try_from(row.integer(20)?).unwrap_or(u16::MAX),
+            pauses,
+        },
     })
 }

@@ -68,6 +68,11 @@ impl Row {
         }
     }
 
+    /// An INTEGER or NULL.
+    pub(crate) fn optional_integer(&self, index: usize) -> Result<Option<i64>, StoreError> {
+        if self.is_null(index) { Ok(None) } else { self.integer(index).map(Some) }
+    }
+
     /// A TEXT.
     pub(crate) fn text(&self, index: usize) -> Result<&str, StoreError> {
         match self.0.get(index) {

@@ -35,6 +35,12 @@ pub enum StoreError {
     /// No such case for this company.
     #[error("no such case")]
     CaseNotFound,
+    /// The letter waits to be sent anyway, or is none.
+    #[error("no letter that could be sent again")]
+    LetterQueued,
+    /// The account is not in the state that the change starts from.
+    #[error("the account is in another state")]
+    AccountState,
     /// [WARNING-02].
     #[error("a case is under way")]
     OpenCase,
@@ -68,6 +74,8 @@ impl Coded for StoreError {
             Self::ChallengeExpired => Code::ChallengeExpired,
             Self::ChallengeUsed => Code::ChallengeUsed,
             Self::CaseNotFound => Code::CaseNotFound,
+            Self::LetterQueued => Code::NotFound,
+            Self::AccountState => Code::AccountState,
             Self::OpenCase => Code::OpenCaseExists,
             Self::CertificateBound => Code::UploadBoundElsewhere,
         }

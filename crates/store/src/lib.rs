@@ -10,26 +10,35 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod calendar;
 mod cases;
 mod challenges;
 mod database;
 mod error;
+mod letters;
+mod lifecycle;
 #[cfg(feature = "native")]
 pub mod native;
 mod officers;
 mod register;
+mod review;
 mod revocation;
 pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
 
 pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
+pub use audit::{Deed, LogRow, leaf_hash};
 pub use cases::{CaseRow, Evidence};
 pub use challenges::IssuedChallenge;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
+pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter};
+pub use lifecycle::{ProposalRow, ProposedAct};
+pub use officers::NewOfficer;
 pub use register::IdCardRow;
+pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, TakeError, Taken, take_list};
 
 /// Cases, accounts, officers and challenges.
@@ -49,10 +58,14 @@ pub struct Revocation<D>(pub D);
 pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
     let cases = [
         accounts::STATEMENTS,
+        audit::STATEMENTS,
         calendar::STATEMENTS,
         cases::STATEMENTS,
         challenges::STATEMENTS,
+        letters::STATEMENTS,
+        lifecycle::STATEMENTS,
         officers::STATEMENTS,
+        review::STATEMENTS,
     ];
     let mut all: Vec<_> =
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();

@@ -1,10 +1,27 @@
 //! Officers: who may do what behind the counter.
 
-use domain::{Officer, Role, Ubn};
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use domain::{Act, Actor, Officer, Role, Ubn};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::audit::Deed;
 use crate::database::one;
 use crate::{Cases, Database, StoreError};
+
+/// A person as the list names them.
+#[derive(Clone, Copy, Debug)]
+pub struct NewOfficer<'a> {
+    /// Serial number in the subject of the citizen certificate.
+    pub subject_serial: &'a str,
+    /// For the page's head.
+    pub name: &'a str,
+    /// What the person may do.
+    pub role: Role,
+    /// The company that the person has to do with.
+    pub own_company: Option<Ubn>,
+}
 
 const FIND: &str = "SELECT id, name, role, own_company FROM officers
     WHERE subject_serial = ?1 AND removed_at IS NULL";
@@ -16,10 +33,13 @@ const ADD: &str = "INSERT INTO officers (subject_serial, name, role, own_company
         own_company = excluded.own_company, removed_at = NULL
     RETURNING id, name, role, own_company";
 const REMOVE: &str = "UPDATE officers SET removed_at = ?2
-    WHERE subject_serial = ?1 AND removed_at IS NULL RETURNING id";
+    WHERE id = ?1 AND removed_at IS NULL RETURNING id";
+const LIST: &str = "SELECT id, name, role, own_company FROM officers
+    WHERE removed_at IS NULL ORDER BY name, id";
+const NAMES: &str = "SELECT id, name FROM officers";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, ADD, REMOVE];
+pub(crate) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, ADD, REMOVE, LIST, NAMES];
 
 impl<D: Database> Cases<D> {
     /// The officer with this citizen certificate subject.
@@ -38,34 +58,54 @@ impl<D: Database> Cases<D> {
         self.0.execute(FIND_BY_ID, &[id.into()])?.first().map(officer).transpose()
     }
 
-    /// Puts a person on the list, or changes what the list says.
+    /// Everybody on the list.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn officers(&self) -> Result<Vec<Officer>, StoreError> {
+        self.0.execute(LIST, &[])?.iter().map(officer).collect()
+    }
+
+    /// The names of everybody who ever was on the list, by id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn officer_names(&self) -> Result<BTreeMap<i64, String>, StoreError> {
+        let rows = self.0.execute(NAMES, &[])?;
+        rows.iter().map(|row| Ok((row.integer(0)?, row.text(1)?.to_owned()))).collect()
+    }
+
+    /// Puts a person on the list, or changes what the list says. Inside a transaction.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn add_officer(
         &self,
-        subject_serial: &str,
-        name: &str,
-        role: Role,
-        own_company: Option<Ubn>,
+        new: NewOfficer<'_>,
+        by: Actor,
         now: Timestamp,
     ) -> Result<Officer, StoreError> {
         let parameters = [
-            subject_serial.into(),
-            name.into(),
-            role.name().into(),
-            own_company.as_ref().map(Ubn::as_str).into(),
+            new.subject_serial.into(),
+            new.name.into(),
+            new.role.name().into(),
+            new.own_company.as_ref().map(Ubn::as_str).into(),
             now.into(),
         ];
-        officer(&one(self.0.execute(ADD, &parameters)?)?)
+        let added = officer(&one(self.0.execute(ADD, &parameters)?)?)?;
+        let details = json!({ "officer": added.id, "role": added.role.name() });
+        self.log(&Deed::new(by, Act::OfficerAdded, now).with(details))?;
+        Ok(added)
     }
 
-    /// Takes a person off the list.
+    /// Takes a person off the list. Inside a transaction.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the person is not on it.
-    pub fn remove_officer(&self, subject_serial: &str, now: Timestamp) -> Result<(), StoreError> {
-        one(self.0.execute(REMOVE, &[subject_serial.into(), now.into()])?).map(drop)
+    pub fn remove_officer(&self, id: i64, by: Actor, now: Timestamp) -> Result<(), StoreError> {
+        one(self.0.execute(REMOVE, &[id.into(), now.into()])?)?;
+        let details = json!({ "officer": id });
+        self.log(&Deed::new(by, Act::OfficerRemoved, now).with(details))
     }
 }
 

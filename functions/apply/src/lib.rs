@@ -3,8 +3,10 @@
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use domain::letter::Subject;
 use domain::{
-    ApplyError, CaseId, Edition, IssKey, Receipt, RocDate, SubmissionContext, UploadRefused,
+    ApplyError, CaseId, Edition, Ground, IssKey, Receipt, RocDate, RocDay, SubmissionContext,
+    UploadRefused,
 };
 use http::{Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
@@ -12,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{CaseRow, Cases, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction};
+use store::{
+    CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction,
+};
 use web::{CheckableReceipt, Problem, Reply, SignedRequest};
 
 #[http_service]
@@ -46,6 +50,8 @@ async fn route(request: Request) -> Result<Reply, Problem> {
 struct StandingReply {
     open_case: bool,
     offered: Vec<Offer>,
+    /// What the company was asked for, and has not answered yet.
+    asked: Option<Asked>,
 }
 
 #[derive(Serialize)]
@@ -54,16 +60,56 @@ struct Offer {
     word: &'static str,
 }
 
-/// 申請事項 that the company may choose from now (A3).
+/// What the company was asked for, and the application as it stands: what the form of the
+/// answer is filled with.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    #[serde(flatten)]
+    receipt: Receipt,
+    contact_name: String,
+    grounds: Vec<AskedGround>,
+    text: String,
+    /// The last day for the answer, `112/11/17`.
+    until: Option<String>,
+}
+
+#[derive(Serialize)]
+struct AskedGround {
+    field: &'static str,
+    word: &'static str,
+}
+
+/// 申請事項 that the company may choose from now (A3), or what it was asked for.
 async fn standing(request: &Request) -> Result<Reply, Problem> {
     let ubn = web::require_company(request.headers(), web::now()).await?;
-    let standing = Cases(store::spin::open(Label::Cases)?).standing(ubn)?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let standing = cases.standing(ubn)?;
     let offered = standing
         .offered(web::edition().await?)
         .iter()
         .map(|kind| Offer { kind: *kind, word: kind.word() });
-    let reply = StandingReply { open_case: standing.open_case, offered: offered.collect() };
+    let asked = match standing.asked {
+        None => None,
+        Some((id, _)) => asked(&cases, id)?,
+    };
+    let reply = StandingReply { open_case: standing.open_case, offered: offered.collect(), asked };
     Ok(web::json(StatusCode::OK, &reply))
+}
+
+fn asked(cases: &Cases<impl Database>, id: CaseId) -> Result<Option<Asked>, Problem> {
+    let row = cases.case(id)?;
+    let Some(question) = cases.questions(id)?.pop() else { return Ok(None) };
+    let calendar = cases.calendar()?;
+    let until = calendar.nth_working_day_after(question.asked_at, question.answer_days);
+    let ground = |ground: Ground| AskedGround { field: ground.field(), word: ground.word() };
+    Ok(Some(Asked {
+        receipt: row.receipt(),
+        contact_name: row.contact_name,
+        grounds: question.grounds.into_iter().map(ground).collect(),
+        text: question.text,
+        until: until.map(|day| RocDay(day).to_string()),
+    }))
 }
 
 #[derive(Serialize)]
@@ -230,9 +276,15 @@ async fn apply(request: Request) -> Result<Reply, Problem> {
         return Ok(signed.answer(StatusCode::OK, known.receipt()));
     }
     let submission = domain::submit(&signed.proof, &signed.input, &signed.context(&cases)?)?;
-    cases.keep_submission(&submission, signed.evidence())?;
+    cases.keep_submission(&submission, signed.evidence(), signed.edition.review_days())?;
+    let row = cases.case(submission.case.id)?;
+    if submission.application.answers.is_none() {
+        let subject = Subject::Received { expected: row.clock.due(&cases.calendar()?) };
+        let content = Content { grounds: &[], text: "", edited: None, origin: &signed.origin };
+        cases.write_case_letter(&row, subject, content, signed.now)?;
+    }
     transaction.commit()?;
-    Ok(signed.answer(StatusCode::CREATED, submission.receipt()))
+    Ok(signed.answer(StatusCode::CREATED, row.receipt()))
 }
 
 async fn upload(request: Request) -> Result<Reply, Problem> {

@@ -4,7 +4,7 @@
 mod guide;
 
 use domain::{
-    AccountStatus, Case, CaseId, CaseState, Code, Edition, IssKey, OfficeCalendar, RocDate,
+    AccountStatus, Case, CaseId, CaseState, Code, Ground, IssKey, OfficeCalendar, RocDate,
     RocDateTime, RocDay, TAIPEI,
 };
 use http::{Method, StatusCode};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{AccountRow, CaseRow, Cases};
+use store::{AccountRow, CaseRow, Cases, QuestionRow};
 use web::{CheckableReceipt, Problem, Reply};
 
 #[http_service]
@@ -60,6 +60,10 @@ struct AccountView {
     not_after: Option<String>,
     status: &'static str,
     status_word: &'static str,
+    /// Since when, `112/11/17`.
+    status_since: String,
+    /// Why, where that has to be said.
+    status_reason: String,
     /// The warning that is due for the certificate: days before its end, 0 when it is over.
     expiry_warning: Option<i64>,
     /// The last day on which a former certificate may be used as well, `112/11/17`.
@@ -85,6 +89,19 @@ struct CaseView {
     expected_by: Option<String>,
     /// Whether the office calendar is known up to that day, so that holidays count.
     holidays_known: bool,
+    /// The grounds of a refusal, in words.
+    grounds: Vec<&'static str>,
+    /// What the company is asked for now.
+    question: Option<QuestionView>,
+}
+
+/// 補件: the clock stands still until it is answered.
+#[derive(Serialize)]
+struct QuestionView {
+    grounds: Vec<&'static str>,
+    text: String,
+    /// The last day for the answer, `112/11/17`.
+    until: Option<String>,
 }
 
 async fn progress(request: &Request) -> Result<Reply, Problem> {
@@ -96,13 +113,21 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
         None => None,
     };
     let rows = cases.cases_of(ubn)?;
-    let (edition, calendar) = (web::edition().await?, cases.calendar()?);
+    let calendar = cases.calendar()?;
+    let mut views = Vec::new();
+    for row in &rows {
+        let question = match row.waiting_since() {
+            None => None,
+            Some(_) => cases.questions(row.case.id)?.pop(),
+        };
+        views.push(case_view(row, question, &calendar, now));
+    }
     let reply = Progress {
         ubn: ubn.to_string(),
         account,
         queried_at: RocDateTime(now).to_string(),
         count: rows.len(),
-        cases: rows.iter().map(|row| case_view(row, edition, &calendar, now)).collect(),
+        cases: views,
     };
     Ok(web::json(StatusCode::OK, &reply))
 }
@@ -128,6 +153,8 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
         not_after: certificate.as_ref().map(|row| RocDate(row.not_after).to_string()),
         status: account.status.name(),
         status_word: account.status.word(),
+        status_since: RocDay(TAIPEI.to_datetime(row.status_since).date()).to_string(),
+        status_reason: row.status_reason,
         expiry_warning: certificate_ends
             .filter(|_| in_use)
             .and_then(|end| domain::expiry_warning(end, now)),
@@ -145,14 +172,15 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
 
 fn case_view(
     row: &CaseRow,
-    edition: Edition,
+    question: Option<QuestionRow>,
     calendar: &OfficeCalendar,
     now: jiff::Timestamp,
 ) -> CaseView {
     let Case { state, submitted_at, .. } = row.case;
+    let words = |grounds: &[Ground]| grounds.iter().map(|ground| ground.word()).collect();
     let expected = Some(state)
         .filter(|state| *state == CaseState::Accepted)
-        .and_then(|_| calendar.nth_working_day_after(submitted_at, edition.review_days()));
+        .and_then(|_| row.clock.due(calendar));
     let submitted = TAIPEI.to_datetime(submitted_at).date();
     let until = Case::cancellable_until(&row.case).filter(|until| *until >= now);
     CaseView {
@@ -162,6 +190,14 @@ fn case_view(
         cancellable_until: until.map(|until| until.to_string()),
         expected_by: expected.map(|day| RocDay(day).to_string()),
         holidays_known: expected.is_some_and(|day| calendar.covers(submitted, day)),
+        grounds: words(&row.grounds),
+        question: question.map(|question| QuestionView {
+            grounds: words(&question.grounds),
+            until: calendar
+                .nth_working_day_after(question.asked_at, question.answer_days)
+                .map(|day| RocDay(day).to_string()),
+            text: question.text,
+        }),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Agreement, Code, Edition, SignedIn, Ubn};
+use domain::{Act, Actor, Agreement, Code, Edition, SignedIn, Ubn};
 use http::{Method, StatusCode, header};
 use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Cases, Revocation};
+use store::{Cases, Deed, Revocation, Transaction};
 use web::{Problem, Reply, Session, SignedRequest, Who};
 
 #[http_service]
@@ -124,15 +124,24 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let proof = web::confirm(signature, &lists, now).await?;
     let input = domain::signed_input(&proof, &origin, Purpose::SignIn)?;
     let signed_in = domain::sign_in(&input.document, proof.credential())?;
-    let cases = Cases(store::spin::open(Label::Cases)?);
-    let who = match signed_in {
-        SignedIn::Company { ubn, name } => Who::Company { ubn, name },
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let (who, actor) = match signed_in {
+        SignedIn::Company { ubn, name } => (Who::Company { ubn, name }, Actor::Applicant(ubn)),
         SignedIn::Citizen { subject_serial } => {
             let officer = cases.officer(&subject_serial)?.ok_or(Code::OfficerUnknown)?;
-            Who::Officer { id: officer.id, name: officer.name }
+            let id = officer.id;
+            (Who::Officer { id, name: officer.name }, Actor::Officer(id))
         }
     };
     cases.consume_challenge(&input.challenge, Purpose::SignIn, &origin, None, now)?;
+    let mut deed = Deed::new(actor, Act::SignedIn, now);
+    if let Actor::Applicant(ubn) = actor {
+        deed = deed.on_company(ubn);
+    }
+    cases.log(&deed)?;
+    transaction.commit()?;
     Session::end(&headers).await?;
     let (session, cookie) = Session::start(who, now).await?;
     let mut reply = web::json(StatusCode::CREATED, &session);

@@ -209,8 +209,7 @@ impl Desk {
     pub fn decides(&self, id: &str, decision: &str, result: &str) -> anyhow::Result<()> {
         let mut visitor = self.visitor();
         visitor.sign_in_as_officer(&CardSigner::new(self.dir.join("cards"), "officer"))?;
-        let body = json!({ "decision": decision, "result": result });
-        visitor.post(&format!("/api/review/cases/{id}/decision"), &body)?.expect(200)?;
+        visitor.decide(id, decision, result)?.expect(200)?;
         Ok(())
     }
 

@@ -109,10 +109,7 @@ async fn figure_24_withdrawn() {
     withdraws(&desk).await;
     desk.says("#message.good", "取消成功").await.unwrap();
     desk.shots("withdrawn").await.unwrap();
-    assert_eq!(
-        desk.stored("SELECT count(*) FROM case_events WHERE event = 'cancelled'").unwrap(),
-        "1"
-    );
+    assert_eq!(desk.stored("SELECT count(*) FROM audit_log WHERE act = 'cancelled'").unwrap(), "1");
     finish(desk).await;
 }
 

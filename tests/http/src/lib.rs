@@ -269,13 +269,22 @@ impl TestApp {
         (visitor, card, text(&receipt["serialNumber"]))
     }
 
+    /// Puts whoever has this card's subject on the list, as the operator does.
+    pub fn names(&self, subject_serial: &str, role: &str) {
+        let named = Command::new(project().join("target/release/chayan"))
+            .arg("--data")
+            .arg(self.dir.join("data"))
+            .args(["add-officer", "--subject-serial", subject_serial, "--name", "陳測試"])
+            .args(["--role", role])
+            .output()
+            .expect("chayan (scripts/build)");
+        assert!(named.status.success(), "{}", String::from_utf8_lossy(&named.stderr));
+    }
+
     /// An officer decides a case.
     pub fn decides(&self, id: &str, decision: &str) -> Value {
         self.officer()
-            .post(
-                &format!("/api/review/cases/{id}/decision"),
-                &serde_json::json!({ "decision": decision, "result": "審核結果文字" }),
-            )
+            .decide(id, decision, "審核結果文字")
             .and_then(|answer| answer.expect(200))
             .expect("the decision is kept")
     }

@@ -63,7 +63,7 @@ fn of_64_parallel_applications_one_is_accepted() {
     });
     assert_eq!((accepted, refused.count()), (1, 63));
     assert_eq!(app.count("default", "SELECT count(*) FROM cases"), 1);
-    assert_eq!(app.count("default", "SELECT count(*) FROM case_events"), 1);
+    assert_eq!(app.count("default", "SELECT count(*) FROM audit_log WHERE act = 'submitted'"), 1);
 }
 
 #[test]

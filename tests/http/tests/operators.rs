@@ -114,7 +114,7 @@ fn every_role_may_do_what_it_is_for_and_nothing_else() {
     let body = serde_json::json!({ "decision": "approve", "result": "審核通過" });
     let answer = visitor.post(&decision, &body).unwrap();
     assert_eq!((answer.status, answer.code()), (403, "own-case"));
-    let sql = "UPDATE cases SET state = 'approved', decided_at = 1, result = 'x',
+    let sql = "UPDATE cases SET state = 'approved', decided_at = 1, result = 'x', grounds = '[]',
         decided_by = (SELECT id FROM officers WHERE own_company IS NOT NULL)";
     let refused = app.database("default").execute(sql, []).unwrap_err().to_string();
     assert!(refused.contains("own company"), "{refused}");

@@ -321,6 +321,16 @@ impl Visitor {
         self.post("/api/applications", &body)
     }
 
+    /// Decides a case as an officer; a refusal gives a ground.
+    ///
+    /// # Errors
+    /// When nothing could be sent.
+    pub fn decide(&self, id: &str, decision: &str, result: &str) -> anyhow::Result<Answer> {
+        let grounds: &[&str] = if decision == "reject" { &["legal-basis-missing"] } else { &[] };
+        let body = json!({ "decision": decision, "grounds": grounds, "result": result });
+        self.post(&format!("/api/review/cases/{id}/decision"), &body)
+    }
+
     /// Uploads a certificate file.
     ///
     /// # Errors

@@ -339,13 +339,16 @@ impl Demo {
         for label in Label::ALL {
             store::native::migrate(&open(label)?.connection, label)?;
         }
-        Cases(open(Label::Cases)?).add_officer(
-            OFFICER_SERIAL,
-            &self.officer.name,
-            domain::Role::Officer,
-            None,
-            now,
-        )?;
+        let officer = store::NewOfficer {
+            subject_serial: OFFICER_SERIAL,
+            name: &self.officer.name,
+            role: domain::Role::Officer,
+            own_company: None,
+        };
+        let cases = open(Label::Cases)?;
+        let transaction = Transaction::begin(&cases)?;
+        Cases(&transaction).add_officer(officer, domain::Actor::Operator, now)?;
+        transaction.commit()?;
         let key = DigestKey::from_hex(register_key).context("register key")?;
         let register = open(Label::Register)?;
         let transaction = Transaction::begin(&register)?;
@@ -399,8 +402,7 @@ impl Demo {
             let mut officer = Visitor::new(&demo.origin);
             officer.sign_in_as_officer(&CardSigner::new(&cards, "officer"))?;
             let id = case["serialNumber"].as_str().context("no serial number")?;
-            let decision = serde_json::json!({ "decision": "approve", "result": "審核通過" });
-            officer.post(&format!("/api/review/cases/{id}/decision"), &decision)?.expect(200)?;
+            officer.decide(id, "approve", "審核通過")?.expect(200)?;
         }
         let file = std::fs::read(&demo.system.certificate_file)?;
         let receipt = company.upload(&signer, ubn, &file)?.expect(201)?;

@@ -42,9 +42,7 @@ pub fn play(demo: &Demo, tell: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
     let listed =
         waiting["cases"].as_array().into_iter().flatten().any(|case| case["serialNumber"] == id);
     ensure!(listed, "the case does not wait for review: {waiting}");
-    let decision = serde_json::json!({ "decision": "approve", "result": "審核通過" });
-    let decided =
-        officer.post(&format!("/api/review/cases/{id}/decision"), &decision)?.expect(200)?;
+    let decided = officer.decide(&id, "approve", "審核通過")?.expect(200)?;
     ensure!(decided["stateWord"] == "核准", "decision: {decided}");
     tell("審核 → 核准");
 

@@ -1,0 +1,146 @@
+//! What the audit log says: who did what.
+
+use crate::Ubn;
+
+/// Who did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A company, by its card.
+    Applicant(Ubn),
+    /// Somebody on the list of officers, by the id there.
+    Officer(i64),
+    /// Whoever has the command line on the machine itself.
+    Operator,
+}
+
+impl std::fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Applicant(ubn) => write!(formatter, "applicant:{ubn}"),
+            Self::Officer(id) => write!(formatter, "officer:{id}"),
+            Self::Operator => formatter.write_str("operator"),
+        }
+    }
+}
+
+impl Actor {
+    /// Reads what [`Display`](std::fmt::Display) writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None => (text == "operator").then_some(Self::Operator),
+            Some(("applicant", ubn)) => ubn.parse().ok().map(Self::Applicant),
+            Some(("officer", id)) => id.parse().ok().map(Self::Officer),
+            Some(_) => None,
+        }
+    }
+}
+
+macro_rules! acts {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $word:literal;)*) => {
+        /// Something that was done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Act {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Act {
+            /// Every act.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name in the log.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// In plain words.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+    };
+}
+
+acts! {
+    /// Signed in with a card.
+    SignedIn = "signed-in", "登入";
+    /// An application.
+    Submitted = "submitted", "提出申請";
+    /// A certificate, effective at once.
+    Uploaded = "uploaded", "上傳憑證";
+    /// 取消申請.
+    Cancelled = "cancelled", "取消申請";
+    /// What was asked for, sent.
+    Answered = "answered", "補件";
+    /// A list of cases was looked at.
+    ListRead = "list-read", "查看案件清單";
+    /// A case was looked at.
+    CaseRead = "case-read", "查看案件";
+    /// Taken on.
+    Claimed = "claimed", "領案";
+    /// Given back.
+    Released = "released", "退回待辦";
+    /// Given to somebody.
+    Assigned = "assigned", "指派";
+    /// A note for officers.
+    Noted = "noted", "內部註記";
+    /// A supervisor is to look at it.
+    SecondLook = "second-look", "請主管複核";
+    /// The applicant is asked for more.
+    Asked = "asked", "通知補件";
+    /// The review takes longer.
+    Extended = "extended", "延長審核";
+    /// 核准.
+    Approved = "approved", "核准";
+    /// 駁回.
+    Rejected = "rejected", "駁回";
+    /// A decision is no longer one.
+    SetAside = "set-aside", "撤銷原處分";
+    /// A company's account was looked at.
+    AccountRead = "account-read", "查看帳號";
+    /// 暫停.
+    Suspended = "suspended", "暫停查驗權限";
+    /// No longer 暫停.
+    Resumed = "resumed", "恢復查驗權限";
+    /// Somebody proposes what needs two.
+    Proposed = "proposed", "提請覆核";
+    /// The second person agrees.
+    Endorsed = "endorsed", "覆核同意";
+    /// The second person does not.
+    Declined = "declined", "覆核不同意";
+    /// 註銷.
+    Revoked = "revoked", "註銷查驗權限";
+    /// A letter is to be sent once more.
+    Resent = "resent", "重寄信件";
+    /// On the list of officers.
+    OfficerAdded = "officer-added", "登錄審核人員";
+    /// Off the list of officers.
+    OfficerRemoved = "officer-removed", "移除審核人員";
+    /// A day of the office calendar.
+    DaySet = "day-set", "設定辦公日";
+    /// A year of the office calendar.
+    CalendarImported = "calendar-imported", "匯入辦公日曆";
+}
+
+impl Act {
+    /// The act of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|act| act.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actors_and_acts_come_back() {
+        let company = "12345675".parse().unwrap();
+        for actor in [Actor::Applicant(company), Actor::Officer(7), Actor::Operator] {
+            assert_eq!(Actor::parse(&actor.to_string()), Some(actor));
+        }
+        assert_eq!(Actor::parse("officer:x"), None);
+        for act in Act::ALL {
+            assert_eq!(Act::from_name(act.name()), Some(*act));
+        }
+    }
+}

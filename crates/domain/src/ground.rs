@@ -1,0 +1,125 @@
+//! Grounds (理由): why an application is refused, or what the applicant is asked for. Each is
+//! tied to a field of the form and to the rule that it comes from (notice of 112, rules 2 to 4
+//! and 11).
+
+use serde::{Deserialize, Serialize};
+
+use crate::field::{FieldError, FieldProblem};
+use crate::{Code, Coded};
+
+macro_rules! grounds {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $field:literal, $word:literal, $english:literal;)*) => {
+        /// A ground of a decision or a question.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Ground {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Ground {
+            /// Every ground, in the order of the list.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code in the store and on the wire.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The form's member that it is about; empty when it is about the whole.
+            pub const fn field(self) -> &'static str {
+                match self { $(Self::$variant => $field,)* }
+            }
+
+            /// What the applicant reads.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// The same in English.
+            pub const fn english(self) -> &'static str {
+                match self { $(Self::$variant => $english,)* }
+            }
+        }
+    };
+}
+
+grounds! {
+    /// Rule 4.
+    PurposeMissing = "purpose-missing", "reason", "未敘明須查驗之目的",
+        "The purpose of verification is not stated.";
+    /// Rule 4.
+    LegalBasisMissing = "legal-basis-missing", "reason", "未敘明法規依據（何主管機關及其何項規定）",
+        "The competent authority and its provision are not stated.";
+    /// Rule 4.
+    LegalBasisUnfit = "legal-basis-unfit", "reason", "敘明之法規非查驗之依據",
+        "The provision that is stated is no basis for verification.";
+    /// Rule 4.
+    BusinessUnfit = "business-unfit", "reason", "查驗目的與所營事業項目不符",
+        "The purpose does not fit the registered business.";
+    /// Rule 10.
+    NameDiffers = "name-differs", "companyName", "公司名稱與登記資料不符",
+        "The name is not the registered one.";
+    /// Rule 10.
+    NotRegistered = "not-registered", "ubn", "非現行登記之公司行號",
+        "The company is not on the current register.";
+    /// Rule 3.
+    AddressTaken = "address-taken", "hostAddress", "連線主機網路位址重複申請",
+        "The host address was applied for already.";
+    /// Rule 3.
+    AddressUnclear = "address-unclear", "hostAddress", "連線主機網路位址無法確認",
+        "The host address cannot be confirmed.";
+    /// The contact cannot be reached.
+    ContactUnclear = "contact-unclear", "contactName", "聯絡資料不完整或無法聯繫",
+        "The contact cannot be reached.";
+    /// Rule 2.
+    PublicAgency = "public-agency", "companyName", "公務機關請另向內政部申請機關連結作業",
+        "Public agencies apply for the agencies' link instead.";
+    /// Rule 11.
+    PlanInsufficient = "plan-insufficient", "reason", "改善做法不足",
+        "The improvement plan is not sufficient.";
+    /// Said in the text.
+    Other = "other", "", "其他（如說明）", "Other, as explained.";
+}
+
+impl Ground {
+    /// The ground of this code.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|ground| ground.name() == name)
+    }
+}
+
+/// Whoever is refused or asked must be told at least one ground.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no ground was chosen")]
+pub struct MissingGrounds([FieldError; 1]);
+
+impl Default for MissingGrounds {
+    fn default() -> Self {
+        Self([FieldError::at("grounds", FieldProblem::Required)])
+    }
+}
+
+impl Coded for MissingGrounds {
+    fn code(&self) -> Code {
+        Code::InvalidFields
+    }
+
+    fn fields(&self) -> &[FieldError] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_those_of_the_wire() {
+        for ground in Ground::ALL {
+            assert_eq!(serde_json::to_value(ground).unwrap(), ground.name());
+            assert_eq!(Ground::from_name(ground.name()), Some(*ground));
+            let draft = serde_json::to_value(crate::ApplicationDraft::default()).unwrap();
+            assert!(ground.field().is_empty() || draft.get(ground.field()).is_some());
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! A company's account behind the counter: 暫停 at once by one officer, 註銷 and the acceptance
+//! of an improvement plan by two (A17).
+
+use domain::letter::{Facts, Subject};
+use domain::{
+    Actor, Case, CaseKind, CaseState, Code, Officer, Permission, RocDate, RocDateTime, Ubn,
+};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use spin_sdk::http::Request;
+use store::schema::Label;
+use store::{
+    AccountRow, Cases, Content, Database, DecisionRecord, Deed, NewLetter, ProposalRow,
+    ProposedAct, StoreError, Transaction,
+};
+use web::{Problem, Reply, SignedRequest};
+
+use crate::views::{LetterView, LogView, letter_view, log_views};
+
+/// Longest reason, in characters: the company reads it.
+const MAX_REASON: usize = 500;
+
+/// An act by its name in the address.
+#[derive(Clone, Copy)]
+pub(crate) enum Act {
+    Suspension,
+    Resumption,
+    Revocation,
+}
+
+impl Act {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "suspension" => Self::Suspension,
+            "resumption" => Self::Resumption,
+            "revocation" => Self::Revocation,
+            _ => return None,
+        })
+    }
+
+    fn permission(self) -> Permission {
+        match self {
+            Self::Suspension => Permission::Suspend,
+            Self::Resumption => Permission::Supervise,
+            // One proposes, another endorses.
+            Self::Revocation => Permission::Decide,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountView {
+    ubn: Ubn,
+    company_name: String,
+    status: &'static str,
+    status_word: &'static str,
+    status_since: String,
+    status_reason: String,
+    host_address: String,
+    ap_id: String,
+    certificate_serial_number: Option<String>,
+    certificate_until: Option<String>,
+    /// What this officer may do now.
+    may: Vec<&'static str>,
+    letters: Vec<LetterView>,
+    log: Vec<LogView>,
+    proposals: Vec<ProposalView>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProposalView {
+    id: i64,
+    act: ProposedAct,
+    act_word: &'static str,
+    ubn: Ubn,
+    company_name: String,
+    serial_number: Option<domain::CaseId>,
+    reason: String,
+    proposed_by: String,
+    proposed_at: String,
+    /// Whether this officer may be the second.
+    may_decide: bool,
+}
+
+fn proposal_view(row: ProposalRow, officer: &Officer) -> ProposalView {
+    let may_decide = check_second(officer, &row).is_ok();
+    ProposalView {
+        id: row.id,
+        act: row.act,
+        act_word: match row.act {
+            ProposedAct::Revoke => "註銷查驗權限",
+            ProposedAct::AcceptPlan => "核可改善做法",
+        },
+        ubn: row.ubn,
+        company_name: row.company_name,
+        serial_number: row.case,
+        reason: row.reason,
+        proposed_by: row.proposed_name,
+        proposed_at: RocDateTime(row.proposed_at).to_string(),
+        may_decide,
+    }
+}
+
+/// The second of two is somebody else, and has nothing to do with the company.
+fn check_second(officer: &Officer, proposal: &ProposalRow) -> Result<(), Problem> {
+    officer.check_on(proposal.ubn, Permission::Endorse)?;
+    if proposal.proposed_by == officer.id { Err(Code::OwnProposal.into()) } else { Ok(()) }
+}
+
+pub(crate) fn one(officer: &Officer, ubn: Ubn) -> Result<Reply, Problem> {
+    let now = web::now();
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let view = view(&cases, officer, ubn)?;
+    let deed = Deed::new(Actor::Officer(officer.id), domain::Act::AccountRead, now);
+    cases.log(&deed.on_company(ubn))?;
+    transaction.commit()?;
+    Ok(web::json(StatusCode::OK, &view))
+}
+
+fn account(cases: &Cases<impl Database>, ubn: Ubn) -> Result<AccountRow, Problem> {
+    Ok(cases.account(ubn)?.ok_or(Code::NotFound)?)
+}
+
+fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<AccountView, Problem> {
+    let row = account(cases, ubn)?;
+    let status = row.account.status;
+    let proposals: Vec<_> =
+        cases.open_proposals()?.into_iter().filter(|proposal| proposal.ubn == ubn).collect();
+    let revoking = proposals.iter().any(|proposal| proposal.act == ProposedAct::Revoke);
+    let mut may = Vec::new();
+    for (name, act) in [
+        ("suspension", Act::Suspension),
+        ("resumption", Act::Resumption),
+        ("revocation", Act::Revocation),
+    ] {
+        let fits = match act {
+            Act::Suspension => status == domain::AccountStatus::Active,
+            Act::Resumption => status == domain::AccountStatus::Suspended,
+            Act::Revocation => {
+                let live = [domain::AccountStatus::Active, domain::AccountStatus::Suspended];
+                live.contains(&status) && !revoking
+            }
+        };
+        if fits && officer.check_on(ubn, act.permission()).is_ok() {
+            may.push(name);
+        }
+    }
+    let certificate = row.certificate.as_ref();
+    Ok(AccountView {
+        ubn,
+        company_name: row.account.company_name.clone(),
+        status: status.name(),
+        status_word: status.word(),
+        status_since: RocDateTime(row.status_since).to_string(),
+        status_reason: row.status_reason.clone(),
+        host_address: row.account.host_address.to_string(),
+        ap_id: row.ap_id.clone(),
+        certificate_serial_number: certificate.map(|found| found.serial_number.clone()),
+        certificate_until: certificate.map(|found| RocDate(found.not_after).to_string()),
+        may,
+        letters: cases.letters_of_company(ubn)?.into_iter().map(letter_view).collect(),
+        log: log_views(cases, &cases.log_of_company(ubn)?)?,
+        proposals: proposals.into_iter().map(|row| proposal_view(row, officer)).collect(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reason {
+    text: String,
+}
+
+pub(crate) async fn act(
+    officer: &Officer,
+    ubn: Ubn,
+    act: Act,
+    request: Request,
+) -> Result<Reply, Problem> {
+    officer.check(act.permission())?;
+    let origin = web::origin().await?;
+    let Reason { text } = SignedRequest::plain(request, &origin).await?;
+    let reason = domain::result_text(&text, MAX_REASON)?;
+    officer.check_on(ubn, act.permission())?;
+    let now = web::now();
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let row = account(&cases, ubn)?;
+    match act {
+        Act::Suspension => {
+            cases.suspend(ubn, &reason, officer.id, now)?;
+            write(&cases, &row, Subject::Suspended, &reason, &origin, now)?;
+        }
+        Act::Resumption => {
+            cases.resume(ubn, &reason, officer.id, now)?;
+            write(&cases, &row, Subject::Resumed, &reason, &origin, now)?;
+        }
+        Act::Revocation => {
+            cases.propose(ProposedAct::Revoke, ubn, None, &reason, officer.id, now)?;
+        }
+    }
+    let view = view(&cases, officer, ubn)?;
+    transaction.commit()?;
+    Ok(web::json(StatusCode::OK, &view))
+}
+
+fn write(
+    cases: &Cases<impl Database>,
+    row: &AccountRow,
+    subject: Subject<'_>,
+    text: &str,
+    origin: &str,
+    now: jiff::Timestamp,
+) -> Result<(), StoreError> {
+    let company_name = &row.account.company_name;
+    let letter = subject.letter(&Facts { company_name, case: None, grounds: &[], text, origin });
+    let new = NewLetter {
+        ubn: row.account.ubn,
+        case: None,
+        kind: subject.name(),
+        recipient: &row.email,
+        letter: &letter,
+    };
+    cases.write_letter(new, now)
+}
+
+pub(crate) fn proposals(officer: &Officer) -> Result<Reply, Problem> {
+    let open = Cases(store::spin::open(Label::Cases)?).open_proposals()?;
+    let views: Vec<_> = open.into_iter().map(|row| proposal_view(row, officer)).collect();
+    Ok(web::json(StatusCode::OK, &json!({ "proposals": views })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Endorsement {
+    endorsed: bool,
+}
+
+/// The second officer's word; what was proposed happens with it.
+pub(crate) async fn decide(officer: &Officer, id: i64, request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let Endorsement { endorsed } = SignedRequest::plain(request, &origin).await?;
+    let now = web::now();
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let proposal = cases.open_proposals()?.into_iter().find(|proposal| proposal.id == id);
+    let proposal = proposal.ok_or(Code::ProposalNotOpen)?;
+    check_second(officer, &proposal)?;
+    cases.decide_proposal(&proposal, endorsed, officer.id, now)?;
+    if endorsed {
+        match proposal.case {
+            None => {
+                let row = account(&cases, proposal.ubn)?;
+                write(&cases, &row, Subject::Revoked, &proposal.reason, &origin, now)?;
+            }
+            Some(id) => accept_plan(&cases, officer, id, &proposal, &origin, now)?,
+        }
+    }
+    let view = view(&cases, officer, proposal.ubn)?;
+    transaction.commit()?;
+    Ok(web::json(StatusCode::OK, &view))
+}
+
+/// The case of an improvement plan is approved with its second officer.
+fn accept_plan(
+    cases: &Cases<impl Database>,
+    officer: &Officer,
+    id: domain::CaseId,
+    proposal: &ProposalRow,
+    origin: &str,
+    now: jiff::Timestamp,
+) -> Result<(), Problem> {
+    let row = cases.case(id)?;
+    if row.case.kind != CaseKind::ImprovementPlan || row.case.state != CaseState::Accepted {
+        return Err(Code::ProposalNotOpen.into());
+    }
+    if row.assigned_to != Some(officer.id) {
+        let (me, act) = (officer.id, domain::Act::Assigned);
+        cases.assign(&row, Some(me), me, act, now)?;
+    }
+    let decided = Case { state: CaseState::Approved, ..row.case.clone() };
+    let (officer, result) = (officer.id, proposal.reason.as_str());
+    cases
+        .keep_decision(DecisionRecord { decided: &decided, officer, grounds: &[], result }, now)?;
+    let content = Content { grounds: &[], text: result, edited: None, origin };
+    Ok(cases.write_case_letter(&row, Subject::Approved, content, now)?)
+}
