@@ -1,0 +1,143 @@
+//! Accounts behind the counter (A17): 暫停 at once by one officer, 註銷 and the way back by two.
+
+use http_tests::{TestApp, question, text};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use test_pki::client::{Answer, Visitor, form};
+use test_pki::demo::{COMPANY, HOST_ADDRESS};
+use test_pki::story::answer_code;
+
+fn named(app: &TestApp, role: &str) -> Visitor {
+    app.names("0000000187654321", role);
+    let mut visitor = app.visitor();
+    visitor.sign_in_as_officer(&app.card("citizen")).unwrap();
+    visitor
+}
+
+fn act(officer: &Visitor, act: &str, reason: &str) -> Answer {
+    let path = format!("/api/review/accounts/{}/{act}", COMPANY.1);
+    officer.post(&path, &json!({ "text": reason })).unwrap()
+}
+
+fn decide(officer: &Visitor, proposal: &Value, endorsed: bool) -> Answer {
+    let path = format!("/api/review/proposals/{proposal}/decision");
+    officer.post(&path, &json!({ "endorsed": endorsed })).unwrap()
+}
+
+fn letters(app: &TestApp, kind: &str) -> i64 {
+    app.count("default", &format!("SELECT count(*) FROM letters WHERE kind = '{kind}'"))
+}
+
+#[test]
+fn a_suspension_counts_from_the_next_call_and_can_be_explained() {
+    let app = TestApp::start();
+    let (company, card, caller) = app.approved();
+    let (officer, supervisor) = (app.officer(), named(&app, "supervisor"));
+    let person = &app.demo.id_cards[0];
+    let ask = || {
+        let token = caller.token(question(person), Timestamp::now()).unwrap();
+        answer_code(&app.visitor().verify(&token).unwrap()).to_owned()
+    };
+    assert_eq!(ask(), "1");
+    let empty = act(&officer, "suspension", " ");
+    assert_eq!((empty.status, empty.code()), (422, "invalid-fields"));
+    let view = act(&officer, "suspension", "短時間內大量查驗錯誤").expect(200).unwrap();
+    assert_eq!(
+        (&view["statusWord"], &view["statusReason"]),
+        (&json!("暫停"), &json!("短時間內大量查驗錯誤"))
+    );
+    assert_eq!(ask(), "8");
+    assert_eq!(act(&officer, "suspension", "再一次").code(), "account-state");
+    assert_eq!(letters(&app, "suspended"), 1);
+    // The company reads why, and may explain: nothing else is offered.
+    let progress = company.get("/api/cases").unwrap().expect(200).unwrap();
+    assert_eq!(progress["account"]["statusReason"], "短時間內大量查驗錯誤");
+    let standing = company.get("/api/standing").unwrap().expect(200).unwrap();
+    assert_eq!(standing["offered"][0]["kind"], "improvement-plan");
+    assert_eq!(standing["offered"].as_array().unwrap().len(), 1);
+    let again = form("api-application", COMPANY.0, COMPANY.1, HOST_ADDRESS);
+    assert_eq!(company.apply(&card, again).unwrap().code(), "case-kind-not-offered");
+    // A supervisor ends it; an officer cannot.
+    assert_eq!(act(&officer, "resumption", "說明合理").code(), "not-allowed");
+    act(&supervisor, "resumption", "說明合理").expect(200).unwrap();
+    assert_eq!(ask(), "1");
+    assert_eq!(letters(&app, "resumed"), 1);
+    assert_eq!(act(&supervisor, "resumption", "再一次").code(), "account-state");
+    // Who, why and when can be told later.
+    let path = format!("/api/review/accounts/{}", COMPANY.1);
+    let log = supervisor.get(&path).unwrap().expect(200).unwrap()["log"].clone();
+    let words: Vec<_> = log.as_array().unwrap().iter().map(|entry| text(&entry["word"])).collect();
+    assert!(words.windows(2).any(|pair| pair == ["恢復查驗權限", "暫停查驗權限"]), "{words:?}");
+}
+
+#[test]
+fn two_officers_revoke_and_two_let_the_company_come_back() {
+    let app = TestApp::start();
+    let (company, card, caller) = app.approved();
+    let first_ap_id = caller.ap_id.clone();
+    let supervisor = named(&app, "supervisor");
+    let officer = app.officer();
+    // Proposed by one: nothing has happened yet, and the same one cannot agree.
+    let view = act(&supervisor, "revocation", "情節重大").expect(200).unwrap();
+    let proposal = view["proposals"][0]["id"].clone();
+    assert_eq!(view["statusWord"], "啟用");
+    assert_eq!(view["proposals"][0]["mayDecide"], false);
+    assert_eq!(decide(&supervisor, &proposal, true).code(), "own-proposal");
+    assert_eq!(decide(&officer, &proposal, true).code(), "not-allowed");
+    assert_eq!(act(&officer, "revocation", "情節重大").code(), "account-state", "once is enough");
+    // Not by SQL either.
+    let refused = |sql: &str| app.database("default").execute(sql, []).unwrap_err().to_string();
+    let sql = "UPDATE accounts SET status = 'revoked', status_since = 1";
+    assert!(refused(sql).contains("two officers revoke"));
+    let sql = "UPDATE proposals SET decided_by = proposed_by, decided_at = 1, endorsed = 1";
+    assert!(refused(sql).contains("CHECK"));
+    let sql = "UPDATE accounts SET plan_accepted_at = 1";
+    assert!(refused(sql).contains("two officers accept"));
+    // Another supervisor agrees; it counts at once.
+    app.names("0000000112345678", "supervisor");
+    decide(&officer, &proposal, true).expect(200).unwrap();
+    assert_eq!(decide(&officer, &proposal, true).code(), "proposal-not-open");
+    let token = caller.token(question(&app.demo.id_cards[0]), Timestamp::now()).unwrap();
+    assert_eq!(app.visitor().verify(&token).unwrap().status, 401, "closed");
+    assert_eq!(letters(&app, "revoked"), 1);
+
+    // An improvement plan: refused once, accepted by two, then an application anew.
+    let plan = || form("improvement-plan", COMPANY.0, COMPANY.1, HOST_ADDRESS);
+    let receipt = company.apply(&card, plan()).unwrap().expect(201).unwrap();
+    let id = text(&receipt["serialNumber"]);
+    assert_eq!(officer.decide(&id, "approve", "可行").unwrap().code(), "two-officers-needed");
+    officer.decide(&id, "reject", "請補充").unwrap().expect(200).unwrap();
+    let receipt = company.apply(&card, plan()).unwrap().expect(201).unwrap();
+    let id = text(&receipt["serialNumber"]);
+    let path = format!("/api/review/cases/{id}/plan");
+    let proposed = officer.post(&path, &json!({ "text": "已補強存取控管" })).unwrap();
+    let proposed = proposed.expect(200).unwrap()["proposed"].clone();
+    assert_eq!(officer.decide(&id, "reject", "反悔").unwrap().code(), "two-officers-needed");
+    let list = supervisor.get("/api/review/proposals").unwrap().expect(200).unwrap();
+    assert_eq!(list["proposals"][0]["serialNumber"], id.as_str());
+    decide(&supervisor, &proposed, true).expect(200).unwrap();
+    let progress = company.get("/api/cases").unwrap().expect(200).unwrap();
+    assert_eq!(progress["cases"][0]["stateWord"], "核准");
+    let again = form("api-application", COMPANY.0, COMPANY.1, HOST_ADDRESS);
+    let receipt = company.apply(&card, again).unwrap().expect(201).unwrap();
+    app.decides(&text(&receipt["serialNumber"]), "approve");
+    let account = company.get("/api/cases").unwrap().expect(200).unwrap()["account"].clone();
+    assert_eq!(account["statusWord"], "啟用");
+    assert_ne!(account["apId"], first_ap_id.as_str(), "never used twice");
+}
+
+#[test]
+fn a_proposal_that_is_declined_changes_nothing() {
+    let app = TestApp::start();
+    app.approved();
+    let supervisor = named(&app, "supervisor");
+    let view = act(&app.officer(), "revocation", "疑似冒用").expect(200).unwrap();
+    let proposal = view["proposals"][0]["id"].clone();
+    let view = decide(&supervisor, &proposal, false).expect(200).unwrap();
+    assert_eq!((&view["statusWord"], &view["proposals"]), (&json!("啟用"), &json!([])));
+    assert_eq!(letters(&app, "revoked"), 0);
+    // Nobody does anything to a company of their own.
+    let own = "UPDATE officers SET own_company = '12345675'";
+    app.database("default").execute(own, []).unwrap();
+    assert_eq!(act(&supervisor, "suspension", "試").code(), "own-case");
+}
