@@ -1,69 +1,146 @@
-//! A case's signature and what it was judged by, in one file; and its judgement years
-//! later.
+//! Everything about a case in one file: what was signed and what it was judged by, what was done
+//! to it, and the proof that the log says so; and its judgement years later.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use domain::{Act, CaseId};
 use pki::{Evidence, Judgement, SigningInput, TrustStore};
 use serde::{Deserialize, Serialize};
-use store::Cases;
+use sha2::{Digest, Sha256};
 use store::native::Native;
+use store::{Cases, EvidenceRow, LogRow};
+
+use crate::audit::{Tree, is_included, last_checkpoint, open_checkpoint};
 
 /// The file's format.
-const FORMAT: &str = "chayan-case/1";
+const FORMAT: &str = "chayan-case/2";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ExportedCase {
     format: String,
     case_id: String,
+    /// The application, and each answer to a question.
+    messages: Vec<Message>,
+    /// What was done to the case: decisions too.
+    log: Vec<Entry>,
+    /// The signed checkpoint that the entries' proofs lead to (C2SP tlog-checkpoint).
+    checkpoint: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Message {
+    version: i64,
+    received_at: jiff::Timestamp,
     /// The CMS message exactly as received, Base64.
     signed_data: String,
     judgement: Judgement,
 }
 
-/// The file's text.
-pub(crate) fn export(cases: &Cases<Native>, id: &str) -> anyhow::Result<String> {
-    let (signed_data, judgement) = cases.evidence(id)?.context("there is no such case")?;
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Entry {
+    place: i64,
+    /// The entry's text, as it was hashed.
+    entry: String,
+    /// Inclusion proof (RFC 6962, section 2.1.1), hexadecimal; empty for entries after the
+    /// checkpoint.
+    proof: Vec<String>,
+}
+
+/// The file's text; with the last checkpoint of a folder, also the proofs that lead to it.
+pub(crate) fn export(
+    cases: &Cases<Native>,
+    id: &str,
+    checkpoints: Option<&Path>,
+) -> anyhow::Result<String> {
+    let case = CaseId::parse(id).context("a serial number has 36 characters")?;
+    let messages = cases.evidence(case)?;
+    ensure!(!messages.is_empty(), "there is no such case");
+    let message = |row: EvidenceRow| Message {
+        version: row.version,
+        received_at: row.received_at,
+        signed_data: BASE64_STANDARD.encode(row.signed_data),
+        judgement: row.judgement,
+    };
+    let tree = Tree::read(cases)?;
+    let checkpoint = checkpoints.map(last_checkpoint).transpose()?;
+    let size = match &checkpoint {
+        None => 0,
+        Some(text) => crate::audit::size_of(text)?,
+    };
+    let mut log = Vec::new();
+    for row in cases.log_of_case(case)? {
+        let LogRow { place, entry, .. } = row;
+        let at = u64::try_from(place)?;
+        let proof = if at < size { tree.proof(at, size)? } else { Vec::new() };
+        log.push(Entry { place, entry, proof });
+    }
     let exported = ExportedCase {
         format: FORMAT.into(),
         case_id: id.into(),
-        signed_data: BASE64_STANDARD.encode(signed_data),
-        judgement,
+        messages: messages.into_iter().map(message).collect(),
+        log,
+        checkpoint: checkpoint.map(String::from_utf8).transpose()?,
     };
     Ok(serde_json::to_string_pretty(&exported)?)
 }
 
+/// What a file is judged by.
+pub(crate) struct Means {
+    /// The trust store; without it the path in the file is taken.
+    pub(crate) trust: Option<TrustStore>,
+    /// Revocation lists that were kept.
+    pub(crate) lists: Vec<PathBuf>,
+    /// The public key of the log's checkpoints.
+    pub(crate) log_key: Option<String>,
+}
+
 /// Judges a file again; what was found, line by line.
-pub(crate) fn verify(
-    file: &Path,
-    trust: Option<TrustStore>,
-    lists: &[PathBuf],
-) -> anyhow::Result<Vec<String>> {
+pub(crate) fn verify(file: &Path, means: Means) -> anyhow::Result<Vec<String>> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let exported: ExportedCase = serde_json::from_str(&text).context("not an exported case")?;
     if exported.format != FORMAT {
         bail!("the format {:?} is not known", exported.format);
     }
-    let ExportedCase { judgement, case_id, .. } = &exported;
-    let lists = lists
+    let mut lines = vec![format!("case        {}", exported.case_id)];
+    let lists = means
+        .lists
         .iter()
         .map(|path| crate::revocation::der_of(path))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let given = trust.is_some();
-    let trust = match trust {
+    for message in &exported.messages {
+        judge(message, means.trust.as_ref(), &lists, &mut lines)?;
+    }
+    verify_log(&exported, means.log_key.as_deref(), &mut lines)?;
+    Ok(lines)
+}
+
+fn judge(
+    message: &Message,
+    trust: Option<&TrustStore>,
+    lists: &[Vec<u8>],
+    lines: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let judgement = &message.judgement;
+    let recorded;
+    let judged_by = match trust {
         Some(trust) => trust,
-        None => judgement.recorded_trust()?,
+        None => {
+            recorded = judgement.recorded_trust()?;
+            &recorded
+        }
     };
-    let message = BASE64_STANDARD.decode(&exported.signed_data).context("signedData")?;
-    let again = judgement.judge_again(&message, &trust, &lists)?;
+    let bytes = BASE64_STANDARD.decode(&message.signed_data).context("signedData")?;
+    let again = judgement.judge_again(&bytes, judged_by, lists)?;
     let input = SigningInput::from_canonical(&again.content).context("the signed content")?;
-    let mut lines = vec![
-        format!("case        {case_id}"),
-        format!("judged at   {} by {}", judgement.at, judgement.policy),
+    lines.extend([
+        format!("message {}   judged at {} by {}", message.version, judgement.at, judgement.policy),
         format!(
             "signer      {} {}",
             again.credential.name,
@@ -71,10 +148,10 @@ pub(crate) fn verify(
         ),
         format!("purpose     {} for {}", input.purpose.name(), input.origin),
         "signature   verifies, with its path, at that instant".to_owned(),
-    ];
+    ]);
     let anchor = judgement.path.last().context("no anchor")?;
     let anchor = pki::Fingerprint::of(&BASE64_STANDARD.decode(anchor)?);
-    lines.push(if given {
+    lines.push(if trust.is_some() {
         format!("anchor      {anchor}, in the trust store")
     } else {
         format!("anchor      {anchor}: compare it with the one published, or give --trust")
@@ -87,5 +164,75 @@ pub(crate) fn verify(
             }
         });
     }
-    Ok(lines)
+    Ok(())
+}
+
+/// Whether the log speaks of these messages and no others, and is in the checkpoint.
+fn verify_log(
+    exported: &ExportedCase,
+    log_key: Option<&str>,
+    lines: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let checkpoint = match (log_key, &exported.checkpoint) {
+        (Some(key), Some(text)) => Some(open_checkpoint(text.as_bytes(), key)?),
+        _ => None,
+    };
+    let mut digests = Vec::new();
+    let mut proved = 0;
+    for found in &exported.log {
+        let row = LogRow {
+            place: found.place,
+            entry: found.entry.clone(),
+            leaf: store::leaf_hash(&found.entry),
+        };
+        let deed = row.deed().map_err(|_| anyhow::anyhow!("entry {} is none", found.place))?;
+        ensure!(
+            deed.case.map(|id| id.to_string()).as_deref() == Some(exported.case_id.as_str()),
+            "entry {} is about another case",
+            found.place
+        );
+        if matches!(deed.act, Act::Submitted | Act::Answered | Act::Uploaded) {
+            let digest = deed.details["signedDataSha256"].as_str().unwrap_or_default();
+            digests.push(digest.to_owned());
+        }
+        let state = match &checkpoint {
+            Some(checkpoint) if !found.proof.is_empty() || checkpoint.size() == 1 => {
+                let place = u64::try_from(found.place)?;
+                ensure!(
+                    is_included(checkpoint, place, &found.entry, &found.proof)?,
+                    "entry {} is not in the log that was signed",
+                    found.place
+                );
+                proved += 1;
+                "proved"
+            }
+            _ => "as recorded",
+        };
+        lines.push(format!(
+            "log         {} {} by {}: {state}",
+            deed.at,
+            deed.act.name(),
+            deed.actor
+        ));
+    }
+    let kept: Vec<String> = exported
+        .messages
+        .iter()
+        .map(|message| {
+            let bytes = BASE64_STANDARD.decode(&message.signed_data)?;
+            Ok(hex::encode(Sha256::digest(bytes)))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    ensure!(kept == digests, "the log speaks of other messages");
+    lines.push(match (&checkpoint, &exported.checkpoint) {
+        (Some(checkpoint), _) => format!(
+            "checkpoint  of {} entries by {}: {proved} of {} entries proved",
+            checkpoint.size(),
+            checkpoint.origin(),
+            exported.log.len()
+        ),
+        (None, Some(_)) => "checkpoint  not looked at: give --log-key to prove the entries".into(),
+        (None, None) => "checkpoint  none in the file: the entries are as recorded".into(),
+    });
+    Ok(())
 }

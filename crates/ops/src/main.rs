@@ -1,8 +1,10 @@
 //! `chayan`: what an operator does outside the service: prepare the databases, name
 //! officers, import identity cards, look at a trust store.
 
+mod audit;
 mod evidence;
 mod import;
+mod relay;
 mod revocation;
 
 use std::path::{Path, PathBuf};
@@ -97,23 +99,41 @@ enum Command {
         #[arg(long)]
         sha256: Option<String>,
     },
-    /// Write everything that a case's signature was judged by to one file.
+    /// Write everything about a case to one file: what was signed, what it was judged by, what
+    /// was done to it.
     ExportCase {
         /// The case's serial number.
         id: String,
+        /// Folder of the log's checkpoints: with it, the file proves what the log says.
+        #[arg(long)]
+        checkpoints: Option<PathBuf>,
     },
-    /// Judge an exported case again, offline; ends with an error when it does not stand.
+    /// Verify offline; ends with an error when something does not stand.
     Verify {
-        /// The file that export-case wrote.
-        file: PathBuf,
-        /// The trust store to judge by; without it the path in the file is taken, which
-        /// proves nothing about its anchor.
-        #[arg(long)]
-        trust: Option<PathBuf>,
-        /// Revocation lists that were kept, DER: one that the file names is checked.
-        #[arg(long)]
-        crl: Vec<PathBuf>,
+        #[command(subcommand)]
+        what: Verify,
     },
+    /// Make a key for the checkpoints of the audit log; prints the public one.
+    NewLogKey {
+        /// Whose log it is, for example the service's host name.
+        #[arg(long)]
+        name: String,
+        /// Where the secret key goes.
+        #[arg(long)]
+        key_file: PathBuf,
+    },
+    /// Sign what the audit log is now. To be run by a scheduler; the checkpoints belong where
+    /// whoever can change the database cannot.
+    Checkpoint {
+        /// The file that new-log-key wrote.
+        #[arg(long)]
+        key_file: PathBuf,
+        /// Folder of the checkpoints.
+        #[arg(long)]
+        checkpoints: PathBuf,
+    },
+    /// Send the letters of the outbox by SMTP.
+    Relay(relay::RelayOptions),
     /// Show which revocation lists count, and until when.
     ShowCrls,
     /// Judge every case of a corpus by the service's own functions; one JSON line for each.
@@ -128,6 +148,35 @@ enum Command {
     ShowTrust {
         /// The file.
         file: PathBuf,
+    },
+}
+
+/// What is verified.
+#[derive(Subcommand)]
+enum Verify {
+    /// An exported case, judged again.
+    Case {
+        /// The file that export-case wrote.
+        file: PathBuf,
+        /// The trust store to judge by; without it the path in the file is taken, which
+        /// proves nothing about its anchor.
+        #[arg(long)]
+        trust: Option<PathBuf>,
+        /// Revocation lists that were kept, DER: one that the file names is checked.
+        #[arg(long)]
+        crl: Vec<PathBuf>,
+        /// The public key of the log's checkpoints, as new-log-key printed it.
+        #[arg(long)]
+        log_key: Option<String>,
+    },
+    /// The audit log: whether every entry is as it was written and none is gone.
+    Log {
+        /// The public key, as new-log-key printed it.
+        #[arg(long)]
+        log_key: String,
+        /// Folder of the checkpoints.
+        #[arg(long)]
+        checkpoints: PathBuf,
     },
 }
 
@@ -246,15 +295,33 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             std::fs::rename(&new, store)?;
             println!("{name}: added");
         }
-        Command::ExportCase { id } => {
-            println!("{}", evidence::export(&Cases(open(data, Label::Cases)?), id)?);
+        Command::ExportCase { id, checkpoints } => {
+            let cases = Cases(open(data, Label::Cases)?);
+            println!("{}", evidence::export(&cases, id, checkpoints.as_deref())?);
         }
-        Command::Verify { file, trust, crl } => {
-            let trust = trust.as_deref().map(read_trust).transpose()?;
-            for line in evidence::verify(file, trust, crl)? {
+        Command::Verify { what } => {
+            let lines = match what {
+                Verify::Case { file, trust, crl, log_key } => {
+                    let trust = trust.as_deref().map(read_trust).transpose()?;
+                    let (lists, log_key) = (crl.clone(), log_key.clone());
+                    evidence::verify(file, evidence::Means { trust, lists, log_key })?
+                }
+                Verify::Log { log_key, checkpoints } => {
+                    audit::verify(&Cases(open(data, Label::Cases)?), log_key, checkpoints)?
+                }
+            };
+            for line in lines {
                 println!("{line}");
             }
         }
+        Command::NewLogKey { name, key_file } => {
+            println!("{}", audit::new_key(name, key_file)?);
+        }
+        Command::Checkpoint { key_file, checkpoints } => {
+            let cases = Cases(open(data, Label::Cases)?);
+            println!("{}", audit::checkpoint(&cases, key_file, checkpoints)?);
+        }
+        Command::Relay(options) => relay::run(&Cases(open(data, Label::Cases)?), options)?,
         Command::ShowCrls => {
             for (issuer, head) in store::Revocation(open(data, Label::Revocation)?).heads()? {
                 let number = head.number.trim_start_matches('0');

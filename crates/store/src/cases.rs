@@ -6,6 +6,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use pki::{Judgement, Purpose};
+use sha2::{Digest, Sha256};
 
 use crate::audit::Deed;
 use crate::database::one;
@@ -89,6 +90,19 @@ impl CaseRow {
     }
 }
 
+/// A signed message as it was received.
+#[derive(Clone, Debug)]
+pub struct EvidenceRow {
+    /// Which of the case's applications it is, from 1.
+    pub version: i64,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// CMS, byte for byte.
+    pub signed_data: Vec<u8>,
+    /// What its acceptance was based on.
+    pub judgement: Judgement,
+}
+
 /// The signed message as received, and the challenge that it uses up.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -102,6 +116,13 @@ pub struct Evidence<'a> {
     pub purpose: Purpose,
     /// The origin it was issued to.
     pub origin: &'a str,
+}
+
+impl Evidence<'_> {
+    /// What the log says of the message: by its digest, an entry speaks of one alone.
+    fn digest(&self) -> serde_json::Value {
+        serde_json::json!({ "signedDataSha256": hex::encode(Sha256::digest(self.signed_data)) })
+    }
 }
 
 const STANDING: &str = "SELECT
@@ -134,8 +155,8 @@ const INSERT_UPLOAD: &str = "INSERT INTO applications
     RETURNING case_id";
 const BY_CHALLENGE: &str =
     "SELECT case_id FROM applications WHERE challenge = ?1 AND signed_data = ?2";
-const EVIDENCE: &str = "SELECT signed_data, judgement FROM applications WHERE case_id = ?1
-    ORDER BY version DESC LIMIT 1";
+const EVIDENCE: &str = "SELECT version, received_at, signed_data, judgement FROM applications
+    WHERE case_id = ?1 ORDER BY version";
 /// What [`case_row`] reads.
 macro_rules! case_select {
     () => {
@@ -258,7 +279,8 @@ impl<D: Database> Cases<D> {
                 at.into(),
             ],
         )?;
-        self.log(&Deed::new(Actor::Applicant(case.ubn), act, at).on_case(case.id, case.ubn))
+        let deed = Deed::new(Actor::Applicant(case.ubn), act, at).on_case(case.id, case.ubn);
+        self.log(&deed.with(evidence.digest()))
     }
 
     /// Keeps the case of a certificate upload. Inside the upload's transaction.
@@ -293,7 +315,7 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         let deed = Deed::new(Actor::Applicant(case.ubn), Act::Uploaded, case.submitted_at);
-        self.log(&deed.on_case(case.id, case.ubn))
+        self.log(&deed.on_case(case.id, case.ubn).with(evidence.digest()))
     }
 
     /// The case of this company that this very message has opened already: a page that lost
@@ -316,15 +338,20 @@ impl<D: Database> Cases<D> {
         }
     }
 
-    /// The signed message of a case, as received, and what its acceptance was based on.
+    /// The signed messages of a case, as received, and what their acceptance was based on.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn evidence(&self, id: &str) -> Result<Option<(Vec<u8>, Judgement)>, StoreError> {
-        let rows = self.0.execute(EVIDENCE, &[id.into()])?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let judgement = row.parsed(1, "judgement", |text| serde_json::from_str(text).ok())?;
-        Ok(Some((row.blob(0)?.to_vec(), judgement)))
+    pub fn evidence(&self, id: CaseId) -> Result<Vec<EvidenceRow>, StoreError> {
+        let evidence = |row: &Row| {
+            Ok(EvidenceRow {
+                version: row.integer(0)?,
+                received_at: row.instant(1)?,
+                signed_data: row.blob(2)?.to_vec(),
+                judgement: row.parsed(3, "judgement", |text| serde_json::from_str(text).ok())?,
+            })
+        };
+        self.0.execute(EVIDENCE, &[id.to_string().into()])?.iter().map(evidence).collect()
     }
 
     fn consume(&self, case: &Case, evidence: Evidence<'_>) -> Result<(), StoreError> {

@@ -30,7 +30,7 @@ pub mod spin;
 
 pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
-pub use cases::{CaseRow, Evidence};
+pub use cases::{CaseRow, Evidence, EvidenceRow};
 pub use challenges::IssuedChallenge;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use fantoccini::Locator;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use test_pki::client::{CardSigner, Visitor};
 use test_pki::demo::COMPANY;
 

@@ -269,16 +269,28 @@ impl TestApp {
         (visitor, card, text(&receipt["serialNumber"]))
     }
 
-    /// Puts whoever has this card's subject on the list, as the operator does.
-    pub fn names(&self, subject_serial: &str, role: &str) {
-        let named = Command::new(project().join("target/release/chayan"))
+    /// The operator's command line: whether it succeeded, and what it said on either output.
+    pub fn chayan(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new(project().join("target/release/chayan"))
             .arg("--data")
             .arg(self.dir.join("data"))
-            .args(["add-officer", "--subject-serial", subject_serial, "--name", "陳測試"])
-            .args(["--role", role])
+            .args(arguments)
             .output()
             .expect("chayan (scripts/build)");
-        assert!(named.status.success(), "{}", String::from_utf8_lossy(&named.stderr));
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Puts whoever has this card's subject on the list, as the operator does.
+    pub fn names(&self, subject_serial: &str, role: &str) {
+        let who = ["--subject-serial", subject_serial, "--name", "陳測試", "--role", role];
+        let (named, said) = self.chayan(&[&["add-officer"][..], &who].concat());
+        assert!(named, "{said}");
+    }
+
+    /// A path in the installation's folder.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.join(name).display().to_string()
     }
 
     /// An officer decides a case.

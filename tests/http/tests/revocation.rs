@@ -186,10 +186,10 @@ fn what_an_acceptance_was_based_on_is_kept() {
     assert!(done, "{exported}");
     let file = path("case.json");
     std::fs::write(&file, &exported).unwrap();
-    let (stands, said) = chayan(&["verify", &file]);
+    let (stands, said) = chayan(&["verify", "case", &file]);
     assert!(stands && said.contains("verifies") && said.contains("as recorded"), "{said}");
     let (trust, first, second) = (path("trust-store.json"), path("list.crl"), path("lists/0.crl"));
-    let all = ["verify", &file, "--trust", &trust, "--crl", &first, "--crl", &second];
+    let all = ["verify", "case", &file, "--trust", &trust, "--crl", &first, "--crl", &second];
     let (stands, said) = chayan(&all);
     assert!(stands && said.matches("proved again").count() == 2, "{said}");
     // Whatever was changed is found.
@@ -202,12 +202,13 @@ fn what_an_acceptance_was_based_on_is_kept() {
         chayan(&all).0
     };
     assert!(other(&|_| ()));
-    assert!(!other(&|case| case["judgement"]["at"] = json!("2001-01-01T00:00:00Z")));
-    assert!(!other(&|case| case["judgement"]["path"][0] = case["judgement"]["path"][1].clone()));
-    assert!(!other(&|case| case["judgement"]["standings"] = json!([])));
+    assert!(!other(&|case| case["messages"][0]["judgement"]["at"] = json!("2001-01-01T00:00:00Z")));
+    assert!(!other(&|case| case["messages"][0]["judgement"]["path"][0] =
+        case["messages"][0]["judgement"]["path"][1].clone()));
+    assert!(!other(&|case| case["messages"][0]["judgement"]["standings"] = json!([])));
     assert!(!other(&|case| {
-        let text = case["signedData"].as_str().unwrap().replacen('A', "B", 1);
-        case["signedData"] = json!(text);
+        let text = case["messages"][0]["signedData"].as_str().unwrap().replacen('A', "B", 1);
+        case["messages"][0]["signedData"] = json!(text);
     }));
 }
 
