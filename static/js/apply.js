@@ -4,7 +4,7 @@
 import { checkUbn } from "/wasm/client.js";
 import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
-import { FIELDS, UPLOAD, checks, countReason, form, wireForm } from "/js/form.js";
+import { FIELDS, UPLOAD, checks, countReason, fillAnswer, form, wireForm } from "/js/form.js";
 import { busy, element, show, tell, tellFields } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
 import { get, signIn, signInAs } from "/js/service.js";
@@ -14,6 +14,8 @@ let ubn = "";
 let kind = "";
 let account = null;
 let cardName = "";
+/** S/N of the case whose question is being answered. */
+let answers = null;
 const kinds = element("kind-select");
 
 beforeAsking(() => signInAs(ubn));
@@ -40,7 +42,17 @@ element("sign-in-form").addEventListener("submit", async (event) => {
 });
 
 async function offerKinds() {
-  const { openCase, offered } = await get("/api/standing");
+  const { openCase, offered, asked } = await get("/api/standing");
+  answers = asked?.serialNumber ?? null;
+  if (asked) {
+    account = null;
+    kind = asked.kind;
+    kinds.replaceChildren(new Option(asked.kindWord, kind));
+    element("certificate-row").hidden = true;
+    element("former-row").hidden = true;
+    fillAnswer(asked, draftOf(ubn, "answer").kept());
+    return;
+  }
   if (openCase || !offered.length) {
     show("sign-in");
     if (openCase) tell("[WARNING-02] 申請失敗", "尚有案件受理中！", { link: ["/query/", "請至「API介接服務進度查詢」查看案件。"] });
@@ -56,18 +68,21 @@ element("kind-form").addEventListener("submit", (event) => {
   event.preventDefault();
   kind = kinds.value;
   const upload = kind === UPLOAD;
+  // A plan changes nothing that is on file.
+  const plan = kind === "improvement-plan";
   element("certificate-row").hidden = !upload;
   element("former-row").hidden = !account?.certificateSerialNumber;
   const kept = draftOf(ubn, kind).kept();
   // Nothing of another kind's form stays; what was emptied stays empty.
   for (const name of FIELDS) {
     // An upload changes nothing but the certificate.
-    form[name].readOnly = upload && name !== "reason";
+    form[name].readOnly = (upload || plan) && name !== "reason";
     form[name].value = (form[name].readOnly ? null : kept?.[name]) ?? onFile(name);
   }
   if (account && kind !== "data-change") form.companyName.value = account.companyName;
   countReason();
   show("form");
+  if (plan) tell("請提出改善做法", "請於「使用目的/原因」說明發生原因及改善做法；經內政部核可後，再重新申請。", { good: true });
   if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
 });
 
@@ -80,8 +95,8 @@ form.addEventListener("reset", () => setTimeout(() => {
 }));
 
 wireForm({
-  subject: () => ({ ubn, kind, kindWord: kinds.selectedOptions[0]?.text ?? "" }),
-  draft: () => draftOf(ubn, kind),
+  subject: () => ({ ubn, kind, kindWord: kinds.selectedOptions[0]?.text ?? "", answers }),
+  draft: () => draftOf(ubn, answers ? "answer" : kind),
   // The session may have ended while the form was filled in.
   prepare: () => signInAs(ubn),
   sent: async (receipt) => {

@@ -3,10 +3,10 @@
 
 import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
-import { FIELDS, UPLOAD, countReason, form, wireForm } from "/js/form.js";
+import { FIELDS, UPLOAD, countReason, fillAnswer, form, wireForm } from "/js/form.js";
 import { element, show, tell } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
-import { signInAs } from "/js/service.js";
+import { get, signInAs } from "/js/service.js";
 import { wireStart } from "/js/start.js";
 
 /** Whose form of which kind it is is typed like everything else. */
@@ -14,7 +14,17 @@ const draft = draftOf("", "form");
 
 beforeAsking(() => signInAs(form.ubn.value.trim()));
 
-wireStart("form", () => {
+/** S/N of the case whose question is being answered. */
+let answers = null;
+
+wireStart("form", async () => {
+  const { asked } = await get("/api/standing").catch(() => ({}));
+  if (asked) {
+    answers = asked.serialNumber;
+    form.kind.replaceChildren(new Option(asked.kindWord, asked.kind));
+    showRows();
+    return fillAnswer(asked, null);
+  }
   const kept = draft.kept();
   const found = FIELDS.filter((name) => !form[name].value && kept?.[name]);
   for (const name of found) form[name].value = kept[name];
@@ -38,7 +48,7 @@ form.addEventListener("reset", () => setTimeout(showRows));
 
 wireForm({
   subject: () => ({
-    ubn: form.ubn.value.trim(), kind: form.kind.value, kindWord: form.kind.selectedOptions[0]?.text ?? "",
+    ubn: form.ubn.value.trim(), kind: form.kind.value, kindWord: form.kind.selectedOptions[0]?.text ?? "", answers,
   }),
   draft: () => draft,
   prepare: ({ ubn }) => signInAs(ubn),

@@ -1,10 +1,6 @@
 // Questions in a dialog of the page: made when they are asked, gone when they are answered.
 
-function make(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
+import { make } from "/js/make.js";
 
 /**
  * Opens a dialog. `buttons` are [value, text] pairs, the first one the main one; a `link`

@@ -3,7 +3,7 @@
 
 import init, { checkApplication, checkField, reasonLeft } from "/wasm/client.js";
 import { certificateFile, fileError, forgetFile, possessionProof } from "/js/certificate.js";
-import { busy, clearMessage, confirmed, element, markField, phones, sheet, tell, tellFields, tellTrouble } from "/js/page.js";
+import { busy, clearMessage, confirmed, element, markField, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
 import { config, post, sign } from "/js/service.js";
 
 export const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
@@ -14,6 +14,24 @@ export const FIELDS = NAMES.filter((name) => form[name]);
 
 export const UPLOAD = "certificate-upload";
 const typed = () => Object.fromEntries(FIELDS.map((name) => [name, form[name].value]));
+
+/** The form of an answer (補件): as the application stands, or as it was left; what was asked is
+ * said above, and at each field that it is about. */
+export function fillAnswer(asked, kept) {
+  for (const name of FIELDS) {
+    form[name].readOnly = false;
+    form[name].value = kept?.[name] ?? asked[name] ?? "";
+  }
+  countReason();
+  show("form");
+  const grounds = asked.grounds.map(({ word }) => Object.assign(document.createElement("li"), { textContent: word }));
+  const said = Object.assign(document.createElement("li"), { translate: false, textContent: asked.text });
+  tell("請補充申請資料", `請修正後重新簽章送出，期限：${asked.until}。審核時間於補件前停止計算。`, { items: [...grounds, said] });
+  for (const { field, word } of asked.grounds) {
+    const error = form.querySelector(`[data-field="${field}"] .error`);
+    if (error) error.textContent = word;
+  }
+}
 
 /** Says how much may still be typed under 使用目的/原因. */
 export async function countReason() {
@@ -118,12 +136,12 @@ function cleared(draft) {
 }
 
 /** What will be signed, and its rows for the person; null when something is wrong (and was said). */
-async function prepared({ ubn, kind, kindWord }) {
+async function prepared({ ubn, kind, kindWord, answers = null }) {
   await checks;
   const { environment, edition, terms } = await config();
   const agreed = element("agreed").checked ? terms : null;
   const texts = ["同意的文件", `申請注意事項${edition}年版、服務管理規範${edition}年版`, "word"];
-  const fields = { ...typed(), ubn, kind, agreed };
+  const fields = { ...typed(), ubn, kind, agreed, answers };
   if (kind !== UPLOAD) {
     const outcome = JSON.parse(checkApplication(JSON.stringify(fields), edition, environment === "test"));
     if (outcome.errors) {
@@ -133,6 +151,7 @@ async function prepared({ ubn, kind, kindWord }) {
     const document = outcome.accepted;
     return { path: "/api/applications", purpose: "apply", document, rows: [
       ["申請事項", kindWord, "word"],
+      ["補件案件", document.answers],
       ["公司名稱", document.companyName],
       ["營利事業統一編號", document.ubn],
       ["連線主機網路位址", document.hostAddress],

@@ -38,6 +38,7 @@ async function load() {
     ["有效起始日期", account?.notBefore],
     ["有效迄止日期", account?.notAfter],
     ["啟用狀態", account?.statusWord, "word"],
+    ["原因", account?.statusReason],
     ["isskey", account?.issKey, "secret"],
     ["apId", account?.apId, "secret"],
   ]);
@@ -64,7 +65,8 @@ function warn(account) {
 }
 
 /** What happens next, and by which date. */
-function next({ state, kind, expectedBy, holidaysKnown }, account) {
+function next({ state, kind, expectedBy, holidaysKnown, question }, account) {
+  if (question) return "請由「API介接服務申請」插入憑證補件；補件前審核時間停止計算。";
   if (state === "accepted") {
     const note = holidaysKnown ? "" : "（未扣除國定假日）";
     return `內政部審核中，預計於 ${expectedBy} 前完成${note}，結果請以本頁查詢；審核期間不需要再次申請。`;
@@ -90,11 +92,19 @@ function caseView(found, edition, account) {
     ["案件狀態", [
       [null, found.stateWord, "word"],
       ["審核日期", found.decidedAtRoc],
+      ["理由", found.grounds.join("；"), "word"],
       ["審核結果", found.result],
       ...(of108 && account ? [["機關帳號", account.apId, "secret"], ["Iss Key", account.issKey, "secret"]] : []),
       ["S/N", found.serialNumber, "copy"],
     ]],
   ];
+  if (found.question) {
+    rows.push(["補件通知", [
+      ["理由", found.question.grounds.join("；"), "word"],
+      ["說明", found.question.text],
+      ["期限", found.question.until],
+    ]]);
+  }
   box.append(groups(rows));
   const following = next(found, account);
   if (following) box.append(paragraph(`接下來：${following}`, "next"));

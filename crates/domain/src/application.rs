@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 use crate::field::{FieldError, FieldProblem, characters, line, paragraph};
-use crate::{Agreement, CaseId, CaseKind, Edition, Ubn};
+use crate::{Agreement, CaseKind, Edition, Ubn};
 
 /// Longest company name, in characters.
 const MAX_NAME: usize = 100;
@@ -40,9 +40,9 @@ pub struct ApplicationDraft {
     /// What was agreed to; `None` while the box is not ticked.
     #[serde(default)]
     pub agreed: Option<Agreement>,
-    /// S/N of the case whose question this answers.
+    /// S/N of the case whose question this answers (補件).
     #[serde(default)]
-    pub answers: Option<CaseId>,
+    pub answers: Option<String>,
 }
 
 /// A complete application whose every field was checked. Its JSON is what the card signs.
@@ -73,7 +73,7 @@ pub struct Application {
     pub agreed: Agreement,
     /// S/N of the case whose question this answers (補件).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub answers: Option<CaseId>,
+    pub answers: Option<String>,
 }
 
 impl ApplicationDraft {
@@ -145,7 +145,7 @@ impl ApplicationDraft {
                 email,
                 reason,
                 agreed,
-                answers: self.answers,
+                answers: self.answers.clone(),
             }),
             _ => Err(errors),
         }

@@ -158,10 +158,11 @@ pub fn submit(
         return Err(ApplyError::ContentDiffers);
     }
     let mut case = context.case(application.ubn, application.kind, CaseState::Accepted);
-    match application.answers {
+    match &application.answers {
         None => context.admit(proof, application.ubn, application.kind)?,
         Some(answered) => {
             context.identify(proof, application.ubn)?;
+            let answered = CaseId::parse(answered).ok_or(ApplyError::NothingAsked)?;
             if context.standing.asked != Some((answered, application.kind)) {
                 return Err(ApplyError::NothingAsked);
             }

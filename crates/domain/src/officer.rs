@@ -49,6 +49,20 @@ impl Permission {
         Self::KeepOfficers,
         Self::KeepCalendar,
     ];
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadCases => "read-cases",
+            Self::Decide => "decide",
+            Self::Supervise => "supervise",
+            Self::Suspend => "suspend",
+            Self::Endorse => "endorse",
+            Self::ReadLog => "read-log",
+            Self::KeepOfficers => "keep-officers",
+            Self::KeepCalendar => "keep-calendar",
+        }
+    }
 }
 
 impl Role {

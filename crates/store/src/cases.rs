@@ -243,13 +243,13 @@ impl<D: Database> Cases<D> {
         let Submission { case, application, .. } = submission;
         self.consume(case, evidence)?;
         let at = case.submitted_at;
-        let act = match application.answers {
+        let act = match &application.answers {
             None => {
                 self.insert_case(case, review_days)?;
                 Act::Submitted
             }
-            Some(id) => {
-                let id = id.to_string();
+            Some(_) => {
+                let id = case.id.to_string();
                 let next = [id.as_str().into(), case.ubn.as_str().into()];
                 let version = one(self.0.execute(NEXT_VERSION, &next)?)?.integer(0)?;
                 one(self.0.execute(ANSWER, &[id.into(), at.into(), version.into()])?)?;

@@ -1,13 +1,15 @@
-//! The one wording: `static/text/zh-TW.json`, which the browser reads too.
+//! The one wording: `static/text/zh-TW.json`, which the browser reads too, and what only
+//! officers are told, `static/text/officers.json`.
 
 use std::collections::HashMap;
 
 use domain::{Code, FieldProblem};
 use serde::Deserialize;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Texts {
     codes: HashMap<String, (String, String)>,
+    #[serde(default)]
     fields: HashMap<String, String>,
 }
 
@@ -16,8 +18,10 @@ thread_local! {
 }
 
 fn parse() -> Texts {
-    serde_json::from_str(include_str!("../../../static/text/zh-TW.json"))
-        .unwrap_or_else(|_| Texts { codes: HashMap::new(), fields: HashMap::new() })
+    let read = |text| serde_json::from_str::<Texts>(text).unwrap_or_default();
+    let mut texts = read(include_str!("../../../static/text/zh-TW.json"));
+    texts.codes.extend(read(include_str!("../../../static/text/officers.json")).codes);
+    texts
 }
 
 /// What happened, and what to do next.

@@ -24,6 +24,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     let path = web::segments(&request);
     let path: Vec<&str> = path.iter().skip(2).map(String::as_str).collect();
     match (path.as_slice(), request.method()) {
+        (["me"], &Method::GET) => Ok(views::me(&officer)),
         (["cases"], &Method::GET) => {
             officer.check(Permission::ReadCases)?;
             views::list(&officer, request.uri().query().unwrap_or_default())
@@ -81,7 +82,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::KeepCalendar)?;
             administration::set_day(&officer, request).await
         }
-        (["cases" | "grounds" | "proposals" | "log"] | ["cases" | "accounts", _], _) => {
+        (["me" | "cases" | "grounds" | "proposals" | "log"] | ["cases" | "accounts", _], _) => {
             Err(web::method_not_allowed("GET"))
         }
         (["officers"], _) => Err(web::method_not_allowed("GET, POST")),

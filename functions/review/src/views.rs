@@ -2,8 +2,8 @@
 
 use domain::letter::Letter;
 use domain::{
-    Act, Actor, CaseId, Ground, OfficeCalendar, Officer, Queue, QueueFacts, RocDateTime, RocDay,
-    case_acts, working_days_left,
+    Act, Actor, CaseId, Ground, OfficeCalendar, Officer, Permission, Queue, QueueFacts,
+    RocDateTime, RocDay, case_acts, working_days_left,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -122,7 +122,6 @@ pub(crate) fn list(officer: &Officer, query: &str) -> Result<Reply, Problem> {
     cases.log(&Deed::new(Actor::Officer(officer.id), Act::ListRead, now).with(seen))?;
     transaction.commit()?;
     let body = json!({
-        "officer": { "name": officer.name, "role": officer.role.name(), "roleWord": officer.role.word() },
         "queues": queues,
         "count": count,
         "cases": views,
@@ -334,7 +333,7 @@ fn detail(
         true => cases
             .officers()?
             .into_iter()
-            .filter(|other| other.check_on(ubn, domain::Permission::Decide).is_ok())
+            .filter(|other| other.check_on(ubn, Permission::Decide).is_ok())
             .map(|other| OfficerView { id: other.id, name: other.name })
             .collect(),
     };
@@ -486,6 +485,22 @@ pub(crate) fn log_views(
             Ok(LogView { at: RocDateTime(deed.at).to_string(), actor, word: deed.act.word() })
         })
         .collect()
+}
+
+/// Who is signed in, and what the role may do.
+pub(crate) fn me(officer: &Officer) -> Reply {
+    let may: Vec<_> = Permission::ALL
+        .into_iter()
+        .filter(|permission| officer.role.may(*permission))
+        .map(Permission::name)
+        .collect();
+    let body = json!({
+        "name": officer.name,
+        "role": officer.role.name(),
+        "roleWord": officer.role.word(),
+        "may": may,
+    });
+    web::json(StatusCode::OK, &body)
 }
 
 pub(crate) fn grounds() -> Reply {

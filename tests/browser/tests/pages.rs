@@ -28,14 +28,17 @@ async fn a_clerk_goes_all_the_way_and_an_officer_decides() {
     desk.open("/review/").await.unwrap();
     desk.shots("review-sign-in").await.unwrap();
     desk.click("#sign-in-form button").await.unwrap();
-    assert!(desk.text("#queue").await.unwrap().contains("待審核案件：1件"));
+    desk.says("#count", "待領案：1件").await.unwrap();
     desk.shots("review-queue").await.unwrap();
+    desk.click("#cases button.link").await.unwrap();
+    desk.text("#act-form").await.unwrap();
+    desk.click("#act-form [value=approve]").await.unwrap();
     // Without a result text it cannot be decided.
-    desk.click(".case .buttons button").await.unwrap();
-    assert!(desk.text("#message").await.unwrap().contains("審核結果"));
-    desk.fill(".case textarea", "審核通過").await.unwrap();
-    desk.click(".case .buttons button").await.unwrap();
-    assert!(desk.text("#message.good").await.unwrap().contains("核准"));
+    desk.click("#act-button").await.unwrap();
+    desk.says("#message", "審核結果").await.unwrap();
+    desk.fill("#result", "審核通過").await.unwrap();
+    desk.click("#act-button").await.unwrap();
+    desk.says("#message.good", "核准：已完成").await.unwrap();
     desk.shots("review-decided").await.unwrap();
 
     desk.at_form("certificate-upload").await.unwrap();
@@ -90,9 +93,13 @@ async fn strange_company_names_come_through_and_are_shown_as_text() {
     desk.at_progress().await.unwrap();
     desk.shows("#cases", &[name]).await.unwrap();
     desk.open("/review/").await.unwrap();
+    // Whoever is signed in as a company is asked for the officer's card.
     desk.click("#sign-in-form button").await.unwrap();
-    desk.shows("#queue", &[name, "與申請的公司名稱不同"]).await.unwrap();
+    desk.shows("#queue", &[name, "與憑證公司名稱不同"]).await.unwrap();
     desk.shots("review").await.unwrap();
+    desk.click("#cases button.link").await.unwrap();
+    desk.shows("#case-facts", &[name, "查核資料", "⚠ 憑證公司名稱"]).await.unwrap();
+    desk.shots("review-case").await.unwrap();
     let injected = "return document.querySelectorAll('main img').length";
     assert_eq!(desk.client.execute(injected, vec![]).await.unwrap(), 0);
     assert_eq!(desk.stored("SELECT company_name FROM applications").unwrap(), name);

@@ -1,0 +1,52 @@
+// A company's account: its status, why, and 暫停, 恢復, 註銷.
+
+import { get, post } from "/js/service.js";
+import { busy, element, sheet, show, tell } from "/js/page.js";
+import { make } from "/js/make.js";
+import { letterList, logList } from "/js/review/parts.js";
+
+const ACTS = { suspension: ["暫停查驗權限", "danger"], resumption: ["恢復查驗權限", ""], revocation: ["提請註銷（另須主管同意）", "danger"] };
+const DONE = { suspension: "已暫停，即時生效", resumption: "已恢復，即時生效", revocation: "已提請覆核" };
+
+export function wireAccount() {
+  const form = element("account-form");
+  form.addEventListener("submit", (event) => event.preventDefault());
+
+  async function open(ubn) {
+    render(await get(`/api/review/accounts/${ubn}`));
+  }
+
+  function render(found) {
+    element("account-title").replaceChildren(make("bdi", { textContent: found.companyName }), `　${found.statusWord}`);
+    element("account-facts").replaceChildren(sheet(make("dl"), [
+      ["營利事業統一編號", found.ubn],
+      ["啟用狀態", `${found.statusWord}（自${found.statusSince}）`],
+      ["原因", found.statusReason],
+      ["連線主機網路位址", found.hostAddress],
+      ["apId", found.apId, "mono"],
+      ["憑證序號", found.certificateSerialNumber, "mono"],
+      ["有效迄止日期", found.certificateUntil],
+    ]), ...found.proposals.map((proposal) =>
+      make("p", { className: "progress" }, `${proposal.actWord}：待覆核（`, make("bdi", { textContent: proposal.proposedBy }), ` ${proposal.proposedAt}）`)));
+    form.hidden = !found.may.length;
+    element("account-reason").value = "";
+    element("account-acts").replaceChildren(...found.may.map((act) => {
+      const [word, style] = ACTS[act];
+      const button = make("button", { type: "button", className: style, textContent: word });
+      button.dataset.act = act;
+      button.addEventListener("click", () => busy(button, "處理中…", async () => {
+        const text = element("account-reason").value;
+        render(await post(`/api/review/accounts/${found.ubn}/${act}`, { text }));
+        tell(DONE[act], found.companyName, { good: true });
+      }, form));
+      return button;
+    }));
+    element("account-log").replaceChildren(
+      make("h3", { textContent: "信件" }), letterList(found.letters),
+      make("h3", { textContent: "辦理歷程" }), logList(found.log));
+    show("account");
+    element("account-title").focus();
+  }
+
+  return { open };
+}

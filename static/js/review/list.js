@@ -1,0 +1,87 @@
+// The queues: which cases wait for whom, and the search.
+
+import { get } from "/js/service.js";
+import { busy, element, show } from "/js/page.js";
+import { make, own } from "/js/make.js";
+
+let queue = "new";
+let find = "";
+let shown = [];
+
+/** `open(id)` shows a case. */
+export function wireList({ open }) {
+  const body = element("cases").tBodies[0];
+
+  async function load() {
+    const query = find ? { find } : { queue };
+    const { queues, count, cases } = await get(`/api/review/cases?${new URLSearchParams(query)}`);
+    shown = cases.map(({ serialNumber }) => serialNumber);
+    element("queues").replaceChildren(...queues.map(tab));
+    const more = count > cases.length ? `，顯示前${cases.length}件` : "";
+    element("count").textContent = find ? `搜尋「${find}」：${count}件${more}` : `${queues.find(({ name }) => name === queue).word}：${count}件${more}`;
+    body.replaceChildren(...cases.map((found) => row(found, open)));
+    show("queue");
+    body.querySelector("button")?.focus();
+  }
+
+  function tab({ name, word, count }) {
+    const button = make("button", { type: "button", className: "secondary", textContent: `${word} ${count}` });
+    button.dataset.queue = name;
+    if (!find && name === queue) button.setAttribute("aria-current", "true");
+    button.addEventListener("click", () => {
+      [queue, find] = [name, ""];
+      element("find").value = "";
+      busy(button, "讀取中…", load);
+    });
+    return button;
+  }
+
+  element("find-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    find = element("find").value.trim();
+    busy(event.submitter ?? element("find"), "搜尋中…", load);
+  });
+
+  // Up and down, as in any list.
+  body.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const buttons = [...body.querySelectorAll("button")];
+    buttons[buttons.indexOf(document.activeElement) + step]?.focus();
+  });
+
+  return {
+    load,
+    /** The case after this one in the list, or the first of the rest. */
+    next: (id) => {
+      const rest = shown.filter((other) => other !== id);
+      const after = shown[shown.indexOf(id) + 1];
+      shown = rest;
+      return after ?? rest[0];
+    },
+  };
+}
+
+function row(found, open) {
+  const button = make("button", { type: "button", className: "link", textContent: found.kindWord });
+  button.dataset.case = found.serialNumber;
+  button.addEventListener("click", () => busy(button, "讀取中…", () => open(found.serialNumber)));
+  const state = [found.stateWord];
+  if (found.waiting) state.push("待補件");
+  if (found.answered && found.state === "accepted") state.push("已補件");
+  if (found.secondLook) state.push("待主管複核");
+  const due = make("td");
+  if (found.due) {
+    const left = found.daysLeft < 0 ? `逾期${-found.daysLeft}日` : `剩${found.daysLeft}個工作日`;
+    due.append(found.due, make("br"), make("span", { className: found.daysLeft < 0 ? "late" : "hint", textContent: left }));
+  }
+  const differs = found.signerName !== found.companyName;
+  return make("tr", {},
+    make("td", {}, button),
+    make("td", {}, own(found.companyName), make("br"), found.ubn, ...(differs ? [make("br"), "⚠ 與憑證公司名稱不同"] : [])),
+    make("td", { textContent: found.submittedAtRoc }),
+    due,
+    make("td", { textContent: state.join("、") }),
+    make("td", {}, own(found.assignedName)));
+}

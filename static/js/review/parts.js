@@ -1,0 +1,36 @@
+// Parts that several places of the officers' page show.
+
+import { post } from "/js/service.js";
+import { busy } from "/js/page.js";
+import { make, own } from "/js/make.js";
+
+/** A table with these heads; cells are texts or elements. */
+export function table(heads, rows) {
+  const made = make("table", { className: "list" },
+    make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col", textContent: head })))),
+    make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))))));
+  return make("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": heads.join("、") }, made);
+}
+
+/** Who did what, and when. */
+export const logList = (log) => table(["時間", "人員", "事項"], log.map(({ at, actor, word }) => [at, own(actor), word]));
+
+/** Letters with what became of them. */
+export function letterList(letters) {
+  return make("div", {}, ...letters.map((letter) => {
+    const state = letter.state === "failed" ? `⚠ ${letter.stateWord}（${letter.answer ?? ""}）` : `${letter.stateWord} ${letter.sentAt ?? ""}`;
+    const box = make("details", {},
+      make("summary", {}, `${letter.writtenAt}　${letter.subject}　${state}`),
+      make("p", {}, "收件人：", own(letter.recipient)),
+      make("pre", { textContent: letter.body }));
+    if (letter.state !== "queued") {
+      const button = make("button", { type: "button", className: "small", textContent: "重寄" });
+      button.addEventListener("click", () => busy(button, "處理中…", async () => {
+        await post(`/api/review/letters/${letter.id}/resending`, {});
+        button.replaceWith("已排入寄送");
+      }));
+      box.append(button);
+    }
+    return box;
+  }));
+}
