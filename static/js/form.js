@@ -28,8 +28,11 @@ export function fillAnswer(asked, kept) {
   const said = Object.assign(document.createElement("li"), { translate: false, textContent: asked.text });
   tell("請補充申請資料", `請修正後重新簽章送出，期限：${asked.until}。審核時間於補件前停止計算。`, { items: [...grounds, said] });
   for (const { field, word } of asked.grounds) {
-    const error = form.querySelector(`[data-field="${field}"] .error`);
-    if (error) error.textContent = word;
+    const row = form.querySelector(`[data-field="${field}"]`);
+    if (!row) continue;
+    row.querySelector(".error").textContent = word;
+    // Until it is changed; not only when the field is left, when a click would miss its button.
+    row.querySelector("input, textarea").setAttribute("aria-invalid", "true");
   }
 }
 
