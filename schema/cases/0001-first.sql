@@ -278,6 +278,23 @@ CREATE TABLE certificates (
 CREATE UNIQUE INDEX one_certificate_in_use ON certificates (ubn) WHERE replaced_at IS NULL;
 CREATE INDEX certificates_by_company ON certificates (ubn, replaced_at);
 
+-- The company register (商工登記) as of one day: the whole of it is replaced at an import.
+CREATE TABLE companies (
+    ubn      TEXT PRIMARY KEY CHECK (length(ubn) = 8),
+    name     TEXT NOT NULL,
+    -- 公司狀況 as published: 核准設立, 解散 ...
+    status   TEXT NOT NULL,
+    -- 所營事業, one line each.
+    business TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE company_snapshot (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    -- YYYY-MM-DD
+    as_of       TEXT NOT NULL,
+    imported_at INTEGER NOT NULL
+) STRICT;
+
 -- The office calendar: days that are not as their day of the week says.
 CREATE TABLE calendar_days (
     -- YYYY-MM-DD

@@ -72,7 +72,7 @@ async function markFields(fields, form) {
     const text = message ?? (await fieldText(code));
     const row = form?.querySelector(`[data-field="${CSS.escape(name)}"]`);
     const input = row?.querySelector("input, select, textarea");
-    const label = row?.querySelector("label")?.textContent.trim().replace(/[：:。]$/, "").trim() ?? name;
+    const label = row?.querySelector("legend, label")?.textContent.trim().replace(/[：:。]$/, "").trim() ?? name;
     if (input) {
       input.setAttribute("aria-invalid", "true");
       const error = row.querySelector(".error");

@@ -71,7 +71,7 @@ function next({ state, kind, expectedBy, holidaysKnown, question }, account) {
     const note = holidaysKnown ? "" : "（未扣除國定假日）";
     return `內政部審核中，預計於 ${expectedBy} 前完成${note}，結果請以本頁查詢；審核期間不需要再次申請。`;
   }
-  if (state === "approved" && kind === "api-application" && account && !account.certificateSerialNumber) return "請由「API介接服務申請」選擇憑證上傳。";
+  if (state === "approved" && kind === "api-application" && account?.status === "active" && !account.certificateSerialNumber) return "請由「API介接服務申請」選擇憑證上傳。";
   if (state === "rejected") return "請依審核結果修正後，重新申請。";
   return "";
 }

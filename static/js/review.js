@@ -8,17 +8,20 @@ import { wireAdministration } from "/js/review/administration.js";
 import { wireCase } from "/js/review/case.js";
 import { wireList } from "/js/review/list.js";
 import { wireProposals } from "/js/review/proposals.js";
+import { wireSweep } from "/js/review/sweep.js";
 
 const list = wireList({ open: (id) => casePage.open(id) });
 const account = wireAccount();
 const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
+const sweep = wireSweep({ openAccount: account.open });
 const administration = wireAdministration();
 
 /// [name, word, permission, what shows it].
 const PLACES = [
   ["queue", "案件清單", "read-cases", list.load],
   ["proposals", "待覆核事項", "read-cases", proposals.load],
+  ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],
 ];
 
@@ -27,6 +30,9 @@ async function begin() {
   const me = await get("/api/review/me");
   element("officer").hidden = false;
   element("officer").replaceChildren("登入者：", make("bdi", { textContent: me.name }), `（${me.roleWord}）`);
+  const { warnings } = await get("/api/review/health");
+  element("warnings").replaceChildren(...warnings.map((warning) => make("li", { textContent: warning })));
+  element("warnings").hidden = !warnings.length;
   const places = PLACES.filter(([, , permission]) => me.may.includes(permission));
   element("places").replaceChildren(...places.map(([, word, , load]) => {
     const button = make("button", { type: "button", className: "secondary", textContent: word });

@@ -117,6 +117,10 @@ acts! {
     OfficerRemoved = "officer-removed", "移除審核人員";
     /// A day of the office calendar.
     DaySet = "day-set", "設定辦公日";
+    /// A snapshot of the company register.
+    CompaniesImported = "companies-imported", "匯入商工登記資料";
+    /// The accounts that do not fit the register were looked at.
+    SweepRead = "sweep-read", "清查比對帳號";
     /// A year of the office calendar.
     CalendarImported = "calendar-imported", "匯入辦公日曆";
 }

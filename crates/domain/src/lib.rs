@@ -26,6 +26,8 @@ pub mod letter;
 mod officer;
 #[cfg(feature = "server")]
 mod queue;
+#[cfg(feature = "server")]
+mod register_entry;
 mod roc;
 #[cfg(feature = "server")]
 mod sign_in;
@@ -61,6 +63,8 @@ pub use id_card::{CardDigest, DigestKey, PersonDigest};
 pub use officer::{NotPermitted, Officer, Permission, Role};
 #[cfg(feature = "server")]
 pub use queue::{Queue, QueueFacts, case_acts};
+#[cfg(feature = "server")]
+pub use register_entry::{RegisterEntry, RegisterFinding, compare_with_register};
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use domain::{Act, Actor, DigestKey, IdCard};
+use domain::{Act, Actor, DigestKey, IdCard, RegisterEntry};
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::civil::Date;
 use serde::Deserialize;
 use store::native::Native;
 use store::{Cases, Deed, IdCardRow, Register, Transaction};
@@ -87,8 +88,7 @@ pub(crate) fn calendar(database: &Native, file: &Path) -> anyhow::Result<u64> {
     for line in csv::Reader::from_reader(text.as_bytes()).deserialize() {
         let number = imported + 2;
         let CalendarLine { day, free, note } = line.with_context(|| format!("line {number}"))?;
-        let day = jiff::civil::Date::strptime("%Y%m%d", day.trim())
-            .with_context(|| format!("line {number}"))?;
+        let day = Date::strptime("%Y%m%d", day.trim()).with_context(|| format!("line {number}"))?;
         let working = match free {
             0 => true,
             2 => false,
@@ -100,6 +100,47 @@ pub(crate) fn calendar(database: &Native, file: &Path) -> anyhow::Result<u64> {
     anyhow::ensure!(imported > 0, "no days in this file");
     let deed = Deed::new(Actor::Operator, Act::CalendarImported, jiff::Timestamp::now());
     cases.log(&deed.with(serde_json::json!({ "days": imported })))?;
+    transaction.commit()?;
+    Ok(imported)
+}
+
+/// A line of the company register.
+#[derive(Deserialize)]
+struct CompanyLine {
+    #[serde(rename = "統一編號")]
+    ubn: String,
+    #[serde(rename = "公司名稱")]
+    name: String,
+    #[serde(rename = "公司狀況")]
+    status: String,
+    #[serde(rename = "所營事業", default)]
+    business: String,
+}
+
+/// Replaces the snapshot of the company register in one transaction and returns the number of
+/// companies: a file that breaks off leaves the former snapshot as it was.
+pub(crate) fn companies(database: &Native, file: &Path, as_of: Date) -> anyhow::Result<u64> {
+    let mut reader =
+        csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let transaction = Transaction::begin(database)?;
+    let cases = Cases(&transaction);
+    let now = jiff::Timestamp::now();
+    cases.begin_companies(as_of, now)?;
+    let mut imported = 0;
+    for line in reader.deserialize() {
+        let number = imported + 2;
+        let CompanyLine { ubn, name, status, business } =
+            line.with_context(|| format!("line {number}"))?;
+        let ubn = ubn.trim();
+        let whole = ubn.len() == 8 && ubn.bytes().all(|byte| byte.is_ascii_digit());
+        anyhow::ensure!(whole, "line {number}: a 統一編號 has eight digits");
+        cases.put_company(ubn, &RegisterEntry { name, status, business })?;
+        imported += 1;
+    }
+    anyhow::ensure!(imported > 0, "no companies in this file");
+    let deed = Deed::new(Actor::Operator, Act::CompaniesImported, now);
+    let details = serde_json::json!({ "companies": imported, "asOf": as_of.to_string() });
+    cases.log(&deed.with(details))?;
     transaction.commit()?;
     Ok(imported)
 }

@@ -69,6 +69,15 @@ enum Command {
         /// The file, UTF-8 or Big5.
         file: PathBuf,
     },
+    /// Import a snapshot of the company register (統一編號,公司名稱,公司狀況,所營事業, UTF-8): the
+    /// former one is replaced, or stays when the file cannot be read to its end.
+    ImportCompanies {
+        /// The file.
+        file: PathBuf,
+        /// The day of the snapshot, YYYY-MM-DD.
+        #[arg(long)]
+        as_of: jiff::civil::Date,
+    },
     /// Say of one day whether the offices work, for example when a typhoon closes them.
     SetDay {
         /// YYYY-MM-DD.
@@ -267,6 +276,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::ImportCalendar { file } => {
             let imported = import::calendar(&open(data, Label::Cases)?, file)?;
             println!("{imported} days imported");
+        }
+        Command::ImportCompanies { file, as_of } => {
+            let imported = import::companies(&open(data, Label::Cases)?, file, *as_of)?;
+            println!("{imported} companies imported");
         }
         Command::SetDay { day, state, note } => {
             let database = open(data, Label::Cases)?;

@@ -14,6 +14,7 @@ mod audit;
 mod calendar;
 mod cases;
 mod challenges;
+mod companies;
 mod database;
 mod error;
 mod letters;
@@ -32,6 +33,7 @@ pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use cases::{CaseRow, Evidence, EvidenceRow};
 pub use challenges::IssuedChallenge;
+pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter};
@@ -62,6 +64,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         calendar::STATEMENTS,
         cases::STATEMENTS,
         challenges::STATEMENTS,
+        companies::STATEMENTS,
         letters::STATEMENTS,
         lifecycle::STATEMENTS,
         officers::STATEMENTS,

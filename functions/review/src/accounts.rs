@@ -3,7 +3,8 @@
 
 use domain::letter::{Facts, Subject};
 use domain::{
-    Actor, Case, CaseKind, CaseState, Code, Officer, Permission, RocDate, RocDateTime, Ubn,
+    Actor, Case, CaseKind, CaseState, Code, Officer, Permission, RegisterFinding, RocDate,
+    RocDateTime, RocDay, Ubn,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -227,6 +228,46 @@ fn write(
         letter: &letter,
     };
     cases.write_letter(new, now)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SweepView {
+    ubn: Ubn,
+    company_name: String,
+    status_word: &'static str,
+    finding: RegisterFinding,
+    finding_word: &'static str,
+    registered_name: Option<String>,
+    registered_status: Option<String>,
+}
+
+/// The accounts that do not fit the company register: a look, which changes nothing (rule 10).
+pub(crate) fn sweep(officer: &Officer) -> Result<Reply, Problem> {
+    let now = web::now();
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let as_of = cases.companies_as_of()?;
+    // Without a register nothing fits it.
+    let found = if as_of.is_some() { cases.sweep()? } else { Vec::new() };
+    let views: Vec<_> = found
+        .into_iter()
+        .map(|row| SweepView {
+            ubn: row.ubn,
+            company_name: row.company_name,
+            status_word: row.status.word(),
+            finding: row.finding,
+            finding_word: row.finding.word(),
+            registered_name: row.entry.as_ref().map(|entry| entry.name.clone()),
+            registered_status: row.entry.map(|entry| entry.status),
+        })
+        .collect();
+    let deed = Deed::new(Actor::Officer(officer.id), domain::Act::SweepRead, now);
+    cases.log(&deed.with(json!({ "found": views.len() })))?;
+    transaction.commit()?;
+    let as_of = as_of.map(|day| RocDay(day).to_string());
+    Ok(web::json(StatusCode::OK, &json!({ "asOf": as_of, "findings": views })))
 }
 
 pub(crate) fn proposals(officer: &Officer) -> Result<Reply, Problem> {

@@ -1,8 +1,9 @@
 //! The audit log for whoever may read it; the list of officers and the office calendar for
 //! administrators.
 
-use domain::{Actor, Officer, Role, Ubn};
+use domain::{Actor, Officer, RocDay, Role, TAIPEI, Ubn};
 use http::StatusCode;
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,6 +38,42 @@ pub(crate) fn log(query: &str) -> Result<Reply, Problem> {
         })
         .collect();
     Ok(web::json(StatusCode::OK, &json!({ "entries": entries })))
+}
+
+/// Days ahead for which the office calendar should be known.
+const CALENDAR_AHEAD: i64 = 60;
+/// A letter that waits so long is one that does not go out.
+const LETTER_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
+/// A snapshot of the register that is older should be replaced, in days.
+const REGISTER_AGE: i64 = 45;
+
+/// What does not work as it should, in words for whoever signs in; none of it stops anything.
+pub(crate) fn health() -> Result<Reply, Problem> {
+    let now = web::now();
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let today = TAIPEI.to_datetime(now).date();
+    let mut warnings = Vec::new();
+    for (state, count, since) in cases.letter_states()? {
+        match state.as_str() {
+            "failed" => warnings.push(format!("有{count}封信件寄送失敗，請於案件中查看並重寄。")),
+            "queued" if now.duration_since(since) > LETTER_WAIT => {
+                warnings.push(format!("有{count}封信件尚未寄出，請通知系統操作人員檢查郵件服務。"));
+            }
+            _ => {}
+        }
+    }
+    let ahead = today.checked_add(CALENDAR_AHEAD.days()).unwrap_or(today);
+    if !cases.calendar()?.covers(today, ahead) {
+        warnings.push("辦公日曆未匯入，到期日未扣除國定假日。".to_owned());
+    }
+    match cases.companies_as_of()? {
+        None => warnings.push("商工登記資料未匯入，無法比對公司登記。".to_owned()),
+        Some(day) if day.checked_add(REGISTER_AGE.days()).is_ok_and(|limit| limit < today) => {
+            warnings.push(format!("商工登記資料為{}的資料，請更新。", RocDay(day)));
+        }
+        Some(_) => {}
+    }
+    Ok(web::json(StatusCode::OK, &json!({ "warnings": warnings })))
 }
 
 fn view(officer: &Officer) -> serde_json::Value {

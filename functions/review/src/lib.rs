@@ -62,6 +62,11 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::Endorse)?;
             accounts::decide(&officer, number(id)?, request).await
         }
+        (["sweep"], &Method::GET) => {
+            officer.check(Permission::Supervise)?;
+            accounts::sweep(&officer)
+        }
+        (["health"], &Method::GET) => Ok(administration::health()?),
         (["log"], &Method::GET) => {
             officer.check(Permission::ReadLog)?;
             administration::log(request.uri().query().unwrap_or_default())
@@ -82,9 +87,11 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::KeepCalendar)?;
             administration::set_day(&officer, request).await
         }
-        (["me" | "cases" | "grounds" | "proposals" | "log"] | ["cases" | "accounts", _], _) => {
-            Err(web::method_not_allowed("GET"))
-        }
+        (
+            ["me" | "cases" | "grounds" | "proposals" | "sweep" | "health" | "log"]
+            | ["cases" | "accounts", _],
+            _,
+        ) => Err(web::method_not_allowed("GET")),
         (["officers"], _) => Err(web::method_not_allowed("GET, POST")),
         (["calendar-days"] | [_, _, _], _) => Err(web::method_not_allowed("POST")),
         _ => Err(Code::NotFound.into()),

@@ -3,7 +3,7 @@
 use domain::letter::Letter;
 use domain::{
     Act, Actor, CaseId, Ground, OfficeCalendar, Officer, Permission, Queue, QueueFacts,
-    RocDateTime, RocDay, case_acts, working_days_left,
+    RegisterFinding, RocDateTime, RocDay, case_acts, compare_with_register, working_days_left,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -234,6 +234,7 @@ struct OfficerView {
 const FORM: &str = "申請表";
 const CARD: &str = "工商憑證";
 const RECORDS: &str = "本服務紀錄";
+const REGISTER: &str = "商工登記快照";
 
 /// The names of the fields that a change is about.
 const CHANGEABLE: [&str; 7] =
@@ -429,6 +430,27 @@ fn facts(
             at: None,
             notable: false,
         }),
+    }
+    if let Some(as_of) = cases.companies_as_of()? {
+        let entry = cases.company(row.case.ubn)?;
+        let finding = compare_with_register(&row.company_name, entry.as_ref());
+        let at = Some(RocDay(as_of).to_string());
+        let said = entry.as_ref().map(|entry| format!("{}，{}", entry.name, entry.status));
+        let text = match (said, finding) {
+            (Some(said), None) => said,
+            (Some(said), Some(finding)) => format!("{}：{said}", finding.word()),
+            (None, _) => RegisterFinding::NotRegistered.word().to_owned(),
+        };
+        let notable = finding.is_some();
+        facts.push(Fact { name: "商工登記", text, source: REGISTER, at: at.clone(), notable });
+        let business = entry.map(|entry| entry.business).filter(|text| !text.is_empty());
+        facts.extend(business.map(|text| Fact {
+            name: "所營事業",
+            text,
+            source: REGISTER,
+            at,
+            notable: false,
+        }));
     }
     for found in cases.coincidences(row.case.id)? {
         let member = match found.member.as_str() {

@@ -160,6 +160,15 @@ async fn two_officers_revoke_and_the_company_says_what_it_will_do_better() {
     desk.shots("endorsed").await.unwrap();
     assert_eq!(desk.stored("SELECT status FROM accounts").unwrap(), "revoked");
 
+    // 清查比對: without a register there is nothing to compare with.
+    let sweep = Locator::XPath("//div[@id='places']/button[text()='清查比對']");
+    desk.client.find(sweep).await.unwrap().click().await.unwrap();
+    desk.says("#sweep-note", "未匯入").await.unwrap();
+    desk.stored("INSERT INTO company_snapshot VALUES (1, '2026-11-01', 1) RETURNING 1").unwrap();
+    desk.client.find(sweep).await.unwrap().click().await.unwrap();
+    desk.says("#sweep-note", "計0個帳號不符").await.unwrap();
+    desk.shots("sweep").await.unwrap();
+
     // The company reads why, and may say what it will do better.
     desk.at_progress().await.unwrap();
     desk.shows("#account-sheet", &["註銷", "原因：", "情節重大"]).await.unwrap();
