@@ -1,0 +1,161 @@
+//! Every operation of docs/openapi.json, asked as everybody: who may is exactly who the file
+//! and the table of permissions say.
+
+use domain::{Permission, Role};
+use http_tests::{TestApp, project};
+use serde_json::{Value, json};
+use test_pki::client::{Answer, Visitor};
+
+fn openapi() -> Value {
+    let file = std::fs::read_to_string(project().join("docs/openapi.json")).unwrap();
+    serde_json::from_str(&file).unwrap()
+}
+
+/// Method, path and permission of every operation.
+fn operations() -> Vec<(String, String, String)> {
+    let mut all = Vec::new();
+    for (path, methods) in openapi()["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let permission = operation["x-permission"].as_str().unwrap().to_owned();
+            all.push((method.clone(), path.clone(), permission));
+        }
+    }
+    all
+}
+
+fn filled(path: &str) -> String {
+    path.replace("{serialNumber}", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed")
+        .replace("{ubn}", "04595257")
+        .replace("{number}", "4711")
+}
+
+fn ask(visitor: &Visitor, method: &str, path: &str) -> Answer {
+    let path = filled(path);
+    match method {
+        "get" => visitor.get(&path).unwrap(),
+        "post" => visitor.post(&path, &json!({})).unwrap(),
+        "delete" => visitor.delete(&path).unwrap(),
+        other => panic!("{other} {path}"),
+    }
+}
+
+/// Who asks.
+enum Who {
+    Nobody,
+    Company,
+    Officer(Role),
+}
+
+impl Who {
+    /// Whether the file and the table of permissions let them.
+    fn may(&self, permission: &str) -> bool {
+        match (self, permission) {
+            (_, "public") => true,
+            (Self::Company, "company") | (Self::Officer(_), "officer") => true,
+            (Self::Officer(role), name) => Permission::ALL
+                .into_iter()
+                .find(|permission| permission.name() == name)
+                .is_some_and(|permission| role.may(permission)),
+            _ => false,
+        }
+    }
+}
+
+#[test]
+fn everybody_may_do_what_the_file_says_and_nothing_else() {
+    let app = TestApp::start();
+    let (company, _) = app.company();
+    app.names("0000000187654321", "officer");
+    let mut officer = app.visitor();
+    officer.sign_in_as_officer(&app.card("citizen")).unwrap();
+    let anybody = app.visitor();
+    let mut asked = 0;
+    let mut check = |visitor: &Visitor, who: &Who| {
+        for (method, path, permission) in operations() {
+            // Signing out would end the session that the next questions need.
+            if method == "delete" && !matches!(who, Who::Nobody) {
+                continue;
+            }
+            let answer = ask(visitor, &method, &path);
+            let refused = ["not-signed-in", "not-allowed"].contains(&answer.code());
+            // Whether anybody is signed in is what it answers.
+            let refused = refused && path != "/api/session";
+            let name = match who {
+                Who::Nobody => "nobody",
+                Who::Company => "company",
+                Who::Officer(role) => role.name(),
+            };
+            assert_eq!(refused, !who.may(&permission), "{name}: {method} {path}: {}", answer.text);
+            assert_ne!(answer.status, 405, "{method} {path}");
+            assert!(answer.status < 500, "{method} {path}: {}", answer.text);
+            let expected = if matches!(who, Who::Nobody) { 401 } else { 403 };
+            assert!(!refused || answer.status == expected, "{name}: {method} {path}");
+            asked += 1;
+        }
+    };
+    check(&anybody, &Who::Nobody);
+    check(&company, &Who::Company);
+    for role in Role::ALL {
+        app.names("0000000187654321", role.name());
+        check(&officer, &Who::Officer(role));
+    }
+    println!("{asked} questions");
+    assert!(asked > 250);
+    // None of it did anything.
+    assert_eq!(app.count("default", "SELECT count(*) FROM cases"), 0);
+}
+
+#[test]
+fn the_file_has_every_operation() {
+    let app = TestApp::start();
+    let operations = operations();
+    // Every route of the manifest is in it,
+    let manifest = std::fs::read_to_string(project().join("spin.toml")).unwrap();
+    let manifest: toml::Value = toml::from_str(&manifest).unwrap();
+    for trigger in manifest["trigger"]["http"].as_array().unwrap() {
+        let Some(route) = trigger.get("route").and_then(|route| route.as_str()) else { continue };
+        if !route.starts_with("/api/") || route.ends_with("/readyz") {
+            continue;
+        }
+        let stem = route.trim_end_matches("/...").replace(":id", "{serialNumber}");
+        let known = operations.iter().any(|(_, path, _)| path.starts_with(&stem));
+        assert!(known, "{route}");
+    }
+    // and whatever a component's source routes below /api/review.
+    let source = std::fs::read_to_string(project().join("functions/review/src/lib.rs")).unwrap();
+    for line in source.lines().filter(|line| line.contains("&Method::")) {
+        let first = line.split('"').nth(1).unwrap();
+        let path = format!("/api/review/{first}");
+        assert!(operations.iter().any(|(_, known, _)| known.starts_with(&path)), "{line}");
+    }
+    for act in acts("functions/review/src/acts.rs") {
+        let path = format!("/api/review/cases/{{serialNumber}}/{act}");
+        assert!(operations.iter().any(|(_, known, _)| *known == path), "{path}");
+    }
+    for act in acts("functions/review/src/accounts.rs") {
+        let path = format!("/api/review/accounts/{{ubn}}/{act}");
+        assert!(operations.iter().any(|(_, known, _)| *known == path), "{path}");
+    }
+    // A method that is not in the file is none.
+    let officer = app.officer();
+    for (_, path, permission) in &operations {
+        let known =
+            |method: &str| operations.iter().any(|(other, at, _)| other == method && at == path);
+        for method in ["get", "post", "delete"] {
+            if known(method) || permission == "company" {
+                continue;
+            }
+            let answer = ask(&officer, method, path);
+            assert!([404, 405].contains(&answer.status), "{method} {path}: {}", answer.text);
+        }
+    }
+}
+
+/// The names of the acts that a source file knows.
+fn acts(file: &str) -> Vec<String> {
+    let source = std::fs::read_to_string(project().join(file)).unwrap();
+    let table = source.split("fn from_name").nth(1).unwrap().split("_ => return None").next();
+    let names: Vec<_> = table.unwrap().split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    assert!(names.len() >= 3, "{file}");
+    names
+}
