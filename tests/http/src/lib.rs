@@ -1,6 +1,8 @@
 //! `TestApp`: a demo installation of its own, served by the real host on a free port,
 //! and the actors who visit it.
 
+pub mod mail;
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};

@@ -1,76 +1,12 @@
 //! Letters (#6): written with what they are about, sent by `chayan relay` to a real SMTP server.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use http_tests::{TestApp, at_once, project};
+use http_tests::mail::MailServer;
+use http_tests::{TestApp, at_once};
 use serde_json::json;
 use test_pki::demo::COMPANY;
-
-/// A mail server of its own; killed when dropped.
-struct MailServer {
-    child: Child,
-    folder: PathBuf,
-    port: u16,
-}
-
-impl MailServer {
-    /// With TLS by STARTTLS or from the first byte.
-    fn start(app: &TestApp, mode: &str) -> Self {
-        let folder = app.dir.join(format!("mail-{mode}"));
-        std::fs::create_dir_all(&folder).unwrap();
-        let [certificate, key] = ["mail.cer", "mail.key"].map(|name| app.path(name));
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"])
-            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
-            .args(["-addext", "basicConstraints=critical,CA:false"])
-            .args(["-keyout", &key, "-out", &certificate])
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        std::fs::write(folder.join("port"), port.to_string()).unwrap();
-        let mut child = Command::new("/usr/bin/python3")
-            .arg(project().join("tests/http/tests/smtp/server.py"))
-            .args([folder.to_str().unwrap(), &certificate, &key, mode])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("python3 (scripts/install test)");
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said.trim(), "ready");
-        Self { child, folder, port }
-    }
-
-    /// What the server answers instead of taking a message; empty: it takes them again.
-    fn refuses(&self, answer: &str) {
-        let file = self.folder.join("refuse");
-        if answer.is_empty() {
-            std::fs::remove_file(file).unwrap();
-        } else {
-            std::fs::write(file, answer).unwrap();
-        }
-    }
-
-    /// The messages that were taken, headers and body as text.
-    fn messages(&self) -> Vec<String> {
-        let files = std::fs::read_dir(&self.folder).unwrap();
-        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-        files.retain(|path| path.extension().is_some_and(|end| end == "eml"));
-        files.sort();
-        files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect()
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn relays(app: &TestApp, port: u16, more: &[&str]) -> (bool, String) {
     let (port, ca, password) = (port.to_string(), app.path("mail.cer"), app.path("mail.password"));
