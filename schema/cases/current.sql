@@ -215,9 +215,13 @@ CREATE TABLE accounts (
     -- Keyed digest, for looking up a token's issuer; and the key itself, sealed.
     iss_key_digest BLOB UNIQUE CHECK (length(iss_key_digest) = 16),
     iss_key_sealed BLOB,
+    -- The isskey before it, which is taken until then as well.
+    former_iss_key_digest BLOB UNIQUE CHECK (length(former_iss_key_digest) = 16),
+    former_iss_key_until  INTEGER,
     approved_at    INTEGER NOT NULL,
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL),
-    CHECK ((iss_key_digest IS NULL) = (iss_key_sealed IS NULL))
+    CHECK ((iss_key_digest IS NULL) = (iss_key_sealed IS NULL)),
+    CHECK ((former_iss_key_digest IS NULL) = (former_iss_key_until IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- What needs two officers: one proposes, a supervisor who is not the same endorses.

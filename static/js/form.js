@@ -24,13 +24,18 @@ export function fillAnswer(asked, kept) {
   }
   countReason();
   show("form");
-  const grounds = asked.grounds.map(({ word }) => Object.assign(document.createElement("li"), { textContent: word }));
+  const grounds = asked.grounds.map(({ word, english }) => {
+    const item = Object.assign(document.createElement("li"), { textContent: word });
+    item.dataset.english = english;
+    return item;
+  });
   const said = Object.assign(document.createElement("li"), { translate: false, textContent: asked.text });
   tell("請補充申請資料", `請修正後重新簽章送出，期限：${asked.until}。審核時間於補件前停止計算。`, { items: [...grounds, said] });
-  for (const { field, word } of asked.grounds) {
+  for (const { field, word, english } of asked.grounds) {
     const row = form.querySelector(`[data-field="${field}"]`);
     if (!row) continue;
-    row.querySelector(".error").textContent = word;
+    row.querySelector(".error").replaceChildren(Object.assign(document.createElement("span"), { textContent: word }));
+    row.querySelector(".error span").dataset.english = english;
     // Until it is changed; not only when the field is left, when a click would miss its button.
     row.querySelector("input, textarea").setAttribute("aria-invalid", "true");
   }

@@ -16,8 +16,10 @@ let observer = null;
  * texts with places for others ("還可輸入{0}字").
  */
 async function load() {
-  const [chinese, { texts, ...words }] = await Promise.all(
-    ["/text/zh-TW.json", "/text/en.json"].map(async (path) => (await fetch(path)).json()));
+  // A page that says much of its own has a dictionary of its own.
+  const { dictionary: own } = document.body.dataset;
+  const [chinese, { texts, ...words }, more] = await Promise.all(
+    ["/text/zh-TW.json", "/text/en.json", own].map(async (path) => (path ? (await fetch(path)).json() : {})));
   const exact = new Map();
   for (const [group, codes] of Object.entries(words)) {
     for (const [code, word] of Object.entries(codes)) {
@@ -25,7 +27,7 @@ async function load() {
     }
   }
   const patterns = [];
-  for (const [text, english] of Object.entries(texts)) {
+  for (const [text, english] of Object.entries({ ...more, ...texts })) {
     if (!text.includes("{0}")) {
       exact.set(text, english);
       continue;
@@ -49,16 +51,17 @@ function english(text) {
 
 const isOpen = (element) => element && !element.closest('[translate="no"], script, style');
 
-function translated(text) {
+/** A text in English, by the dictionary or as its element brought it along. */
+function translated(text, brought) {
   const trimmed = text.trim();
-  return trimmed ? text.replace(trimmed, () => english(trimmed)) : text;
+  return trimmed ? text.replace(trimmed, () => brought ?? english(trimmed)) : text;
 }
 
 function change(key, owner, attribute, now, set) {
   const known = originals.get(owner) ?? {};
   // Our own change comes back to us as well.
   if (known[key]?.shown === now) return;
-  const shown = translated(now);
+  const shown = translated(now, attribute ? undefined : owner.parentElement?.dataset.english);
   if (shown === now) return;
   originals.set(owner, { ...known, [key]: { chinese: now, shown, attribute } });
   set(shown);

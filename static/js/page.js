@@ -188,7 +188,9 @@ function fill(place, name, value, how) {
     place.append(...secret(name, value));
     return place;
   }
-  const text = how === "word" ? document.createTextNode(value) : Object.assign(make("bdi", value), { translate: false });
+  const brought = how?.english;
+  const text = how === "word" || brought ? make("span", value) : Object.assign(make("bdi", value), { translate: false });
+  if (brought) text.dataset.english = brought;
   place.append(text);
   place.classList.toggle("mono", how === "mono" || how === "copy");
   if (how === "copy") place.append(" ", copier(name, value));

@@ -1,6 +1,7 @@
 // API介接服務進度查詢: account, cases, withdrawal within 24 hours.
 
 import init, { checkUbn } from "/wasm/client.js";
+import { ask } from "/js/ask.js";
 import { busy, confirmed, element, groups, phones, sheet, show, tell, tellFields } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
 import { config, get, post, refusal, signIn, signOut } from "/js/service.js";
@@ -40,10 +41,12 @@ async function load() {
     ["啟用狀態", account?.statusWord, "word"],
     ["原因", account?.statusReason],
     ["isskey", account?.issKey, "secret"],
+    ["原isskey續用至", account?.formerIssKeyUntil],
     ["apId", account?.apId, "secret"],
   ]);
   warn(account);
   element("guide").hidden = account?.status !== "active";
+  element("keys").hidden = !(account?.status === "active" && account.issKey);
   element("count").textContent =
     `查詢結果：計${progress.count}筆申請資料　查詢日期時間：${progress.queriedAt}`;
   const opened = progress.cases.find(({ kind, state }) => kind === "api-application" && state === "approved");
@@ -76,6 +79,9 @@ function next({ state, kind, expectedBy, holidaysKnown, question }, account) {
   return "";
 }
 
+/// Grounds bring their English along.
+const reasons = (grounds) => grounds.map(({ word, english }) => ["理由", word, { english }]);
+
 function caseView(found, edition, account) {
   const box = document.createElement("article");
   box.className = "case";
@@ -92,7 +98,7 @@ function caseView(found, edition, account) {
     ["案件狀態", [
       [null, found.stateWord, "word"],
       ["審核日期", found.decidedAtRoc],
-      ["理由", found.grounds.join("；"), "word"],
+      ...reasons(found.grounds),
       ["審核結果", found.result],
       ...(of108 && account ? [["機關帳號", account.apId, "secret"], ["Iss Key", account.issKey, "secret"]] : []),
       ["S/N", found.serialNumber, "copy"],
@@ -100,7 +106,7 @@ function caseView(found, edition, account) {
   ];
   if (found.question) {
     rows.push(["補件通知", [
-      ["理由", found.question.grounds.join("；"), "word"],
+      ...reasons(found.question.grounds),
       ["說明", found.question.text],
       ["期限", found.question.until],
     ]]);
@@ -138,6 +144,21 @@ function guideLink(properties) {
     });
   });
   return link;
+}
+/** Another isskey: beside the former one for a week, or in its place when that has leaked. */
+for (const [id, leaked, question] of [
+  ["renew-key", false, "更換後，原isskey可續用七日，請於期限內更新系統。"],
+  ["key-leaked", true, "原isskey將即時停用，使用原isskey的系統在更新前無法查驗。"],
+]) {
+  element(id).addEventListener("click", async () => {
+    const dialog = ask("請確認是否更換isskey?", [question], [["yes", "確定"], ["", "取消"]]);
+    if (!(await dialog.answer)) return;
+    await busy(element(id), "正在更換…", async () => {
+      await post("/api/iss-keys", { leaked });
+      await load();
+      tell("isskey已更換", question, { good: true });
+    });
+  });
 }
 element("guide").replaceChildren(guideLink({ className: "button", textContent: "↓ 操作文件下載" }));
 

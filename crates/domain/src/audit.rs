@@ -109,6 +109,10 @@ acts! {
     Declined = "declined", "覆核不同意";
     /// 註銷.
     Revoked = "revoked", "註銷查驗權限";
+    /// Another isskey, beside the former one for a while.
+    KeyRenewed = "key-renewed", "更換isskey";
+    /// Another isskey; the former one ends at once.
+    KeyBlocked = "key-blocked", "isskey外洩，即時停用並更換";
     /// A letter is to be sent once more.
     Resent = "resent", "重寄信件";
     /// On the list of officers.

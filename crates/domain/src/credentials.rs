@@ -132,6 +132,9 @@ impl SealingKey {
     }
 }
 
+/// How many days a former isskey is taken beside the one that was put in its place.
+pub const ISS_KEY_OVERLAP_DAYS: i64 = 7;
+
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "small numbers of a test")]
 mod tests {

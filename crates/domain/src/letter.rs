@@ -8,7 +8,7 @@ use crate::{CaseId, CaseKind, Code, Coded, Edition, FieldError, Ground, RocDay};
 
 /// What a letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
+pub enum Subject {
     /// 受理.
     Received {
         /// The day by which a decision is expected.
@@ -36,13 +36,13 @@ pub enum Subject<'a> {
     Resumed,
     /// 註銷.
     Revoked,
-    /// An isskey was renewed or blocked.
-    Notice {
-        /// In Chinese.
-        chinese: &'a str,
-        /// In English.
-        english: &'a str,
+    /// Another isskey, beside the former one until this day.
+    KeyRenewed {
+        /// The last day of the former one.
+        until: Date,
     },
+    /// Another isskey, since the former one leaked.
+    KeyBlocked,
 }
 
 /// Whom and what a letter speaks of.
@@ -111,7 +111,7 @@ impl Letter {
     }
 }
 
-impl Subject<'_> {
+impl Subject {
     /// The name in the store.
     pub const fn name(self) -> &'static str {
         match self {
@@ -124,7 +124,8 @@ impl Subject<'_> {
             Self::Suspended => "suspended",
             Self::Resumed => "resumed",
             Self::Revoked => "revoked",
-            Self::Notice { .. } => "notice",
+            Self::KeyRenewed { .. } => "key-renewed",
+            Self::KeyBlocked => "key-blocked",
         }
     }
 
@@ -169,7 +170,14 @@ impl Subject<'_> {
                 "查驗權限已註銷，即時生效。欲再度取得權限，請先提出改善做法，經核可後重新申請。".into(),
                 "Your access was revoked with immediate effect.".into(),
             ),
-            Self::Notice { chinese, english } => (chinese.into(), english.into()),
+            Self::KeyRenewed { until } => (
+                format!("isskey已更換，請至「API介接服務進度查詢」查看新的isskey並更新系統；原isskey可續用至{}。", RocDay(until)),
+                format!("Your isskey was renewed. The former one is accepted until {until}."),
+            ),
+            Self::KeyBlocked => (
+                "原isskey因外洩已即時停用，請至「API介接服務進度查詢」查看新的isskey並更新系統。若非貴公司或戶政司所通報，請立即聯繫。".into(),
+                "Your former isskey leaked and was blocked at once. See the progress page for the new one.".into(),
+            ),
         }
     }
 

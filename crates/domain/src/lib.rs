@@ -53,7 +53,7 @@ pub use case::{
 pub use code::{Code, Coded};
 pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 #[cfg(feature = "server")]
-pub use credentials::{ApId, IssKey, SealError, Sealed, SealingKey};
+pub use credentials::{ApId, ISS_KEY_OVERLAP_DAYS, IssKey, SealError, Sealed, SealingKey};
 pub use field::{FieldError, FieldProblem, fold_width};
 pub use ground::{Ground, MissingGrounds};
 pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};

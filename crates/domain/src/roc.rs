@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 /// Asia/Taipei: eight hours ahead of UTC, without daylight saving since 1980.
 pub const TAIPEI: Offset = Offset::constant(8);
@@ -67,6 +67,25 @@ impl fmt::Display for RocDateTime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RocDay(pub Date);
 
+impl RocDay {
+    /// The day of this instant in Taipei.
+    pub fn of(at: Timestamp) -> Self {
+        Self(TAIPEI.to_datetime(at).date())
+    }
+
+    /// So many days later.
+    #[must_use]
+    pub fn plus(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days.days()))
+    }
+
+    /// The instant at which the day is over in Taipei.
+    pub fn end(self) -> Timestamp {
+        let next = self.plus(1).0.to_datetime(jiff::civil::Time::midnight());
+        TAIPEI.to_timestamp(next).unwrap_or(Timestamp::MAX)
+    }
+}
+
 impl fmt::Display for RocDay {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(day) = self;
@@ -103,6 +122,15 @@ mod tests {
         assert_eq!(RocDateTime(after).to_string(), "113/01/01 00:00:00");
         assert_eq!(TaipeiDay::of(before).until_end(before), SignedDuration::from_secs(1));
         assert_eq!(TaipeiDay::of(after).until_end(after), SignedDuration::from_hours(24));
+    }
+
+    #[test]
+    fn a_day_ends_when_the_next_begins_in_taipei() {
+        let at = "2028-02-28T15:00:00Z".parse().unwrap();
+        assert_eq!(RocDay::of(at).to_string(), "117/02/28");
+        let end: Timestamp = "2028-02-29T00:00:00+08:00".parse().unwrap();
+        assert_eq!(RocDay::of(at).end(), end);
+        assert_eq!(RocDay::of(at).plus(2).to_string(), "117/03/01");
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use domain::{
-    Account, AccountStatus, ApId, Caller, CallerCertificate, CaseKind, CertificateUpload,
-    HostAddress, Sealed, Ubn,
+    Account, AccountStatus, Act, Actor, ApId, Caller, CallerCertificate, CaseKind,
+    CertificateUpload, HostAddress, Sealed, Ubn,
 };
 use jiff::Timestamp;
 use pki::RsaPublicKey;
 
+use crate::audit::Deed;
 use crate::cases::{CaseRow, Evidence};
 use crate::database::one;
 use crate::{Cases, Database, Row, StoreError};
@@ -34,6 +35,8 @@ pub struct AccountRow {
     pub certificate: Option<CertificateRow>,
     /// Until when the former one may be used as well.
     pub former_ends_at: Option<Timestamp>,
+    /// Until when the former isskey is taken as well.
+    pub former_iss_key_until: Option<Timestamp>,
     /// Since when the account has its status.
     pub status_since: Timestamp,
     /// Why, in words that the company reads; empty when it goes without saying.
@@ -73,7 +76,7 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
     contact_name, landline, mobile, email, ap_id, iss_key_sealed,
     serial_number, not_before, not_after,
     (SELECT max(replaced_at) FROM certificates WHERE ubn = accounts.ubn),
-    status_since, status_reason
+    status_since, status_reason, former_iss_key_until
     FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
     WHERE accounts.ubn = ?1";
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
@@ -81,7 +84,9 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
 pub(crate) const CALLER: &str =
     "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
     FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
-    WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1)
+    WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
+        UNION ALL SELECT ubn FROM accounts
+            WHERE former_iss_key_digest = ?1 AND former_iss_key_until > (SELECT ?2))
         AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))
     ORDER BY replaced_at IS NOT NULL, replaced_at DESC";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
@@ -97,7 +102,8 @@ const OPEN_ACCOUNT: &str = "INSERT INTO accounts
         landline = excluded.landline, mobile = excluded.mobile, email = excluded.email,
         status = excluded.status, ap_id = excluded.ap_id, approved_at = excluded.approved_at,
         status_since = excluded.status_since, status_reason = '', plan_accepted_at = NULL,
-        iss_key_digest = NULL, iss_key_sealed = NULL
+        iss_key_digest = NULL, iss_key_sealed = NULL,
+        former_iss_key_digest = NULL, former_iss_key_until = NULL
         WHERE accounts.status = 'stopped' OR accounts.plan_accepted_at IS NOT NULL
     RETURNING ubn";
 const CHANGE_DATA: &str = "UPDATE accounts SET company_name = ?2, host_address = ?3,
@@ -123,6 +129,11 @@ const PUT_CERTIFICATE: &str = "INSERT INTO certificates
     RETURNING ubn";
 const SET_ISS_KEY: &str = "UPDATE accounts SET iss_key_digest = ?2, iss_key_sealed = ?3
     WHERE ubn = ?1 AND iss_key_digest IS NULL RETURNING ubn";
+/// Without an end the former one ends at once.
+const RENEW_ISS_KEY: &str = "UPDATE accounts SET
+    former_iss_key_digest = CASE WHEN ?4 IS NULL THEN NULL ELSE iss_key_digest END,
+    former_iss_key_until = ?4, iss_key_digest = ?2, iss_key_sealed = ?3
+    WHERE ubn = ?1 AND status IN ('active', 'suspended') AND iss_key_digest IS NOT NULL RETURNING ubn";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -138,6 +149,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     CERTIFICATE_OWNER,
     PUT_CERTIFICATE,
     SET_ISS_KEY,
+    RENEW_ISS_KEY,
 ];
 
 impl<D: Database> Cases<D> {
@@ -313,6 +325,33 @@ impl<D: Database> Cases<D> {
         let parameters = [ubn.as_str().into(), digest[..].into(), sealed.0.as_slice().into()];
         one(self.0.execute(SET_ISS_KEY, &parameters)?).map(drop)
     }
+
+    /// Puts another isskey in the place of the account's; the former one is taken until
+    /// `former_until` as well, or ends at once. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountState`] when the account is closed or has none.
+    pub fn renew_iss_key(
+        &self,
+        ubn: Ubn,
+        key: &NewIssKey,
+        former_until: Option<Timestamp>,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let NewIssKey { digest, sealed } = key;
+        let parameters = [
+            ubn.as_str().into(),
+            digest[..].into(),
+            sealed.0.as_slice().into(),
+            former_until.into(),
+        ];
+        if self.0.execute(RENEW_ISS_KEY, &parameters)?.len() != 1 {
+            return Err(StoreError::AccountState);
+        }
+        let act = if former_until.is_some() { Act::KeyRenewed } else { Act::KeyBlocked };
+        self.log(&Deed::new(by, act, now).on_company(ubn))
+    }
 }
 
 fn address(row: &Row, index: usize) -> Result<IpAddr, StoreError> {
@@ -347,6 +386,7 @@ fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
         former_ends_at: row.optional_instant(14)?,
         status_since: row.instant(15)?,
         status_reason: row.text(16)?.to_owned(),
+        former_iss_key_until: row.optional_instant(17)?,
     })
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::audit::Deed;
 use crate::database::one;
-use crate::{CaseRow, Cases, Database, Row, StoreError};
+use crate::{AccountRow, CaseRow, Cases, Database, Row, StoreError};
 
 /// A letter before it is kept.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +39,7 @@ pub struct Content<'a> {
 
 impl CaseRow {
     /// The letter about this case, by its template.
-    pub fn letter(&self, subject: Subject<'_>, content: Content<'_>) -> Letter {
+    pub fn letter(&self, subject: Subject, content: Content<'_>) -> Letter {
         subject.letter(&Facts {
             company_name: &self.company_name,
             case: Some((self.case.id, self.case.kind)),
@@ -131,7 +131,7 @@ impl<D: Database> Cases<D> {
     pub fn write_case_letter(
         &self,
         row: &CaseRow,
-        subject: Subject<'_>,
+        subject: Subject,
         content: Content<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -149,6 +149,32 @@ impl<D: Database> Cases<D> {
             kind: subject.name(),
             recipient: &row.email,
             letter,
+        };
+        self.write_letter(new, now)
+    }
+
+    /// Writes a letter about an account to its contact, by the template. Inside the transaction
+    /// of what it is about.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn write_account_letter(
+        &self,
+        row: &AccountRow,
+        subject: Subject,
+        text: &str,
+        origin: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let company_name = &row.account.company_name;
+        let facts = Facts { company_name, case: None, grounds: &[], text, origin };
+        let letter = subject.letter(&facts);
+        let new = NewLetter {
+            ubn: row.account.ubn,
+            case: None,
+            kind: subject.name(),
+            recipient: &row.email,
+            letter: &letter,
         };
         self.write_letter(new, now)
     }

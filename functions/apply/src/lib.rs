@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::letter::Subject;
 use domain::{
-    ApplyError, CaseId, Edition, Ground, IssKey, Receipt, RocDate, RocDay, SubmissionContext,
-    UploadRefused,
+    Actor, ApplyError, CaseId, Edition, Ground, IssKey, Receipt, RocDate, RocDay,
+    SubmissionContext, UploadRefused,
 };
 use http::{Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
@@ -38,6 +38,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (Some("standing"), &Method::GET) => standing(&request).await,
         (Some("applications"), &Method::POST) => apply(request).await,
         (Some("certificates"), &Method::POST) => upload(request).await,
+        (Some("iss-keys"), &Method::POST) => renew_iss_key(request).await,
         (Some("certificate-previews"), &Method::POST) => preview(request).await,
         (Some("possession-challenges"), &Method::POST) => possession_challenge(request).await,
         (Some("standing" | "readyz"), _) => Err(web::method_not_allowed("GET")),
@@ -78,6 +79,7 @@ struct Asked {
 struct AskedGround {
     field: &'static str,
     word: &'static str,
+    english: &'static str,
 }
 
 /// 申請事項 that the company may choose from now (A3), or what it was asked for.
@@ -102,7 +104,11 @@ fn asked(cases: &Cases<impl Database>, id: CaseId) -> Result<Option<Asked>, Prob
     let Some(question) = cases.questions(id)?.pop() else { return Ok(None) };
     let calendar = cases.calendar()?;
     let until = calendar.nth_working_day_after(question.asked_at, question.answer_days);
-    let ground = |ground: Ground| AskedGround { field: ground.field(), word: ground.word() };
+    let ground = |ground: Ground| AskedGround {
+        field: ground.field(),
+        word: ground.word(),
+        english: ground.english(),
+    };
     Ok(Some(Asked {
         receipt: row.receipt(),
         contact_name: row.contact_name,
@@ -126,6 +132,50 @@ struct PossessionChallenge {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenewalRequest {
+    /// Whether somebody else knows the isskey: it ends at once then.
+    leaked: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Renewal {
+    iss_key: String,
+    /// The last day of the former one, `112/11/17`; none when it has ended.
+    former_until: Option<String>,
+}
+
+/// Another isskey: beside the former one for some days, or in its place at once.
+async fn renew_iss_key(request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let now = web::now();
+    let ubn = web::require_company(request.headers(), now).await?;
+    let RenewalRequest { leaked } = SignedRequest::plain(request, &origin).await?;
+    let (iss_key, digest, sealed) = web::new_iss_key(ubn).await?;
+    let key = NewIssKey { digest, sealed };
+    let last = RocDay::of(now).plus(domain::ISS_KEY_OVERLAP_DAYS);
+    let former_until = Some(last).filter(|_| !leaked);
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let row = cases.account(ubn)?.ok_or(domain::Code::AccountState)?;
+    let end = former_until.map(RocDay::end);
+    cases.renew_iss_key(ubn, &key, end, Actor::Applicant(ubn), now)?;
+    let subject = match former_until {
+        Some(RocDay(until)) => Subject::KeyRenewed { until },
+        None => Subject::KeyBlocked,
+    };
+    cases.write_account_letter(&row, subject, "", &origin, now)?;
+    transaction.commit()?;
+    let renewal = Renewal {
+        iss_key: iss_key.reveal().to_owned(),
+        former_until: former_until.map(|day| day.to_string()),
+    };
+    Ok(web::json(StatusCode::CREATED, &renewal))
+}
 
 /// A challenge for the key of the company's system (A7).
 async fn possession_challenge(request: Request) -> Result<Reply, Problem> {

@@ -69,6 +69,8 @@ struct AccountView {
     /// The last day on which a former certificate may be used as well, `112/11/17`.
     former_until: Option<String>,
     iss_key: Option<String>,
+    /// The last day of a former isskey that is taken as well, `112/11/17`.
+    former_iss_key_until: Option<String>,
     ap_id: String,
     contact_name: String,
     landline: Option<String>,
@@ -90,15 +92,21 @@ struct CaseView {
     /// Whether the office calendar is known up to that day, so that holidays count.
     holidays_known: bool,
     /// The grounds of a refusal, in words.
-    grounds: Vec<&'static str>,
+    grounds: Vec<GroundView>,
     /// What the company is asked for now.
     question: Option<QuestionView>,
+}
+
+#[derive(Serialize)]
+struct GroundView {
+    word: &'static str,
+    english: &'static str,
 }
 
 /// 補件: the clock stands still until it is answered.
 #[derive(Serialize)]
 struct QuestionView {
-    grounds: Vec<&'static str>,
+    grounds: Vec<GroundView>,
     text: String,
     /// The last day for the answer, `112/11/17`.
     until: Option<String>,
@@ -162,6 +170,10 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
             .filter(|end| in_use && *end > now)
             .map(|end| RocDay(TAIPEI.to_datetime(end - SECOND).date()).to_string()),
         iss_key,
+        former_iss_key_until: row
+            .former_iss_key_until
+            .filter(|end| in_use && *end > now)
+            .map(|end| RocDay::of(end - SECOND).to_string()),
         ap_id: row.ap_id,
         contact_name: row.contact_name,
         landline: row.landline,
@@ -177,7 +189,8 @@ fn case_view(
     now: jiff::Timestamp,
 ) -> CaseView {
     let Case { state, submitted_at, .. } = row.case;
-    let words = |grounds: &[Ground]| grounds.iter().map(|ground| ground.word()).collect();
+    let view = |ground: &Ground| GroundView { word: ground.word(), english: ground.english() };
+    let words = |grounds: &[Ground]| grounds.iter().map(view).collect();
     let expected = Some(state)
         .filter(|state| *state == CaseState::Accepted)
         .and_then(|_| row.clock.due(calendar));

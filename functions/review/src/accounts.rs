@@ -1,7 +1,7 @@
 //! A company's account behind the counter: 暫停 at once by one officer, 註銷 and the acceptance
 //! of an improvement plan by two (A17).
 
-use domain::letter::{Facts, Subject};
+use domain::letter::Subject;
 use domain::{
     Actor, Case, CaseKind, CaseState, Code, Officer, Permission, RegisterFinding, RocDate,
     RocDateTime, RocDay, Ubn,
@@ -12,7 +12,7 @@ use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{
-    AccountRow, Cases, Content, Database, DecisionRecord, Deed, NewLetter, ProposalRow,
+    AccountRow, Cases, Content, Database, DecisionRecord, Deed, NewIssKey, ProposalRow,
     ProposedAct, StoreError, Transaction,
 };
 use web::{Problem, Reply, SignedRequest};
@@ -28,6 +28,7 @@ pub(crate) enum Act {
     Suspension,
     Resumption,
     Revocation,
+    KeyLeak,
 }
 
 impl Act {
@@ -36,13 +37,14 @@ impl Act {
             "suspension" => Self::Suspension,
             "resumption" => Self::Resumption,
             "revocation" => Self::Revocation,
+            "key-leak" => Self::KeyLeak,
             _ => return None,
         })
     }
 
     fn permission(self) -> Permission {
         match self {
-            Self::Suspension => Permission::Suspend,
+            Self::Suspension | Self::KeyLeak => Permission::Suspend,
             Self::Resumption => Permission::Supervise,
             // One proposes, another endorses.
             Self::Revocation => Permission::Decide,
@@ -138,10 +140,12 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
         ("suspension", Act::Suspension),
         ("resumption", Act::Resumption),
         ("revocation", Act::Revocation),
+        ("key-leak", Act::KeyLeak),
     ] {
         let fits = match act {
             Act::Suspension => status == domain::AccountStatus::Active,
             Act::Resumption => status == domain::AccountStatus::Suspended,
+            Act::KeyLeak => status == domain::AccountStatus::Active && row.iss_key.is_some(),
             Act::Revocation => {
                 let live = [domain::AccountStatus::Active, domain::AccountStatus::Suspended];
                 live.contains(&status) && !revoking
@@ -187,19 +191,26 @@ pub(crate) async fn act(
     let Reason { text } = SignedRequest::plain(request, &origin).await?;
     let reason = domain::result_text(&text, MAX_REASON)?;
     officer.check_on(ubn, act.permission())?;
+    // Made before the transaction begins, since variables are read asynchronously.
+    let (_, digest, sealed) = web::new_iss_key(ubn).await?;
+    let key = NewIssKey { digest, sealed };
     let now = web::now();
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let row = account(&cases, ubn)?;
     match act {
+        Act::KeyLeak => {
+            cases.renew_iss_key(ubn, &key, None, Actor::Officer(officer.id), now)?;
+            cases.write_account_letter(&row, Subject::KeyBlocked, &reason, &origin, now)?;
+        }
         Act::Suspension => {
             cases.suspend(ubn, &reason, officer.id, now)?;
-            write(&cases, &row, Subject::Suspended, &reason, &origin, now)?;
+            cases.write_account_letter(&row, Subject::Suspended, &reason, &origin, now)?;
         }
         Act::Resumption => {
             cases.resume(ubn, &reason, officer.id, now)?;
-            write(&cases, &row, Subject::Resumed, &reason, &origin, now)?;
+            cases.write_account_letter(&row, Subject::Resumed, &reason, &origin, now)?;
         }
         Act::Revocation => {
             cases.propose(ProposedAct::Revoke, ubn, None, &reason, officer.id, now)?;
@@ -208,26 +219,6 @@ pub(crate) async fn act(
     let view = view(&cases, officer, ubn)?;
     transaction.commit()?;
     Ok(web::json(StatusCode::OK, &view))
-}
-
-fn write(
-    cases: &Cases<impl Database>,
-    row: &AccountRow,
-    subject: Subject<'_>,
-    text: &str,
-    origin: &str,
-    now: jiff::Timestamp,
-) -> Result<(), StoreError> {
-    let company_name = &row.account.company_name;
-    let letter = subject.letter(&Facts { company_name, case: None, grounds: &[], text, origin });
-    let new = NewLetter {
-        ubn: row.account.ubn,
-        case: None,
-        kind: subject.name(),
-        recipient: &row.email,
-        letter: &letter,
-    };
-    cases.write_letter(new, now)
 }
 
 #[derive(Serialize)]
@@ -298,7 +289,13 @@ pub(crate) async fn decide(officer: &Officer, id: i64, request: Request) -> Resu
         match proposal.case {
             None => {
                 let row = account(&cases, proposal.ubn)?;
-                write(&cases, &row, Subject::Revoked, &proposal.reason, &origin, now)?;
+                cases.write_account_letter(
+                    &row,
+                    Subject::Revoked,
+                    &proposal.reason,
+                    &origin,
+                    now,
+                )?;
             }
             Some(id) => accept_plan(&cases, officer, id, &proposal, &origin, now)?,
         }

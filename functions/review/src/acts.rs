@@ -209,7 +209,7 @@ impl<D: Database> Desk<'_, D> {
         self.write(self.about_question()?, grounds, &text)
     }
 
-    fn about_question(&self) -> Result<Subject<'static>, Problem> {
+    fn about_question(&self) -> Result<Subject, Problem> {
         let calendar = self.cases.calendar()?;
         let until = calendar.nth_working_day_after(self.now, Edition::ANSWER_DAYS);
         Ok(Subject::Asked { until })
@@ -227,7 +227,7 @@ impl<D: Database> Desk<'_, D> {
         self.write(self.about_extension()?, &[], &text)
     }
 
-    fn about_extension(&self) -> Result<Subject<'static>, Problem> {
+    fn about_extension(&self) -> Result<Subject, Problem> {
         let mut clock = self.row.clock.clone();
         clock.days = clock.days.saturating_add(self.days()?);
         Ok(Subject::Extended { expected: clock.due(&self.cases.calendar()?) })
@@ -264,7 +264,7 @@ impl<D: Database> Desk<'_, D> {
         self.write(subject, grounds, &result)
     }
 
-    fn write(&self, subject: Subject<'_>, grounds: &[Ground], text: &str) -> Result<(), Problem> {
+    fn write(&self, subject: Subject, grounds: &[Ground], text: &str) -> Result<(), Problem> {
         let edited = self.said.letter.as_ref().map(Letter::edited).transpose()?;
         let content = Content { grounds, text, edited: edited.as_ref(), origin: self.origin };
         Ok(self.cases.write_case_letter(self.row, subject, content, self.now)?)

@@ -5,8 +5,8 @@ import { busy, element, sheet, show, tell } from "/js/page.js";
 import { make } from "/js/make.js";
 import { letterList, logList } from "/js/review/parts.js";
 
-const ACTS = { suspension: ["暫停查驗權限", "danger"], resumption: ["恢復查驗權限", ""], revocation: ["提請註銷（另須主管同意）", "danger"] };
-const DONE = { suspension: "已暫停，即時生效", resumption: "已恢復，即時生效", revocation: "已提請覆核" };
+const ACTS = { suspension: ["暫停查驗權限", "danger"], resumption: ["恢復查驗權限", ""], revocation: ["提請註銷（另須主管同意）", "danger"], "key-leak": ["isskey外洩，立即停用並更換", "danger"] };
+const DONE = { suspension: "已暫停，即時生效", resumption: "已恢復，即時生效", revocation: "已提請覆核", "key-leak": "原isskey已即時停用，新的isskey由該公司查詢" };
 
 export function wireAccount() {
   const form = element("account-form");

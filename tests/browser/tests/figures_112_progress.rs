@@ -215,6 +215,14 @@ async fn figure_28_approved_case() {
         .then((answer) => answer.text()).then(done)";
     let guide = desk.client.execute_async(script, vec![]).await.unwrap();
     assert!(guide.as_str().unwrap().contains(&ap_id));
+    // Another isskey, once it was confirmed.
+    desk.click("#keys summary").await.unwrap();
+    desk.click("#renew-key").await.unwrap();
+    desk.says("#ask", "原isskey可續用七日").await.unwrap();
+    desk.click("#ask [data-value=yes]").await.unwrap();
+    desk.says("#message.good", "isskey已更換").await.unwrap();
+    desk.says("#account-sheet", "原isskey續用至").await.unwrap();
+    desk.shots("renewed").await.unwrap();
     // A download that cannot be had says so.
     let ends = "return fetch('/api/session', { method: 'DELETE' }).then((answer) => answer.status)";
     desk.client.execute(ends, vec![]).await.unwrap();

@@ -141,3 +141,54 @@ fn a_proposal_that_is_declined_changes_nothing() {
     app.database("default").execute(own, []).unwrap();
     assert_eq!(act(&supervisor, "suspension", "試").code(), "own-case");
 }
+
+#[test]
+fn an_isskey_is_renewed_beside_the_former_one_and_a_leaked_one_ends_at_once() {
+    let mut app = TestApp::start();
+    let (company, card, caller) = app.approved();
+    let answers = |app: &TestApp, iss_key: &str, now: Timestamp| {
+        let caller = test_pki::token::Caller { iss_key: iss_key.to_owned(), ..caller.clone() };
+        let token = caller.token(question(&app.demo.id_cards[0]), now).unwrap();
+        app.visitor().verify(&token).unwrap().status
+    };
+    let now = Timestamp::now();
+    let renew = |company: &Visitor, leaked: bool| {
+        company.post("/api/iss-keys", &json!({ "leaked": leaked })).unwrap()
+    };
+    let first = caller.iss_key.clone();
+    let renewal = renew(&company, false).expect(201).unwrap();
+    let second = text(&renewal["issKey"]);
+    assert!(second.len() == 32 && second != first);
+    let progress = company.get("/api/cases").unwrap().expect(200).unwrap();
+    assert_eq!(progress["account"]["formerIssKeyUntil"], renewal["formerUntil"]);
+    assert_eq!(progress["account"]["issKey"], second.as_str());
+    assert_eq!((answers(&app, &first, now), answers(&app, &second, now)), (200, 200));
+    // Leaked: nothing of it is taken any more, from the next call on.
+    let renewal = renew(&company, true).expect(201).unwrap();
+    let third = text(&renewal["issKey"]);
+    assert_eq!(renewal["formerUntil"], Value::Null);
+    let found = [&first, &second, &third].map(|key| answers(&app, key, now));
+    assert_eq!(found, [401, 401, 200]);
+    // An officer who learns of it does the same, and does not see the new one.
+    let view = act(&app.officer(), "key-leak", "於公開程式庫發現").expect(200).unwrap();
+    assert_eq!(answers(&app, &third, now), 401);
+    let progress = company.get("/api/cases").unwrap().expect(200).unwrap();
+    let fourth = text(&progress["account"]["issKey"]);
+    assert!(!view.to_string().contains(&fourth));
+    assert_eq!(answers(&app, &fourth, now), 200);
+    assert_eq!((letters(&app, "key-renewed"), letters(&app, "key-blocked")), (1, 2));
+    // The former one ends with its last day.
+    renew(&company, false).expect(201).unwrap();
+    let last = domain::RocDay::of(now).plus(domain::ISS_KEY_OVERLAP_DAYS).end();
+    for (seconds, expected) in [(-60, 200), (60, 401)] {
+        let then = last + jiff::SignedDuration::from_secs(seconds);
+        app.restart_with(&["--now", &then.to_string()]);
+        assert_eq!(answers(&app, &fourth, then), expected, "{seconds}");
+    }
+    // Nothing of it without an account.
+    let mut nobody = app.visitor();
+    let other = app.card("company-2");
+    nobody.sign_in_as_company(&other, test_pki::demo::SYSTEM_COMPANY.1).unwrap();
+    assert_eq!(renew(&nobody, false).code(), "account-state");
+    drop(card);
+}

@@ -166,7 +166,8 @@ fn a_refusal_names_its_grounds_and_can_be_set_aside() {
     let progress = company.get("/api/cases").unwrap().expect(200).unwrap();
     let case = &progress["cases"][0];
     assert_eq!((&case["stateWord"], &case["result"]), (&json!("駁回"), &json!("請洽承辦人。")));
-    assert_eq!(case["grounds"], json!(["查驗目的與所營事業項目不符", "其他（如說明）"]));
+    assert_eq!(case["grounds"][0]["word"], "查驗目的與所營事業項目不符");
+    assert_eq!(case["grounds"][1]["english"], "Other, as explained.");
     assert_eq!(
         app.count("default", "SELECT count(*) FROM letters WHERE body LIKE '%另附說明。'"),
         1
