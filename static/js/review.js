@@ -7,6 +7,7 @@ import { wireAccount } from "/js/review/account.js";
 import { wireAdministration } from "/js/review/administration.js";
 import { wireCase } from "/js/review/case.js";
 import { wireList } from "/js/review/list.js";
+import { wireNumbers } from "/js/review/numbers.js";
 import { wireProposals } from "/js/review/proposals.js";
 import { wireSweep } from "/js/review/sweep.js";
 
@@ -15,12 +16,14 @@ const account = wireAccount();
 const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
 const sweep = wireSweep({ openAccount: account.open });
+const numbers = wireNumbers();
 const administration = wireAdministration();
 
 /// [name, word, permission, what shows it].
 const PLACES = [
   ["queue", "案件清單", "read-cases", list.load],
   ["proposals", "待覆核事項", "read-cases", proposals.load],
+  ["numbers", "統計", "read-cases", numbers.load],
   ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],
 ];

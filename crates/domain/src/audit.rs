@@ -73,6 +73,8 @@ acts! {
     Answered = "answered", "補件";
     /// A list of cases was looked at.
     ListRead = "list-read", "查看案件清單";
+    /// The list of all cases was taken out.
+    Exported = "exported", "匯出案件清單";
     /// A case was looked at.
     CaseRead = "case-read", "查看案件";
     /// Taken on.

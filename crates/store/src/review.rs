@@ -59,6 +59,8 @@ const FIND: &str = concat!(
     "WHERE ubn = ?1 OR cases.id = ?1 OR host_address = ?1 OR instr(company_name, ?1) > 0
     ORDER BY submitted_at DESC LIMIT 200"
 );
+const ALL: &str = concat!(case_select!(), "ORDER BY submitted_at DESC, cases.id LIMIT 50000");
+const DECISIONS: &str = "SELECT decided_at, state, grounds FROM cases WHERE decided_at >= ?1";
 const ASSIGN: &str = "UPDATE cases SET assigned_to = ?3
     WHERE id = ?1 AND state = 'accepted' AND assigned_to IS ?2 RETURNING id";
 const SECOND_LOOK: &str = "UPDATE cases SET second_look = ?2
@@ -102,6 +104,8 @@ const FORMER_VERSIONS: &str = "SELECT version, company_name, host_address, conta
 pub(crate) const STATEMENTS: &[&str] = &[
     OPEN,
     FIND,
+    ALL,
+    DECISIONS,
     ASSIGN,
     SECOND_LOOK,
     NOTE,
@@ -143,6 +147,32 @@ impl<D: Database> Cases<D> {
     /// [`StoreError`].
     pub fn find_cases(&self, text: &str) -> Result<Vec<CaseRow>, StoreError> {
         self.0.execute(FIND, &[text.into()])?.iter().map(case_row).collect()
+    }
+
+    /// Every case, newest first; fifty thousand at most.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn all_cases(&self) -> Result<Vec<CaseRow>, StoreError> {
+        self.0.execute(ALL, &[])?.iter().map(case_row).collect()
+    }
+
+    /// When cases were decided since then, how, and on what grounds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn decisions(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, CaseState, Vec<Ground>)>, StoreError> {
+        let decision = |row: &Row| {
+            Ok((
+                row.instant(0)?,
+                row.parsed(1, "case state", CaseState::from_name)?,
+                row.parsed(2, "grounds", |text| serde_json::from_str(text).ok())?,
+            ))
+        };
+        self.0.execute(DECISIONS, &[since.into()])?.iter().map(decision).collect()
     }
 
     /// Gives a case to an officer, or to nobody. Inside a transaction.

@@ -99,8 +99,12 @@ pub fn empty() -> Reply {
 ///
 /// # Errors
 /// A fault, when the name is no header value.
-pub fn download(name: &str, content_type: &'static str, body: String) -> Result<Reply, Problem> {
-    let mut reply = Response::new(FullBody::new(Bytes::from(body)));
+pub fn download(
+    name: &str,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Result<Reply, Problem> {
+    let mut reply = Response::new(FullBody::new(body.into()));
     let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_DISPOSITION, disposition.map_err(Problem::internal)?);

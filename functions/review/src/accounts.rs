@@ -13,7 +13,7 @@ use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{
     AccountRow, Cases, Content, Database, DecisionRecord, Deed, NewIssKey, ProposalRow,
-    ProposedAct, StoreError, Transaction,
+    ProposedAct, Transaction,
 };
 use web::{Problem, Reply, SignedRequest};
 

@@ -4,6 +4,7 @@
 mod accounts;
 mod acts;
 mod administration;
+mod numbers;
 mod views;
 
 use domain::{CaseId, Code, Officer, Permission};
@@ -65,6 +66,14 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (["sweep"], &Method::GET) => {
             officer.check(Permission::Supervise)?;
             accounts::sweep(&officer)
+        }
+        (["numbers"], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            numbers::numbers()
+        }
+        (["export"], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            numbers::export(&officer, request.uri().query().unwrap_or_default())
         }
         (["health"], &Method::GET) => Ok(administration::health()?),
         (["log"], &Method::GET) => {

@@ -169,6 +169,11 @@ async fn two_officers_revoke_and_the_company_says_what_it_will_do_better() {
     desk.says("#sweep-note", "計0個帳號不符").await.unwrap();
     desk.shots("sweep").await.unwrap();
 
+    let numbers = Locator::XPath("//div[@id='places']/button[text()='統計']");
+    desk.client.find(numbers).await.unwrap().click().await.unwrap();
+    desk.shows("#numbers", &["審核中", "0件", "每週審核結果", "匯出案件清單"]).await.unwrap();
+    desk.shots("numbers").await.unwrap();
+
     // The company reads why, and may say what it will do better.
     desk.at_progress().await.unwrap();
     desk.shows("#account-sheet", &["註銷", "原因：", "情節重大"]).await.unwrap();
