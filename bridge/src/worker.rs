@@ -259,6 +259,7 @@ fn question(card: &PresentCard, origin: &str, purpose: &str, digest: &str) -> Pi
         kind: match described.kind {
             CardKind::Company => "工商憑證",
             CardKind::Citizen => "自然人憑證",
+            CardKind::Organisation => "機關（團體）憑證",
             CardKind::Other => "其他憑證",
         },
         card_number: described.card_number,

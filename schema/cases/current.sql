@@ -21,7 +21,8 @@ CREATE INDEX challenges_by_expiry ON challenges (expires_at);
 
 CREATE TABLE officers (
     id             INTEGER PRIMARY KEY,
-    -- Serial number in the subject of the citizen certificate: the person's, across renewals.
+    -- What the card is known by across renewals: the serial number in the subject of a citizen
+    -- certificate, or 'OID:' and the organisation OID of an agency's.
     subject_serial TEXT NOT NULL UNIQUE,
     name           TEXT NOT NULL,
     role           TEXT NOT NULL

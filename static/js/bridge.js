@@ -310,7 +310,7 @@ async function chosen(cards, ubn) {
 }
 
 /**
- * Signs a document with the card of this kind ("company" or "citizen"). `challenge` is
+ * Signs a document with the card of this kind ("company", "citizen" or "organisation"). `challenge` is
  * asked for once a card is there.
  */
 export async function signByBridge(kind, purpose, document, challenge) {

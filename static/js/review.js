@@ -57,7 +57,7 @@ function leave() {
 element("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   await busy(event.submitter, "正在與讀卡元件連線…", async () => {
-    await signIn({ as: "officer" });
+    await signIn({ as: "officer" }, event.submitter?.value || "citizen");
     await begin();
   });
 });

@@ -72,9 +72,8 @@ export async function sign(kind, purpose, document) {
   return signByBridge(kind, purpose, document, challenge);
 }
 
-/** Signs in as a company or an officer. */
-export async function signIn(document) {
-  const kind = document.as === "company" ? "company" : "citizen";
+/** Signs in as a company, or as an officer with a card of this kind. */
+export async function signIn(document, kind = "company") {
   return post("/api/session", await sign(kind, "sign-in", document));
 }
 

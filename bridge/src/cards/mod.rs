@@ -172,6 +172,9 @@ impl PresentCard {
                 CardKind::Company
             }
             Some(SubjectType::Citizen) => CardKind::Citizen,
+            _ if holder.as_ref().is_some_and(|holder| holder.organisation.is_some()) => {
+                CardKind::Organisation
+            }
             _ => CardKind::Other,
         };
         Card {

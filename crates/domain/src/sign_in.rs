@@ -25,10 +25,11 @@ pub enum SignedIn {
         /// The name in the certificate.
         name: String,
     },
-    /// Somebody with a citizen card; whether an officer, the list tells.
-    Citizen {
-        /// The CA's stable number of the person.
-        subject_serial: String,
+    /// Somebody with a citizen card, or an agency's; whether an officer, the list tells.
+    Officer {
+        /// What the list knows the card by: the CA's stable number of the person, or `OID:`
+        /// and the organisation OID of the agency.
+        subject: String,
     },
 }
 
@@ -78,13 +79,21 @@ pub fn sign_in(
             Ok(SignedIn::Company { ubn, name: credential.name.clone() })
         }
         SignInDocument::Officer {} => {
-            let citizen = credential.issuer == IssuerRole::Moica
-                && credential.subject_type == Some(SubjectType::Citizen);
-            match (&credential.subject_serial, citizen) {
-                (Some(serial), true) => Ok(SignedIn::Citizen { subject_serial: serial.clone() }),
-                _ => Err(SignInError::WrongCard),
-            }
+            let subject = officer_subject(credential).ok_or(SignInError::WrongCard)?;
+            Ok(SignedIn::Officer { subject })
         }
+    }
+}
+
+/// What the list of officers knows this card by: a citizen's by its stable number, an
+/// agency's (GCA) by its organisation OID. A server's certificate is nobody's card.
+fn officer_subject(credential: &Credential) -> Option<String> {
+    match (credential.issuer, credential.subject_type) {
+        (IssuerRole::Moica, Some(SubjectType::Citizen)) => credential.subject_serial.clone(),
+        (IssuerRole::Gca, kind) if kind != Some(SubjectType::Server) => {
+            credential.organisation.map(|organisation| format!("OID:{organisation}"))
+        }
+        _ => None,
     }
 }
 
@@ -168,10 +177,32 @@ mod tests {
     }
 
     #[test]
-    fn officers_come_with_citizen_cards() {
+    fn officers_come_with_citizen_or_agency_cards() {
         let officer = serde_json::json!({"as": "officer"});
-        assert!(matches!(sign_in(&officer, &citizen()), Ok(SignedIn::Citizen { .. })));
-        assert_eq!(sign_in(&officer, &company()), Err(SignInError::WrongCard));
+        let subject = |credential: &Credential| sign_in(&officer, credential);
+        let known = |subject: &str| Ok(SignedIn::Officer { subject: subject.into() });
+        assert_eq!(subject(&citizen()), known("0000000112345678"));
+        assert_eq!(subject(&company()), Err(SignInError::WrongCard));
+        let organisation = "2.16.886.101.99999.1".parse().unwrap();
+        let agency = Credential {
+            issuer: IssuerRole::Gca,
+            subject_type: None,
+            ubn: None,
+            organisation: Some(organisation),
+            rank: None,
+            ..company()
+        };
+        assert_eq!(subject(&agency), known("OID:2.16.886.101.99999.1"));
+        // An association's card is no agency's, a server's certificate no card, and what
+        // another CA writes makes nobody an agency.
+        for other in [
+            Credential { issuer: IssuerRole::Xca, ..agency.clone() },
+            Credential { issuer: IssuerRole::Moica, ..agency.clone() },
+            Credential { subject_type: Some(SubjectType::Server), ..agency.clone() },
+            Credential { organisation: None, ..agency.clone() },
+        ] {
+            assert_eq!(subject(&other), Err(SignInError::WrongCard));
+        }
         let unknown = serde_json::json!({"as": "supervisor"});
         assert_eq!(sign_in(&unknown, &citizen()), Err(SignInError::Document));
     }

@@ -32,9 +32,10 @@ struct Arguments {
 enum Command {
     /// Create the databases, or bring them to the current schema.
     Migrate,
-    /// Name an officer by the serial number in the subject of the citizen certificate.
+    /// Name an officer by the citizen card, or by an agency card (GCA).
     AddOfficer {
-        /// Serial number of the certificate's subject.
+        /// Serial number of a citizen certificate's subject, or `OID:` and the organisation OID
+        /// of an agency's, for example OID:2.16.886.101.20003.
         #[arg(long)]
         subject_serial: String,
         /// Name for the page's head.
@@ -49,7 +50,7 @@ enum Command {
     },
     /// Take an officer off the list; the sessions end at once.
     RemoveOfficer {
-        /// Serial number of the certificate's subject.
+        /// As it was named.
         #[arg(long)]
         subject_serial: String,
     },

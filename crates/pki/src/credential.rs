@@ -138,6 +138,8 @@ pub struct UnverifiedHolder {
     pub subject_type: Option<SubjectType>,
     /// 統一編號, when stated.
     pub ubn: Option<String>,
+    /// Organisation OID (agencies, associations), when stated.
+    pub organisation: Option<ObjectIdentifier>,
 }
 
 impl Certificate {
@@ -153,6 +155,7 @@ impl Certificate {
             name: name.ok_or(PkiError::Subject("name"))?,
             subject_type: attribute_oid(&attributes, oid::SUBJECT_TYPE)?.map(SubjectType::from),
             ubn: attribute_text(&attributes, oid::UBN)?,
+            organisation: attribute_oid(&attributes, oid::ORGANISATION)?,
         })
     }
 }

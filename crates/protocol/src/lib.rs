@@ -200,6 +200,8 @@ pub enum CardKind {
     Company,
     /// 自然人憑證.
     Citizen,
+    /// 機關憑證 (GCA), 團體憑證 (XCA).
+    Organisation,
     /// Anything else.
     Other,
 }

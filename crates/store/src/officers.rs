@@ -13,7 +13,8 @@ use crate::{Cases, Database, StoreError};
 /// A person as the list names them.
 #[derive(Clone, Copy, Debug)]
 pub struct NewOfficer<'a> {
-    /// Serial number in the subject of the citizen certificate.
+    /// Serial number in the subject of a citizen certificate, or `OID:` and the organisation OID
+    /// of an agency's.
     pub subject_serial: &'a str,
     /// For the page's head.
     pub name: &'a str,
@@ -42,7 +43,7 @@ const NAMES: &str = "SELECT id, name FROM officers";
 pub(crate) const STATEMENTS: &[&str] = &[FIND, FIND_BY_ID, ADD, REMOVE, LIST, NAMES];
 
 impl<D: Database> Cases<D> {
-    /// The officer with this citizen certificate subject.
+    /// The officer whose card is known by this.
     ///
     /// # Errors
     /// [`StoreError`].

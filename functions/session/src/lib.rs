@@ -129,8 +129,8 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let cases = Cases(&transaction);
     let (who, actor) = match signed_in {
         SignedIn::Company { ubn, name } => (Who::Company { ubn, name }, Actor::Applicant(ubn)),
-        SignedIn::Citizen { subject_serial } => {
-            let officer = cases.officer(&subject_serial)?.ok_or(Code::OfficerUnknown)?;
+        SignedIn::Officer { subject } => {
+            let officer = cases.officer(&subject)?.ok_or(Code::OfficerUnknown)?;
             let id = officer.id;
             (Who::Officer { id, name: officer.name }, Actor::Officer(id))
         }

@@ -1,12 +1,13 @@
 //! The set of CAs and certificates: two generations of MOEACA and MOICA with one name
-//! each, company cards in the style of 2013 and of 2021, officers', citizens' and
-//! systems' certificates.
+//! each, GCA, company cards in the style of 2013 and of 2021, officers', citizens', agencies'
+//! and systems' certificates.
 
 use aws_lc_rs::rsa::KeySize;
+use der::asn1::ObjectIdentifier;
 use jiff::{SignedDuration, Timestamp};
 use pki::oid::{
-    CARD_RANK, CITIZEN, COMMON_NAME, COMPANY, NATIONAL_ID_TAIL, ORGANISATION_NAME, SERIAL_NUMBER,
-    SUBJECT_TYPE, UBN,
+    CARD_RANK, CITIZEN, COMMON_NAME, COMPANY, NATIONAL_ID_TAIL, ORGANISATION, ORGANISATION_NAME,
+    SERIAL_NUMBER, SUBJECT_TYPE, UBN,
 };
 use pki::revocation::ListsInMemory;
 use pki::{
@@ -16,10 +17,10 @@ use pki::{
 
 use crate::issue::{Attribute, Authority, Key, List, Part, Profile, certifying, signing};
 
-const ORGANISATIONAL_UNIT: der::asn1::ObjectIdentifier =
-    der::asn1::ObjectIdentifier::new_unwrap("2.5.4.11");
+const ORGANISATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 const EXECUTIVE: &str = "行政院(測試)";
 const MOEACA: &str = "工商憑證管理中心(測試)";
+const GCA: &str = "政府憑證管理中心(測試)";
 const MOICA: &str = "內政部憑證管理中心(測試)";
 
 /// Address of the partition that covers companies' certificates.
@@ -40,6 +41,7 @@ pub struct TestPki {
     root: Authority,
     moeaca: [Authority; 2],
     moica: [Authority; 2],
+    gca: Authority,
     now: Timestamp,
 }
 
@@ -116,7 +118,8 @@ impl TestPki {
         };
         let moeaca = [below(MOEACA)?, below(MOEACA)?];
         let moica = [below(MOICA)?, below(MOICA)?];
-        Ok(Self { root, moeaca, moica, now })
+        let gca = below(GCA)?;
+        Ok(Self { root, moeaca, moica, gca, now })
     }
 
     /// The trust store that believes these CAs.
@@ -133,6 +136,11 @@ impl TestPki {
         };
         let mut issuers = generations(MOEACA, IssuerRole::Moeaca, &self.moeaca);
         issuers.extend(generations(MOICA, IssuerRole::Moica, &self.moica));
+        issuers.push(TrustedCertificateFile::new(
+            GCA,
+            Some(IssuerRole::Gca),
+            &self.gca.certificate,
+        ));
         TrustStoreFile {
             environment: Environment::Test,
             anchors: vec![TrustedCertificateFile::new("測試根", None, &self.root.certificate)],
@@ -142,7 +150,7 @@ impl TestPki {
 
     /// Every CA, the root first.
     pub fn authorities(&self) -> impl Iterator<Item = &Authority> {
-        std::iter::once(&self.root).chain(&self.moeaca).chain(&self.moica)
+        std::iter::once(&self.root).chain(&self.moeaca).chain(&self.moica).chain([&self.gca])
     }
 
     /// A complete list of each CA that names nobody, for years: a demo has no CA that
@@ -259,6 +267,27 @@ impl TestPki {
             no_check: false,
         };
         issue(&self.moica[1], &profile)
+    }
+
+    /// An agency's card.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn agency(&self, name: &str, organisation: ObjectIdentifier) -> anyhow::Result<Issued> {
+        let profile = Profile {
+            subject: &[Part::Utf8(ORGANISATION_NAME, name)],
+            attributes: &[Attribute::Oid(ORGANISATION, organisation)],
+            usage: signing(),
+            ca: false,
+            level: 0,
+            not_before: self.at(-30),
+            not_after: self.at(1800),
+            crl: Some("http://crl.test.invalid/GCA4/CRL_0002.crl"),
+            ocsp: None,
+            purposes: &[],
+            no_check: false,
+        };
+        issue(&self.gca, &profile)
     }
 }
 

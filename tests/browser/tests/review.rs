@@ -6,7 +6,7 @@ use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde_json::json;
 use test_pki::client::form;
-use test_pki::demo::{COMPANY, HOST_ADDRESS};
+use test_pki::demo::{AGENCY, COMPANY, HOST_ADDRESS};
 
 /// Whoever has the demo officer's card has this role.
 fn officer_is(desk: &Desk, role: &str) {
@@ -218,7 +218,18 @@ async fn an_administrator_names_officers_and_typhoon_days_and_sees_no_case() {
     );
     desk.click("button[aria-label='移除陳測試']").await.unwrap();
     desk.says("#message.good", "已移除").await.unwrap();
+    // An agency, by its card.
+    desk.fill("#subject-serial", &format!("OID:{AGENCY}")).await.unwrap();
+    desk.fill("#officer-name", "測試機關").await.unwrap();
+    desk.click("#officer-form button").await.unwrap();
+    desk.says("#message.good", "測試機關").await.unwrap();
     let acts = "SELECT group_concat(act) FROM audit_log WHERE act <> 'signed-in' AND place > 1";
-    assert_eq!(desk.stored(acts).unwrap(), "officer-added,day-set,officer-removed");
+    assert_eq!(desk.stored(acts).unwrap(), "officer-added,day-set,officer-removed,officer-added");
+    desk.click("#sign-out").await.unwrap();
+    desk.text("#sign-in-form").await.unwrap();
+    desk.cards.set_inserted("agency", true).unwrap();
+    desk.click("#sign-in-form [value=organisation]").await.unwrap();
+    desk.says("#officer", "測試機關（審核人員）").await.unwrap();
+    desk.says("#count", "待領案：0件").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }

@@ -79,6 +79,23 @@ fn an_officer_who_is_named_can_sign_in() {
     assert!(String::from_utf8_lossy(&chayan(&data, &["migrate"]).stdout).contains("0 steps taken"));
 }
 
+#[test]
+fn an_agency_card_signs_in_when_the_list_names_the_agency() {
+    let app = TestApp::start();
+    let card = app.card("agency");
+    let officer = serde_json::json!({"as": "officer"});
+    let refused = app.visitor().sign_in(&card, officer.clone()).unwrap();
+    assert_eq!(refused.code(), "officer-unknown");
+    app.names(&format!("OID:{}", test_pki::demo::AGENCY), "auditor");
+    let mut visitor = app.visitor();
+    visitor.sign_in_as_officer(&card).unwrap();
+    let me = visitor.get("/api/review/me").unwrap().expect(200).unwrap();
+    assert_eq!(me["roleWord"], "稽核人員");
+    // It is no company's card.
+    let company = serde_json::json!({"as": "company", "ubn": test_pki::demo::COMPANY.1});
+    assert_eq!(app.visitor().sign_in(&card, company).unwrap().code(), "wrong-card");
+}
+
 /// What each role may do at each address of the officers' side; what the list says counts at once.
 #[test]
 fn every_role_may_do_what_it_is_for_and_nothing_else() {

@@ -102,6 +102,8 @@ pub struct Demo {
 pub const COMPANY: (&str, &str) = ("測試甲股份有限公司", "12345675");
 /// The company whose system is approved from the start.
 pub const SYSTEM_COMPANY: (&str, &str) = ("測試乙資訊有限公司", "04595257");
+/// Organisation OID of the demo agency.
+pub const AGENCY: &str = "2.16.886.101.99999.1";
 /// Subject serial of the officer's citizen certificate.
 pub const OFFICER_SERIAL: &str = "0000000112345678";
 /// PIN of every demo card.
@@ -256,6 +258,8 @@ impl Demo {
         write_card(&dir, "officer", "TP00000000000001", PIN, true, &officer)?;
         let citizen = pki.citizen("陳測試", "0000000187654321", "5678")?;
         write_card(&dir, "citizen", "TP00000000000002", PIN, false, &citizen)?;
+        let agency = pki.agency("測試機關", AGENCY.parse()?)?;
+        write_card(&dir, "agency", "GP00000000000001", PIN, false, &agency)?;
 
         let certificate_files = |name: &str, (company, ubn): (&str, &str)| -> anyhow::Result<_> {
             let issued = pki.company(Company::system(company, ubn))?;
