@@ -226,10 +226,14 @@ CREATE TABLE accounts (
 -- What needs two officers: one proposes, a supervisor who is not the same endorses.
 CREATE TABLE proposals (
     id          INTEGER PRIMARY KEY,
-    act         TEXT NOT NULL CHECK (act IN ('revoke', 'accept-plan')),
-    ubn         TEXT NOT NULL REFERENCES accounts (ubn),
+    act         TEXT NOT NULL CHECK (act IN ('revoke', 'accept-plan', 'set-policy')),
+    ubn         TEXT REFERENCES accounts (ubn),
     -- The case of the improvement plan.
     case_id     TEXT REFERENCES cases (id),
+    -- A value of a policy, and the day (YYYY-MM-DD) from which it holds.
+    policy      TEXT CHECK (policy IN ('review-days', 'answer-days')),
+    value       INTEGER CHECK (value BETWEEN 1 AND 60),
+    valid_from  TEXT CHECK (valid_from GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
     reason      TEXT NOT NULL CHECK (reason <> ''),
     proposed_by INTEGER NOT NULL REFERENCES officers (id),
     proposed_at INTEGER NOT NULL,
@@ -238,10 +242,32 @@ CREATE TABLE proposals (
     endorsed    INTEGER CHECK (endorsed IN (0, 1)),
     CHECK (decided_by <> proposed_by),
     CHECK ((decided_by IS NULL) = (decided_at IS NULL) AND (decided_by IS NULL) = (endorsed IS NULL)),
-    CHECK ((act = 'accept-plan') = (case_id IS NOT NULL))
+    CHECK ((act = 'accept-plan') = (case_id IS NOT NULL)),
+    CHECK ((act = 'set-policy') = (policy IS NOT NULL) AND (act = 'set-policy') = (value IS NOT NULL)
+        AND (act = 'set-policy') = (valid_from IS NOT NULL) AND (act = 'set-policy') = (ubn IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX one_open_proposal ON proposals (ubn, act) WHERE decided_at IS NULL;
+
+CREATE UNIQUE INDEX one_open_policy_proposal ON proposals (policy) WHERE decided_at IS NULL;
+
+-- Values of policies, each from a day on: the last one that has begun holds. Without one the
+-- edition's own does.
+CREATE TABLE policies (
+    policy      TEXT NOT NULL,
+    valid_from  TEXT NOT NULL,
+    value       INTEGER NOT NULL,
+    proposal_id INTEGER NOT NULL REFERENCES proposals (id),
+    PRIMARY KEY (policy, valid_from)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER two_officers_set_a_policy BEFORE INSERT ON policies
+WHEN NOT EXISTS (SELECT 1 FROM proposals WHERE id = NEW.proposal_id AND act = 'set-policy' AND endorsed = 1
+    AND policy = NEW.policy AND value = NEW.value AND valid_from = NEW.valid_from)
+BEGIN SELECT RAISE (ABORT, 'two officers set a policy'); END;
+
+CREATE TRIGGER a_policy_is_not_changed_behind_two_officers BEFORE UPDATE ON policies
+BEGIN SELECT RAISE (ABORT, 'a policy is replaced by a later one'); END;
 
 CREATE TRIGGER two_officers_revoke BEFORE UPDATE OF status ON accounts
 WHEN NEW.status = 'revoked' AND OLD.status <> 'revoked' AND NOT EXISTS

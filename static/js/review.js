@@ -8,6 +8,7 @@ import { wireAdministration } from "/js/review/administration.js";
 import { wireCase } from "/js/review/case.js";
 import { wireList } from "/js/review/list.js";
 import { wireNumbers } from "/js/review/numbers.js";
+import { wirePolicies } from "/js/review/policies.js";
 import { wireProposals } from "/js/review/proposals.js";
 import { wireSweep } from "/js/review/sweep.js";
 
@@ -17,6 +18,7 @@ const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
 const sweep = wireSweep({ openAccount: account.open });
 const numbers = wireNumbers();
+const policies = wirePolicies();
 const administration = wireAdministration();
 
 /// [name, word, permission, what shows it].
@@ -26,6 +28,7 @@ const PLACES = [
   ["numbers", "統計", "read-cases", numbers.load],
   ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],
+  ["policies", "審核期限", "keep-policies", policies.load],
 ];
 
 /** Shows who is there and where they may go; goes to the first place. */

@@ -111,6 +111,8 @@ acts! {
     Declined = "declined", "覆核不同意";
     /// 註銷.
     Revoked = "revoked", "註銷查驗權限";
+    /// A policy has another value from a day on.
+    PolicySet = "policy-set", "變更審核期限";
     /// Another isskey, beside the former one for a while.
     KeyRenewed = "key-renewed", "更換isskey";
     /// Another isskey; the former one ends at once.

@@ -117,6 +117,8 @@ codes! {
     ProposalNotOpen = "proposal-not-open", 409;
     /// The account is not in a state in which this can be done.
     AccountState = "account-state", 409;
+    /// Not a value that a policy can have, or not from a day to come.
+    PolicyValue = "policy-value", 422;
     /// No question of the case is open.
     NothingAsked = "nothing-asked", 409;
 

@@ -25,6 +25,8 @@ pub mod letter;
 #[cfg(feature = "server")]
 mod officer;
 #[cfg(feature = "server")]
+mod policy;
+#[cfg(feature = "server")]
 mod queue;
 #[cfg(feature = "server")]
 mod register_entry;
@@ -61,6 +63,8 @@ pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
 #[cfg(feature = "server")]
 pub use officer::{NotPermitted, Officer, Permission, Role};
+#[cfg(feature = "server")]
+pub use policy::{Policy, PolicyError, PolicyValue};
 #[cfg(feature = "server")]
 pub use queue::{Queue, QueueFacts, case_acts};
 #[cfg(feature = "server")]

@@ -35,11 +35,13 @@ pub enum Permission {
     KeepOfficers,
     /// Keep the office calendar.
     KeepCalendar,
+    /// Propose policies.
+    KeepPolicies,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ReadCases,
         Self::Decide,
         Self::Supervise,
@@ -48,6 +50,7 @@ impl Permission {
         Self::ReadLog,
         Self::KeepOfficers,
         Self::KeepCalendar,
+        Self::KeepPolicies,
     ];
 
     /// The name on the wire.
@@ -61,6 +64,7 @@ impl Permission {
             Self::ReadLog => "read-log",
             Self::KeepOfficers => "keep-officers",
             Self::KeepCalendar => "keep-calendar",
+            Self::KeepPolicies => "keep-policies",
         }
     }
 }
@@ -102,6 +106,7 @@ impl Role {
             Permission::ReadCases => matches!(self, Officer | Supervisor | Auditor),
             Permission::Decide | Permission::Suspend => matches!(self, Officer | Supervisor),
             Permission::Supervise | Permission::Endorse => matches!(self, Supervisor),
+            Permission::KeepPolicies => matches!(self, Supervisor | Administrator),
             Permission::ReadLog => matches!(self, Supervisor | Auditor),
             Permission::KeepOfficers | Permission::KeepCalendar => matches!(self, Administrator),
         }
@@ -167,16 +172,17 @@ mod tests {
     #[test]
     fn the_table_of_permissions() {
         use Permission::{
-            Decide, Endorse, KeepCalendar, KeepOfficers, ReadCases, ReadLog, Supervise, Suspend,
+            Decide, Endorse, KeepCalendar, KeepOfficers, KeepPolicies, ReadCases, ReadLog,
+            Supervise, Suspend,
         };
         let allowed = |role: Role| -> Vec<Permission> {
             Permission::ALL.into_iter().filter(|permission| role.may(*permission)).collect()
         };
         assert_eq!(allowed(Role::Officer), [ReadCases, Decide, Suspend]);
-        let supervisor = [ReadCases, Decide, Supervise, Suspend, Endorse, ReadLog];
+        let supervisor = [ReadCases, Decide, Supervise, Suspend, Endorse, ReadLog, KeepPolicies];
         assert_eq!(allowed(Role::Supervisor), supervisor);
         assert_eq!(allowed(Role::Auditor), [ReadCases, ReadLog]);
-        assert_eq!(allowed(Role::Administrator), [KeepOfficers, KeepCalendar]);
+        assert_eq!(allowed(Role::Administrator), [KeepOfficers, KeepCalendar, KeepPolicies]);
         for role in Role::ALL {
             assert_eq!(Role::from_name(role.name()), Some(role));
         }

@@ -1,7 +1,8 @@
 //! 啟用, 暫停, 註銷: what officers do to accounts, alone and by twos.
 
-use domain::{Act, Actor, Case, CaseId, Ubn};
+use domain::{Act, Actor, Case, CaseId, Policy, PolicyValue, Ubn};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::json;
 
 use crate::audit::Deed;
@@ -16,13 +17,18 @@ pub enum ProposedAct {
     Revoke,
     /// To accept an improvement plan.
     AcceptPlan,
+    /// Another value of a policy.
+    SetPolicy,
 }
 
 impl ProposedAct {
+    const ALL: [Self; 3] = [Self::Revoke, Self::AcceptPlan, Self::SetPolicy];
+
     fn name(self) -> &'static str {
         match self {
             Self::Revoke => "revoke",
             Self::AcceptPlan => "accept-plan",
+            Self::SetPolicy => "set-policy",
         }
     }
 }
@@ -34,10 +40,12 @@ pub struct ProposalRow {
     pub id: i64,
     /// What.
     pub act: ProposedAct,
-    /// To which company.
-    pub ubn: Ubn,
+    /// To which company; none for a policy.
+    pub ubn: Option<Ubn>,
     /// Its name on file.
-    pub company_name: String,
+    pub company_name: Option<String>,
+    /// The value of a policy.
+    pub policy: Option<PolicyValue>,
     /// The case of the plan.
     pub case: Option<CaseId>,
     /// Why.
@@ -59,16 +67,35 @@ const ACCEPT_PLAN: &str = "UPDATE accounts SET plan_accepted_at = ?2
     WHERE ubn = ?1 AND status IN ('suspended', 'revoked') RETURNING ubn";
 const PROPOSE: &str = "INSERT INTO proposals (act, ubn, case_id, reason, proposed_by, proposed_at)
     SELECT ?1, ?2, ?3, ?4, ?5, ?6 FROM accounts WHERE ubn = ?2 RETURNING id";
+const PROPOSE_POLICY: &str =
+    "INSERT INTO proposals (act, policy, value, valid_from, reason, proposed_by, proposed_at)
+    VALUES ('set-policy', ?1, ?2, ?3, ?4, ?5, ?6)";
+const SET_POLICY: &str = "INSERT INTO policies (policy, value, valid_from, proposal_id)
+    SELECT policy, value, valid_from, id FROM proposals WHERE id = ?1";
+const POLICY: &str = "SELECT value FROM policies WHERE policy = ?1 AND valid_from <= ?2
+    ORDER BY valid_from DESC LIMIT 1";
+const POLICIES: &str = "SELECT policy, value, valid_from FROM policies ORDER BY policy, valid_from";
 const OPEN: &str = "SELECT proposals.id, act, proposals.ubn, company_name, case_id, reason,
-    proposed_by, name, proposed_at
-    FROM proposals JOIN accounts ON accounts.ubn = proposals.ubn
+    proposed_by, name, proposed_at, policy, value, valid_from
+    FROM proposals LEFT JOIN accounts ON accounts.ubn = proposals.ubn
     JOIN officers ON officers.id = proposed_by
     WHERE decided_at IS NULL ORDER BY proposals.id";
 const DECIDE: &str = "UPDATE proposals SET decided_by = ?2, decided_at = ?3, endorsed = ?4
     WHERE id = ?1 AND decided_at IS NULL RETURNING id";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[SET_STATUS, REVOKE, ACCEPT_PLAN, PROPOSE, OPEN, DECIDE];
+pub(crate) const STATEMENTS: &[&str] = &[
+    SET_STATUS,
+    REVOKE,
+    ACCEPT_PLAN,
+    PROPOSE,
+    OPEN,
+    DECIDE,
+    PROPOSE_POLICY,
+    SET_POLICY,
+    POLICY,
+    POLICIES,
+];
 
 impl<D: Database> Cases<D> {
     /// 暫停: no call is answered from now on. Inside a transaction.
@@ -167,25 +194,78 @@ impl<D: Database> Cases<D> {
         let flag = i64::from(endorsed);
         one(self.0.execute(DECIDE, &[proposal.id.into(), by.into(), now.into(), flag.into()])?)?;
         let act = if endorsed { Act::Endorsed } else { Act::Declined };
-        let mut deed = Deed::new(Actor::Officer(by), act, now).on_company(proposal.ubn);
-        deed.case = proposal.case;
+        let mut deed = Deed::new(Actor::Officer(by), act, now);
+        (deed.company, deed.case) = (proposal.ubn, proposal.case);
         self.log(&deed.with(json!({ "act": proposal.act, "proposedBy": proposal.proposed_by })))?;
         if !endorsed {
             return Ok(());
         }
-        let ubn = proposal.ubn.as_str();
+        let ubn = proposal.ubn.as_ref().map(Ubn::as_str);
         match proposal.act {
             ProposedAct::Revoke => {
                 let parameters = [ubn.into(), now.into(), proposal.reason.as_str().into()];
                 changed(self.0.execute(REVOKE, &parameters)?)?;
-                let deed = Deed::new(Actor::Officer(by), Act::Revoked, now);
-                let deed = deed.on_company(proposal.ubn);
+                let mut deed = Deed::new(Actor::Officer(by), Act::Revoked, now);
+                deed.company = proposal.ubn;
                 self.log(&deed.with(json!({ "reason": proposal.reason })))
             }
             ProposedAct::AcceptPlan => {
                 changed(self.0.execute(ACCEPT_PLAN, &[ubn.into(), now.into()])?)
             }
+            ProposedAct::SetPolicy => {
+                match self.0.execute(SET_POLICY, &[proposal.id.into()]) {
+                    // Another one from the same day on has been set already.
+                    Err(StoreError::Unique(_)) => return Err(StoreError::Conflict),
+                    other => other.map(drop)?,
+                }
+                let deed = Deed::new(Actor::Officer(by), Act::PolicySet, now);
+                self.log(&deed.with(json!({ "policy": proposal.policy })))
+            }
         }
+    }
+
+    /// Proposes another value of a policy. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountState`] when one is proposed already.
+    pub fn propose_policy(
+        &self,
+        value: PolicyValue,
+        reason: &str,
+        by: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let parameters = [
+            value.policy.name().into(),
+            i64::from(value.value).into(),
+            value.valid_from.to_string().into(),
+            reason.into(),
+            by.into(),
+            now.into(),
+        ];
+        match self.0.execute(PROPOSE_POLICY, &parameters) {
+            Err(StoreError::Unique(_)) => return Err(StoreError::AccountState),
+            other => other.map(drop)?,
+        }
+        let deed = Deed::new(Actor::Officer(by), Act::Proposed, now);
+        self.log(&deed.with(json!({ "policy": value, "reason": reason })))
+    }
+
+    /// What a policy says on this day, where somebody has said it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn policy(&self, policy: Policy, day: Date) -> Result<Option<u16>, StoreError> {
+        let rows = self.0.execute(POLICY, &[policy.name().into(), day.to_string().into()])?;
+        rows.first().map(|row| row.integer(0).map(days)).transpose()
+    }
+
+    /// Every value that was ever set, with those to come.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn policies(&self) -> Result<Vec<PolicyValue>, StoreError> {
+        self.0.execute(POLICIES, &[])?.iter().map(|row| policy_value(row, 0)).collect()
     }
 
     /// Whether a case may still be decided by itself: nobody has proposed to accept it.
@@ -202,16 +282,27 @@ fn changed(rows: Vec<Row>) -> Result<(), StoreError> {
     if rows.len() == 1 { Ok(()) } else { Err(StoreError::AccountState) }
 }
 
+fn days(value: i64) -> u16 {
+    u16::try_from(value).unwrap_or(u16::MAX)
+}
+
+fn policy_value(row: &Row, first: usize) -> Result<PolicyValue, StoreError> {
+    Ok(PolicyValue {
+        policy: row.parsed(first, "policy", Policy::from_name)?,
+        value: days(row.integer(first + 1)?),
+        valid_from: row.parsed(first + 2, "day", |text| text.parse().ok())?,
+    })
+}
+
 fn proposal_row(row: &Row) -> Result<ProposalRow, StoreError> {
     Ok(ProposalRow {
         id: row.integer(0)?,
         act: row.parsed(1, "proposed act", |text| {
-            [ProposedAct::Revoke, ProposedAct::AcceptPlan]
-                .into_iter()
-                .find(|act| act.name() == text)
+            ProposedAct::ALL.into_iter().find(|act| act.name() == text)
         })?,
-        ubn: row.parsed(2, "統一編號", |text| text.parse().ok())?,
-        company_name: row.text(3)?.to_owned(),
+        ubn: row.optional_text(2)?.and_then(|text| text.parse().ok()),
+        company_name: row.optional_text(3)?,
+        policy: if row.is_null(9) { None } else { Some(policy_value(row, 9)?) },
         case: row.optional_text(4)?.and_then(|id| CaseId::parse(&id)),
         reason: row.text(5)?.to_owned(),
         proposed_by: row.integer(6)?,

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::letter::Subject;
 use domain::{
-    Actor, ApplyError, CaseId, Edition, Ground, IssKey, Receipt, RocDate, RocDay,
+    Actor, ApplyError, CaseId, Edition, Ground, IssKey, Policy, Receipt, RocDate, RocDay,
     SubmissionContext, UploadRefused,
 };
 use http::{Method, StatusCode};
@@ -326,7 +326,10 @@ async fn apply(request: Request) -> Result<Reply, Problem> {
         return Ok(signed.answer(StatusCode::OK, known.receipt()));
     }
     let submission = domain::submit(&signed.proof, &signed.input, &signed.context(&cases)?)?;
-    cases.keep_submission(&submission, signed.evidence(), signed.edition.review_days())?;
+    let (policy, today) = (Policy::ReviewDays, RocDay::of(signed.now).0);
+    let review_days = cases.policy(policy, today)?;
+    let review_days = review_days.unwrap_or_else(|| policy.of_edition(signed.edition));
+    cases.keep_submission(&submission, signed.evidence(), review_days)?;
     let row = cases.case(submission.case.id)?;
     if submission.application.answers.is_none() {
         let subject = Subject::Received { expected: row.clock.due(&cases.calendar()?) };

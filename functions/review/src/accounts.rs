@@ -78,8 +78,10 @@ struct ProposalView {
     id: i64,
     act: ProposedAct,
     act_word: &'static str,
-    ubn: Ubn,
-    company_name: String,
+    ubn: Option<Ubn>,
+    company_name: Option<String>,
+    /// The value of a policy, in words.
+    policy: Option<String>,
     serial_number: Option<domain::CaseId>,
     reason: String,
     proposed_by: String,
@@ -96,9 +98,14 @@ fn proposal_view(row: ProposalRow, officer: &Officer) -> ProposalView {
         act_word: match row.act {
             ProposedAct::Revoke => "註銷查驗權限",
             ProposedAct::AcceptPlan => "核可改善做法",
+            ProposedAct::SetPolicy => "變更審核期限",
         },
         ubn: row.ubn,
         company_name: row.company_name,
+        policy: row.policy.map(|value| {
+            let from = RocDay(value.valid_from);
+            format!("{}：{}，自{from}起", value.policy.word(), value.value)
+        }),
         serial_number: row.case,
         reason: row.reason,
         proposed_by: row.proposed_name,
@@ -109,7 +116,10 @@ fn proposal_view(row: ProposalRow, officer: &Officer) -> ProposalView {
 
 /// The second of two is somebody else, and has nothing to do with the company.
 fn check_second(officer: &Officer, proposal: &ProposalRow) -> Result<(), Problem> {
-    officer.check_on(proposal.ubn, Permission::Endorse)?;
+    match proposal.ubn {
+        Some(ubn) => officer.check_on(ubn, Permission::Endorse)?,
+        None => officer.check(Permission::Endorse)?,
+    }
     if proposal.proposed_by == officer.id { Err(Code::OwnProposal.into()) } else { Ok(()) }
 }
 
@@ -133,7 +143,7 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
     let row = account(cases, ubn)?;
     let status = row.account.status;
     let proposals: Vec<_> =
-        cases.open_proposals()?.into_iter().filter(|proposal| proposal.ubn == ubn).collect();
+        cases.open_proposals()?.into_iter().filter(|proposal| proposal.ubn == Some(ubn)).collect();
     let revoking = proposals.iter().any(|proposal| proposal.act == ProposedAct::Revoke);
     let mut may = Vec::new();
     for (name, act) in [
@@ -286,9 +296,9 @@ pub(crate) async fn decide(officer: &Officer, id: i64, request: Request) -> Resu
     check_second(officer, &proposal)?;
     cases.decide_proposal(&proposal, endorsed, officer.id, now)?;
     if endorsed {
-        match proposal.case {
-            None => {
-                let row = account(&cases, proposal.ubn)?;
+        match (proposal.case, proposal.ubn) {
+            (None, Some(ubn)) => {
+                let row = account(&cases, ubn)?;
                 cases.write_account_letter(
                     &row,
                     Subject::Revoked,
@@ -297,12 +307,16 @@ pub(crate) async fn decide(officer: &Officer, id: i64, request: Request) -> Resu
                     now,
                 )?;
             }
-            Some(id) => accept_plan(&cases, officer, id, &proposal, &origin, now)?,
+            (Some(id), _) => accept_plan(&cases, officer, id, &proposal, &origin, now)?,
+            (None, None) => {}
         }
     }
-    let view = view(&cases, officer, proposal.ubn)?;
+    let reply = match proposal.ubn {
+        Some(ubn) => web::json(StatusCode::OK, &view(&cases, officer, ubn)?),
+        None => web::json(StatusCode::OK, &json!({})),
+    };
     transaction.commit()?;
-    Ok(web::json(StatusCode::OK, &view))
+    Ok(reply)
 }
 
 /// The case of an improvement plan is approved with its second officer.

@@ -4,6 +4,7 @@
 use domain::letter::{Letter, Subject};
 use domain::{
     ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition, Ground, Officer, Permission,
+    Policy, RocDay,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -123,7 +124,8 @@ pub(crate) async fn act(
     if !matches!(act, Act::Note | Act::LetterPreview) {
         officer.check_on(row.case.ubn, act.permission())?;
     }
-    let desk = Desk { cases: &cases, officer, row: &row, said: &said, origin: &origin, now };
+    let desk =
+        Desk { cases: &cases, officer, row: &row, said: &said, origin: &origin, edition, now };
     match act {
         Act::Claim => desk.claim()?,
         Act::Release => {
@@ -138,7 +140,7 @@ pub(crate) async fn act(
         Act::Note => cases.note(&row.case, &said.text()?, officer.id, now)?,
         Act::Question => desk.ask()?,
         Act::Extension => desk.extend()?,
-        Act::Decision => desk.decide(edition, new_key)?,
+        Act::Decision => desk.decide(new_key)?,
         Act::SetAside => {
             let case = row.case.clone().set_aside()?;
             let reason = said.text()?;
@@ -182,6 +184,7 @@ struct Desk<'a, D: Database> {
     row: &'a CaseRow,
     said: &'a Said,
     origin: &'a str,
+    edition: Edition,
     now: Timestamp,
 }
 
@@ -204,14 +207,20 @@ impl<D: Database> Desk<'_, D> {
     fn ask(&self) -> Result<(), Problem> {
         self.row.under_review().check_question(self.officer.id)?;
         let (grounds, text) = (self.said.grounds()?, self.said.text()?);
-        let (case, days) = (&self.row.case, Edition::ANSWER_DAYS);
+        let (case, days) = (&self.row.case, self.answer_days()?);
         self.cases.ask(case, grounds, &text, days, self.officer.id, self.now)?;
         self.write(self.about_question()?, grounds, &text)
     }
 
+    fn answer_days(&self) -> Result<u16, Problem> {
+        let (policy, today) = (Policy::AnswerDays, RocDay::of(self.now).0);
+        let days = self.cases.policy(policy, today)?;
+        Ok(days.unwrap_or_else(|| policy.of_edition(self.edition)))
+    }
+
     fn about_question(&self) -> Result<Subject, Problem> {
         let calendar = self.cases.calendar()?;
-        let until = calendar.nth_working_day_after(self.now, Edition::ANSWER_DAYS);
+        let until = calendar.nth_working_day_after(self.now, self.answer_days()?);
         Ok(Subject::Asked { until })
     }
 
@@ -233,7 +242,7 @@ impl<D: Database> Desk<'_, D> {
         Ok(Subject::Extended { expected: clock.due(&self.cases.calendar()?) })
     }
 
-    fn decide(&self, edition: Edition, new_key: NewKey) -> Result<(), Problem> {
+    fn decide(&self, new_key: NewKey) -> Result<(), Problem> {
         let decision = self.said.decision.ok_or(Code::MalformedRequest)?;
         let (row, now) = (self.row, self.now);
         row.under_review().check_decision(self.officer.id, decision)?;
@@ -255,7 +264,7 @@ impl<D: Database> Desk<'_, D> {
         self.cases.keep_decision(record, now)?;
         if decided.state == CaseState::Approved {
             let candidates =
-                (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(edition, web::random()));
+                (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(self.edition, web::random()));
             self.cases.keep_approval(row, candidates, now)?;
             if let (Some(key), CaseKind::ApiApplication) = (&new_key.0, row.case.kind) {
                 self.cases.keep_iss_key(row.case.ubn, key)?;

@@ -1,7 +1,7 @@
 //! The audit log for whoever may read it; the list of officers and the office calendar for
 //! administrators.
 
-use domain::{Actor, Officer, RocDay, Role, TAIPEI, Ubn};
+use domain::{Actor, Officer, Policy, PolicyValue, RocDay, Role, TAIPEI, Ubn};
 use http::StatusCode;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -141,6 +141,54 @@ pub(crate) async fn remove_officer(
     Cases(&transaction).remove_officer(id, Actor::Officer(officer.id), web::now())?;
     transaction.commit()?;
     Ok(web::empty())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PolicyRequest {
+    policy: Policy,
+    value: u16,
+    valid_from: Date,
+    /// Why.
+    text: String,
+}
+
+/// What each policy says: of the edition, and each value that was set.
+pub(crate) async fn policies() -> Result<Reply, Problem> {
+    let edition = web::edition().await?;
+    let set = Cases(store::spin::open(Label::Cases)?).policies()?;
+    let views: Vec<_> = Policy::ALL
+        .into_iter()
+        .map(|policy| {
+            let values: Vec<_> = set
+                .iter()
+                .filter(|value| value.policy == policy)
+                .map(|value| json!({ "value": value.value, "from": RocDay(value.valid_from).to_string() }))
+                .collect();
+            json!({
+                "policy": policy,
+                "word": policy.word(),
+                "ofEdition": policy.of_edition(edition),
+                "values": values,
+            })
+        })
+        .collect();
+    Ok(web::json(StatusCode::OK, &json!({ "policies": views })))
+}
+
+/// Proposes another value; it holds once another supervisor has agreed.
+pub(crate) async fn propose_policy(officer: &Officer, request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let said: PolicyRequest = SignedRequest::plain(request, &origin).await?;
+    let reason = domain::result_text(&said.text, MAX_TEXT)?;
+    let now = web::now();
+    let PolicyRequest { policy, value, valid_from, .. } = said;
+    let value = PolicyValue { policy, value, valid_from }.check(RocDay::of(now).0)?;
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    Cases(&transaction).propose_policy(value, &reason, officer.id, now)?;
+    transaction.commit()?;
+    Ok(web::json(StatusCode::CREATED, &value))
 }
 
 #[derive(Deserialize)]

@@ -92,6 +92,11 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::KeepOfficers)?;
             administration::remove_officer(&officer, number(id)?, request).await
         }
+        (["policies"], &Method::GET) => administration::policies().await,
+        (["policies"], &Method::POST) => {
+            officer.check(Permission::KeepPolicies)?;
+            administration::propose_policy(&officer, request).await
+        }
         (["calendar-days"], &Method::POST) => {
             officer.check(Permission::KeepCalendar)?;
             administration::set_day(&officer, request).await
@@ -101,7 +106,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             | ["cases" | "accounts", _],
             _,
         ) => Err(web::method_not_allowed("GET")),
-        (["officers"], _) => Err(web::method_not_allowed("GET, POST")),
+        (["officers" | "policies"], _) => Err(web::method_not_allowed("GET, POST")),
         (["calendar-days"] | [_, _, _], _) => Err(web::method_not_allowed("POST")),
         _ => Err(Code::NotFound.into()),
     }

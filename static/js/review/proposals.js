@@ -20,13 +20,13 @@ export function wireProposals({ openCase, openAccount }) {
     const decide = (endorsed) => async () => {
       await post(`/api/review/proposals/${proposal.id}/decision`, { endorsed });
       await load();
-      tell(endorsed ? "已同意，即時生效" : "已註明不同意", proposal.companyName, { good: true });
+      tell(endorsed ? "已同意，即時生效" : "已註明不同意", proposal.policy ?? proposal.companyName, { good: true });
     };
-    const buttons = [button("查看帳號", "secondary", () => openAccount(proposal.ubn))];
+    const buttons = proposal.ubn ? [button("查看帳號", "secondary", () => openAccount(proposal.ubn))] : [];
     if (proposal.serialNumber) buttons.unshift(button("查看案件", "secondary", () => openCase(proposal.serialNumber)));
     if (proposal.mayDecide) buttons.push(button("同意", "endorse", decide(true)), button("不同意", "danger", decide(false)));
     return make("article", { className: "case" },
-      make("h3", {}, `${proposal.actWord}：`, own(proposal.companyName), `（${proposal.ubn}）`),
+      make("h3", {}, `${proposal.actWord}：`, own(proposal.policy ?? proposal.companyName), proposal.ubn ? `（${proposal.ubn}）` : ""),
       make("p", {}, own(proposal.reason)),
       make("p", { className: "hint" }, "提出：", own(proposal.proposedBy), ` ${proposal.proposedAt}`),
       make("div", { className: "buttons" }, ...buttons));

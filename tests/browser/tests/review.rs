@@ -225,8 +225,26 @@ async fn an_administrator_names_officers_and_typhoon_days_and_sees_no_case() {
     desk.says("#message.good", "測試機關").await.unwrap();
     let acts = "SELECT group_concat(act) FROM audit_log WHERE act <> 'signed-in' AND place > 1";
     assert_eq!(desk.stored(acts).unwrap(), "officer-added,day-set,officer-removed,officer-added");
+    // Another value of a policy is proposed, for supervisors to agree to.
+    let policies = Locator::XPath("//div[@id='places']/button[text()='審核期限']");
+    desk.client.find(policies).await.unwrap().click().await.unwrap();
+    desk.shows("#policies", &["審核時間（工作日）", "10", "作業規定", "補件時間（工作日）", "5"])
+        .await
+        .unwrap();
+    let day = "document.getElementById('policy-from').value = '2035-01-01'";
+    desk.client.execute(day, vec![]).await.unwrap();
+    desk.fill("#policy-value", "99").await.unwrap();
+    desk.fill("#policy-reason", "人力調整").await.unwrap();
+    desk.click("#policy-form button").await.unwrap();
+    desk.says("#message", "期限的數值或日期不正確").await.unwrap();
+    desk.fill("#policy-value", "15").await.unwrap();
+    desk.click("#policy-form button").await.unwrap();
+    desk.says("#message.good", "已提請覆核").await.unwrap();
+    desk.shots("policies").await.unwrap();
     desk.click("#sign-out").await.unwrap();
-    desk.text("#sign-in-form").await.unwrap();
+    // The page is loaded anew, so that nothing of what was seen stays in it.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    desk.open("/review/").await.unwrap();
     desk.cards.set_inserted("agency", true).unwrap();
     desk.click("#sign-in-form [value=organisation]").await.unwrap();
     desk.says("#officer", "測試機關（審核人員）").await.unwrap();

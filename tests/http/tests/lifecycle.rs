@@ -192,3 +192,49 @@ fn an_isskey_is_renewed_beside_the_former_one_and_a_leaked_one_ends_at_once() {
     assert_eq!(renew(&nobody, false).code(), "account-state");
     drop(card);
 }
+
+/// Policies are dated: what held on the day of the application counts for the case.
+#[test]
+fn a_policy_changes_from_a_day_on_and_takes_two() {
+    let mut app = TestApp::start();
+    let (company, card, id) = app.applies();
+    let supervisor = named(&app, "supervisor");
+    let officer = app.officer();
+    let today = domain::RocDay::of(Timestamp::now());
+    let change = |from: domain::RocDay, value: i64| json!({ "policy": "review-days", "value": value, "validFrom": from.0.to_string(), "text": "人力調整" });
+    let post =
+        |visitor: &Visitor, body: &Value| visitor.post("/api/review/policies", body).unwrap();
+    let good = change(today.plus(10), 20);
+    assert_eq!(post(&officer, &good).code(), "not-allowed");
+    assert_eq!(post(&supervisor, &change(today, 20)).code(), "policy-value");
+    assert_eq!(post(&supervisor, &change(today.plus(10), 61)).code(), "policy-value");
+    post(&supervisor, &good).expect(201).unwrap();
+    assert_eq!(post(&supervisor, &good).code(), "account-state", "one at a time");
+    let list = supervisor.get("/api/review/proposals").unwrap().expect(200).unwrap();
+    let proposal = list["proposals"][0]["id"].clone();
+    assert_eq!(list["proposals"][0]["mayDecide"], false);
+    assert_eq!(decide(&supervisor, &proposal, true).code(), "own-proposal");
+    let sql = "INSERT INTO policies VALUES ('review-days', '2026-01-01', 60, 1)";
+    let refused = app.database("default").execute(sql, []).unwrap_err().to_string();
+    assert!(refused.contains("two officers set a policy"), "{refused}");
+    app.names("0000000112345678", "supervisor");
+    decide(&officer, &proposal, true).expect(200).unwrap();
+    let policies = officer.get("/api/review/policies").unwrap().expect(200).unwrap();
+    assert_eq!(policies["policies"][0]["values"][0]["value"], 20);
+    // The case of before keeps its days; one of after that day has twenty.
+    let sql = format!("SELECT review_days FROM cases WHERE id = '{id}'");
+    assert_eq!(app.count("default", &sql), 10);
+    officer.decide(&id, "reject", "請補充").unwrap().expect(200).unwrap();
+    let _ = company;
+    let later = today.plus(9).end() + jiff::SignedDuration::from_hours(9);
+    let apply_at = |app: &mut TestApp, now: Timestamp| {
+        app.restart_with(&["--now", &now.to_string()]);
+        let (company, _) = app.company();
+        let again = form("api-application", COMPANY.0, COMPANY.1, HOST_ADDRESS);
+        let receipt = company.apply(&card, again).unwrap().expect(201).unwrap();
+        text(&receipt["serialNumber"])
+    };
+    let id = apply_at(&mut app, later);
+    let sql = format!("SELECT review_days FROM cases WHERE id = '{id}'");
+    assert_eq!(app.count("default", &sql), 20);
+}
