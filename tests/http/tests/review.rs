@@ -299,3 +299,29 @@ fn cases_are_found_by_number_name_and_address_and_facts_stand_beside_them() {
         "SELECT count(*) FROM audit_log WHERE entry LIKE '%王測試%' OR entry LIKE '%0912%'";
     assert_eq!(app.count("default", personal), 0);
 }
+
+#[test]
+fn a_change_is_shown_before_and_after_and_the_old_address_ends_with_its_approval() {
+    let app = TestApp::start();
+    let (company, card, caller) = app.approved();
+    let person = &app.demo.id_cards[0];
+    let ask = || {
+        let token = caller.token(http_tests::question(person), Timestamp::now()).unwrap();
+        app.visitor().verify(&token).unwrap().status
+    };
+    assert_eq!(ask(), 200);
+    let mut change = form("data-change", COMPANY.0, COMPANY.1, "127.0.0.77");
+    change["mobile"] = "0987654321".into();
+    let receipt = company.apply(&card, change).unwrap().expect(201).unwrap();
+    let id = text(&receipt["serialNumber"]);
+    let officer = app.officer();
+    let case = officer.get(&format!("/api/review/cases/{id}")).unwrap().expect(200).unwrap();
+    let changes = json!([
+        { "name": "連線主機網路位址", "before": "127.0.0.1", "after": "127.0.0.77" },
+        { "name": "手機", "before": "0912345678", "after": "0987654321" },
+    ]);
+    assert_eq!(case["changes"], changes);
+    assert_eq!(ask(), 200, "nothing is changed before it is decided");
+    officer.decide(&id, "approve", "審核通過").unwrap().expect(200).unwrap();
+    assert_eq!(ask(), 403, "the former address is refused from now on");
+}
