@@ -36,9 +36,6 @@ async function begin() {
   const me = await get("/api/review/me");
   element("officer").hidden = false;
   element("officer").replaceChildren("登入者：", make("bdi", { textContent: me.name }), `（${me.roleWord}）`);
-  const { warnings } = await get("/api/review/health");
-  element("warnings").replaceChildren(...warnings.map((warning) => make("li", { textContent: warning })));
-  element("warnings").hidden = !warnings.length;
   const places = PLACES.filter(([, , permission]) => me.may.includes(permission));
   element("places").replaceChildren(...places.map(([, word, , load]) => {
     const button = make("button", { type: "button", className: "secondary", textContent: word });

@@ -117,6 +117,8 @@ acts! {
     KeyRenewed = "key-renewed", "更換isskey";
     /// Another isskey; the former one ends at once.
     KeyBlocked = "key-blocked", "isskey外洩，即時停用並更換";
+    /// A letter was written, with its digest.
+    LetterWritten = "letter-written", "寫信";
     /// A letter is to be sent once more.
     Resent = "resent", "重寄信件";
     /// On the list of officers.

@@ -214,6 +214,9 @@ pub enum ReviewError {
     /// An improvement plan is accepted by two officers.
     #[error("two officers are needed")]
     TwoNeeded,
+    /// Something was done to the case since the officer saw it.
+    #[error("the case has changed since it was seen")]
+    Changed,
 }
 
 /// What stands in the way of an officer's acts, and what does not.

@@ -107,6 +107,8 @@ codes! {
     CaseClaimed = "case-claimed", 409;
     /// The applicant was asked and has not answered yet.
     CaseWaiting = "case-waiting", 409;
+    /// Something was done to the case since the officer saw it.
+    CaseChanged = "case-changed", 409;
     /// Only a refusal can be set aside.
     CaseNotRejected = "case-not-rejected", 409;
     /// Needs a proposal that another officer endorses.
@@ -254,6 +256,7 @@ impl Coded for crate::ReviewError {
             Self::Waiting => Code::CaseWaiting,
             Self::NotRejected => Code::CaseNotRejected,
             Self::TwoNeeded => Code::TwoOfficersNeeded,
+            Self::Changed => Code::CaseChanged,
         }
     }
 }

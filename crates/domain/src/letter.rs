@@ -129,6 +129,23 @@ impl Subject {
         }
     }
 
+    /// What a list of letters shows.
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Received { .. } => "受理通知",
+            Self::Approved => "核准通知",
+            Self::Rejected => "駁回通知",
+            Self::Asked { .. } => "補件通知",
+            Self::Extended { .. } => "延長審核通知",
+            Self::SetAside => "重新審核通知",
+            Self::Suspended => "暫停查驗權限通知",
+            Self::Resumed => "恢復查驗權限通知",
+            Self::Revoked => "註銷查驗權限通知",
+            Self::KeyRenewed { .. } => "isskey更換通知",
+            Self::KeyBlocked => "isskey停用通知",
+        }
+    }
+
     /// What happened, and what to do next; in Chinese and in English.
     fn words(self) -> (String, String) {
         let day = |day: Option<Date>| day.map_or_else(String::new, |day| RocDay(day).to_string());
@@ -185,10 +202,11 @@ impl Subject {
     pub fn letter(self, facts: &Facts<'_>) -> Letter {
         let service = Edition::SERVICE;
         let (chinese, english) = self.words();
-        let (mut about, mut subject) = (String::new(), service.to_owned());
+        let title = self.title();
+        let (mut about, mut subject) = (String::new(), format!("{service}：{title}"));
         if let Some((id, kind)) = facts.case {
             about = format!("申請事項：{}\n案件編號(S/N)：{id}\n", kind.case_word());
-            subject = format!("{service}：{}", kind.case_word());
+            subject = format!("{service}：{title}（{}）", kind.case_word());
         }
         let mut reasons = String::new();
         let mut in_english = String::new();
@@ -198,6 +216,7 @@ impl Subject {
         }
         if !facts.text.is_empty() {
             reasons += &format!("說明：{}\n", facts.text);
+            in_english += &format!("Explanation: {}\n", facts.text);
         }
         if !reasons.is_empty() {
             reasons.insert(0, '\n');
@@ -230,7 +249,7 @@ mod tests {
         };
         let until = Some(jiff::civil::date(2026, 11, 27));
         let letter = Subject::Asked { until }.letter(&facts);
-        assert!(letter.subject.ends_with("：API申請"));
+        assert!(letter.subject.ends_with("：補件通知（API申請）"));
         for part in [
             "測試甲股份有限公司 您好：",
             "請於115/11/27前",

@@ -10,6 +10,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
+use domain::{Act, CaseId};
 use rand_core::OsRng;
 use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
 use store::native::Native;
@@ -210,6 +211,45 @@ fn compare(tree: &Tree, text: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether letters and the results of cases are what the log says that they were.
+fn compare_records(cases: &Cases<Native>) -> anyhow::Result<usize> {
+    let mut results = BTreeMap::new();
+    let (mut from, mut told) = (0, 0);
+    loop {
+        let rows = cases.log_from(from)?;
+        let Some(last) = rows.last() else { break };
+        from = last.place + 1;
+        for row in &rows {
+            let deed = row.deed()?;
+            match (deed.act, deed.case) {
+                (Act::LetterWritten, _) => {
+                    let id = deed.details["letter"].as_i64().context("a letter without number")?;
+                    let letter =
+                        cases.letter(id)?.with_context(|| format!("letter {id} is gone"))?;
+                    let digest = store::letter_digest(&letter.letter);
+                    ensure!(deed.details["sha256"] == digest, "letter {id} was changed");
+                    told += 1;
+                }
+                (Act::Approved | Act::Rejected, Some(case)) => {
+                    results.insert(case.to_string(), Some(deed.details["result"].clone()));
+                }
+                (Act::SetAside, Some(case)) => {
+                    results.insert(case.to_string(), None);
+                }
+                _ => {}
+            }
+        }
+    }
+    for (id, result) in &results {
+        let case = CaseId::parse(id).context("a case without number")?;
+        let kept = cases.case(case)?.result;
+        let told_so = result.as_ref().and_then(|text| text.as_str()).map(str::to_owned);
+        ensure!(kept == told_so, "the result of case {id} was changed");
+        told += 1;
+    }
+    Ok(told)
+}
+
 /// Verifies the log by itself, and by every checkpoint that was kept.
 pub(crate) fn verify(
     cases: &Cases<Native>,
@@ -227,6 +267,8 @@ pub(crate) fn verify(
     }
     let last = kept.keys().last().copied().unwrap_or_default();
     lines.push(format!("checkpoints {}, the last one of {last} entries", kept.len()));
+    let told = compare_records(cases)?;
+    lines.push(format!("records     {told} letters and results, as the log has them"));
     lines.push(format!("since then  {} entries that no checkpoint covers yet", tree.size - last));
     Ok(lines)
 }

@@ -224,6 +224,13 @@ fn verify_log(
         })
         .collect::<anyhow::Result<_>>()?;
     ensure!(kept == digests, "the log speaks of other messages");
+    if checkpoint.is_some() {
+        let all = exported.log.len();
+        ensure!(
+            proved == all,
+            "{proved} of {all} entries are proved: make a checkpoint, and export the case again"
+        );
+    }
     lines.push(match (&checkpoint, &exported.checkpoint) {
         (Some(checkpoint), _) => format!(
             "checkpoint  of {} entries by {}: {proved} of {} entries proved",

@@ -125,6 +125,11 @@ pub(crate) fn companies(database: &Native, file: &Path, as_of: Date) -> anyhow::
     let transaction = Transaction::begin(database)?;
     let cases = Cases(&transaction);
     let now = jiff::Timestamp::now();
+    let today = domain::RocDay::of(now).0;
+    anyhow::ensure!(as_of <= today, "{as_of} is yet to come");
+    if let Some(known) = cases.companies_as_of()? {
+        anyhow::ensure!(known <= as_of, "there is a newer snapshot already, of {known}");
+    }
     cases.begin_companies(as_of, now)?;
     let mut imported = 0;
     for line in reader.deserialize() {

@@ -109,8 +109,8 @@ enum Command {
         #[arg(long)]
         sha256: Option<String>,
     },
-    /// Write everything about a case to one file: what was signed, what it was judged by, what
-    /// was done to it.
+    /// Write to one file what was signed for a case, what it was judged by, and what was done to
+    /// it. Make a checkpoint first, so that all of it is proved.
     ExportCase {
         /// The case's serial number.
         id: String,

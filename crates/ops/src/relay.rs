@@ -120,7 +120,9 @@ fn round(cases: &Cases<Native>, out: &SmtpTransport, from: &Mailbox) -> anyhow::
                 done.sent += 1;
             }
             Ok(Err(error)) => {
-                cases.letter_not_sent(&letter, &said(&error), error.is_permanent(), now)?;
+                let said = said(&error);
+                eprintln!("chayan: letter {}: {said}", letter.id);
+                cases.letter_not_sent(&letter, &said, error.is_permanent(), now)?;
                 done.left += 1;
             }
             Err(error) => {
@@ -149,9 +151,13 @@ pub(crate) fn run(cases: &Cases<Native>, options: &RelayOptions) -> anyhow::Resu
     loop {
         let done = round(cases, &out, &options.from)?;
         if options.once || done.sent + done.left > 0 {
-            println!("{} letters sent, {} not sent", done.sent, done.left);
+            let states = cases.letter_states()?;
+            let waiting = states.iter().find(|(state, ..)| state == "queued");
+            let waiting = waiting.map_or(0, |(_, count, _)| *count);
+            println!("{} letters sent, {} not sent, {waiting} waiting", done.sent, done.left);
         }
         if options.once {
+            ensure!(done.left == 0, "not every letter was sent");
             return Ok(());
         }
         std::thread::sleep(Duration::from_secs(options.every.max(1)));

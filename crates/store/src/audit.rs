@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::database::one;
 use crate::{Cases, Database, Row, StoreError};
 
 /// Something that was done, before it is in the log.
@@ -113,11 +114,14 @@ const APPEND: &str = "INSERT INTO audit_log (place, entry, leaf) VALUES (?1, ?2,
 const OF_CASE: &str = "SELECT place, entry, leaf FROM audit_log WHERE case_id = ?1 ORDER BY place";
 const OF_COMPANY: &str =
     "SELECT place, entry, leaf FROM audit_log WHERE company = ?1 ORDER BY place DESC LIMIT 500";
+/// Looks change nothing.
+const REVISION: &str = "SELECT coalesce(max(place), -1) FROM audit_log
+    WHERE case_id = ?1 AND act NOT IN ('case-read', 'noted')";
 const FROM: &str =
     "SELECT place, entry, leaf FROM audit_log WHERE place >= ?1 ORDER BY place LIMIT 1000";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_CASE, OF_COMPANY, FROM];
+pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_CASE, OF_COMPANY, REVISION, FROM];
 
 impl<D: Database> Cases<D> {
     /// Appends to the log. Inside the transaction of the act itself.
@@ -149,6 +153,14 @@ impl<D: Database> Cases<D> {
     /// [`StoreError`].
     pub fn log_of_case(&self, id: CaseId) -> Result<Vec<LogRow>, StoreError> {
         self.0.execute(OF_CASE, &[id.to_string().into()])?.iter().map(log_row).collect()
+    }
+
+    /// The place of the last act that changed a case: whoever decides must have seen it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revision(&self, id: CaseId) -> Result<i64, StoreError> {
+        one(self.0.execute(REVISION, &[id.to_string().into()])?)?.integer(0)
     }
 
     /// What was done to a company, newest first; the last five hundred.

@@ -4,6 +4,7 @@ use domain::letter::{Facts, Letter, Subject};
 use domain::{Act, Actor, CaseId, Ground, Ubn};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::audit::Deed;
 use crate::database::one;
@@ -86,7 +87,8 @@ macro_rules! letter_select {
 }
 const WRITE: &str =
     "INSERT INTO letters (ubn, case_id, kind, recipient, subject, body, written_at, next_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) RETURNING id";
+const ONE: &str = concat!(letter_select!(), "WHERE id = ?1");
 const OF_CASE: &str = concat!(letter_select!(), "WHERE case_id = ?1 ORDER BY id");
 const OF_COMPANY: &str = concat!(letter_select!(), "WHERE ubn = ?1 ORDER BY id DESC LIMIT 100");
 const RESEND: &str =
@@ -103,7 +105,7 @@ const STATES: &str = "SELECT state, count(*), min(written_at) FROM letters GROUP
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[WRITE, OF_CASE, OF_COMPANY, RESEND, TAKE, SENT, NOT_SENT, STATES];
+    &[WRITE, ONE, OF_CASE, OF_COMPANY, RESEND, TAKE, SENT, NOT_SENT, STATES];
 
 impl<D: Database> Cases<D> {
     /// Writes a letter. Inside the transaction of what it is about.
@@ -120,7 +122,19 @@ impl<D: Database> Cases<D> {
             new.letter.body.as_str().into(),
             now.into(),
         ];
-        self.0.execute(WRITE, &parameters).map(drop)
+        let id = one(self.0.execute(WRITE, &parameters)?)?.integer(0)?;
+        let mut deed = Deed::new(Actor::Operator, Act::LetterWritten, now).on_company(new.ubn);
+        deed.case = new.case;
+        let digest = letter_digest(new.letter);
+        self.log(&deed.with(json!({ "letter": id, "kind": new.kind, "sha256": digest })))
+    }
+
+    /// One letter.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn letter(&self, id: i64) -> Result<Option<LetterRow>, StoreError> {
+        self.0.execute(ONE, &[id.into()])?.first().map(letter_row).transpose()
     }
 
     /// Writes a letter about a case to its applicant: by the template, or as an officer left
@@ -252,6 +266,12 @@ impl<D: Database> Cases<D> {
         let state = |row: &Row| Ok((row.text(0)?.to_owned(), row.integer(1)?, row.instant(2)?));
         self.0.execute(STATES, &[])?.iter().map(state).collect()
     }
+}
+
+/// What the log says of a letter: SHA-256 of subject, a line feed and body, in hexadecimal.
+pub fn letter_digest(letter: &Letter) -> String {
+    let text = format!("{}\n{}", letter.subject, letter.body);
+    hex::encode(Sha256::digest(text))
 }
 
 fn letter_row(row: &Row) -> Result<LetterRow, StoreError> {

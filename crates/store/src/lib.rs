@@ -36,7 +36,7 @@ pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
-pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter};
+pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
 pub use register::IdCardRow;

@@ -263,7 +263,7 @@ impl<D: Database> Cases<D> {
             other => other.map(drop)?,
         }
         let deed = Deed::new(Actor::Officer(by), Act::Asked, now).on_case(case.id, case.ubn);
-        self.log(&deed.with(json!({ "grounds": grounds })))
+        self.log(&deed.with(json!({ "grounds": grounds, "text": text })))
     }
 
     /// What the applicant was asked, oldest first.

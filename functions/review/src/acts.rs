@@ -4,7 +4,7 @@
 use domain::letter::{Letter, Subject};
 use domain::{
     ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition, Ground, Officer, Permission,
-    Policy, RocDay,
+    Policy, ReviewError, RocDay,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -86,6 +86,9 @@ struct Said {
     officer: Option<i64>,
     /// The letter, where it was changed.
     letter: Option<Letter>,
+    /// The revision of the case that the officer saw: when something has been done to it
+    /// since, nothing is done.
+    seen: Option<i64>,
     /// What a letter is previewed for: question, extension, approve, reject.
     about: Option<String>,
 }
@@ -123,6 +126,12 @@ pub(crate) async fn act(
     let row = cases.case(id)?;
     if !matches!(act, Act::Note | Act::LetterPreview) {
         officer.check_on(row.case.ubn, act.permission())?;
+    }
+    if row.case.state == CaseState::Accepted
+        && said.seen.is_some()
+        && said.seen != Some(cases.revision(id)?)
+    {
+        return Err(ReviewError::Changed.into());
     }
     let desk =
         Desk { cases: &cases, officer, row: &row, said: &said, origin: &origin, edition, now };

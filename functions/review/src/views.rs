@@ -147,6 +147,8 @@ struct Detail {
     #[serde(flatten)]
     summary: Summary,
     version: i64,
+    /// What an act on this case names as seen.
+    revision: i64,
     grounds: Vec<Ground>,
     /// What this officer may do now.
     may: Vec<&'static str>,
@@ -341,6 +343,7 @@ fn detail(
     Ok(Detail {
         summary: summary(&row, officer, &calendar, now),
         version: row.version,
+        revision: cases.revision(id)?,
         grounds: row.grounds.clone(),
         may,
         facts: facts(cases, &row, account.as_ref())?,
@@ -497,8 +500,11 @@ pub(crate) fn log_views(
 ) -> Result<Vec<LogView>, StoreError> {
     let names = cases.officer_names()?;
     rows.iter()
-        .map(|row| {
-            let deed = row.deed()?;
+        .map(LogRow::deed)
+        // Letters stand by themselves, with what became of them.
+        .filter(|deed| !matches!(deed, Ok(deed) if deed.act == Act::LetterWritten))
+        .map(|deed| {
+            let deed = deed?;
             let actor = match deed.actor {
                 Actor::Applicant(_) => "申請人".to_owned(),
                 Actor::Officer(id) => names.get(&id).cloned().unwrap_or_default(),

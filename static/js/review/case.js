@@ -19,6 +19,10 @@ const ACTS = [
   ["note", "內部註記（申請人看不到）", "註記：", false, null],
 ];
 const form = element("act-form");
+/// Refusals by which the page knows that it shows something old.
+const STALE = ["case-changed", "case-not-open", "case-claimed", "case-waiting"];
+/// Whether the letter was changed by hand: otherwise it follows what is typed.
+let letterEdited = false;
 /// What was typed for a case stays until it is sent.
 const drafts = new Map();
 let current = null;
@@ -47,7 +51,12 @@ export function wireCase({ next, account }) {
 
   async function send(act, said) {
     const path = ["approve", "reject"].includes(act) ? "decision" : act;
-    const found = await post(`/api/review/cases/${current.serialNumber}/${path}`, said);
+    const { serialNumber, revision } = current;
+    const found = await post(`/api/review/cases/${serialNumber}/${path}`, { ...said, seen: revision }).catch(async (trouble) => {
+      // What was typed stays; what has changed is shown.
+      if (STALE.includes(trouble.code)) await open(serialNumber);
+      throw trouble;
+    });
     drafts.delete(found.serialNumber);
     await render(found);
     return found;
@@ -86,9 +95,13 @@ export function wireCase({ next, account }) {
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && event.ctrlKey) form.requestSubmit();
   });
-  form.addEventListener("input", keep);
+  form.addEventListener("input", ({ target }) => {
+    if (target.closest("#letter")) letterEdited = true;
+    keep();
+  });
   form.addEventListener("change", (event) => {
     if (event.target.name === "act") showFields();
+    else if (element("letter").open && !letterEdited && !event.target.closest("#letter")) preview().catch(() => {});
     keep();
   });
   element("letter").addEventListener("toggle", () => {
@@ -110,7 +123,7 @@ function said([name, , , withGrounds, letter]) {
       throw new Trouble("資料有誤，尚未送出", "請修正下列欄位：", { fields: [{ pointer: "/days", message: "請輸入1至30。" }] });
     }
   }
-  if (letter && element("letter").open) {
+  if (letter && element("letter").open && letterEdited) {
     document.letter = { subject: element("letter-subject").value, body: element("letter-body").value };
   }
   return document;
@@ -165,6 +178,9 @@ function showFields() {
   element("result-label").textContent = label;
   element("letter").hidden = !letter;
   element("letter").open = false;
+  letterEdited = false;
+  for (const error of form.querySelectorAll(".error")) error.textContent = "";
+  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }
 
 function facts(found, account) {

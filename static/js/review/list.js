@@ -21,6 +21,9 @@ export function wireList({ open }) {
     element("count").textContent = find ? `搜尋「${find}」：${count}件${more}` : `${queues.find(({ name }) => name === queue).word}：${count}件${more}`;
     body.replaceChildren(...cases.map((found) => row(found, open)));
     show("queue");
+    const { warnings } = await get("/api/review/health");
+    element("warnings").replaceChildren(...warnings.map((warning) => make("li", { textContent: warning })));
+    element("warnings").hidden = !warnings.length;
     body.querySelector("button")?.focus();
   }
 

@@ -118,6 +118,8 @@ async fn what_is_typed_for_a_case_stays_while_others_are_looked_at() {
     desk.decides(&id, "approve", "審核通過").unwrap();
     desk.click("#act-button").await.unwrap();
     desk.says("#message", "案件已不是受理中").await.unwrap();
+    // What has become of it is shown at once.
+    desk.says("#case-title", "核准").await.unwrap();
     desk.shots("too-late").await.unwrap();
     assert_eq!(desk.value("result").await.unwrap(), "所營事業不符");
     desk.client.clone().close().await.unwrap();

@@ -89,6 +89,17 @@ fn whatever_was_done_to_the_log_is_found() {
         let (done, said) = signs(&app, &folder);
         assert!(!done, "{name}: what is wrong is not signed: {said}");
     }
+    // A letter or a result that was changed, though no entry was.
+    for (sql, found) in [
+        ("UPDATE letters SET body = body || '!' WHERE id = 1", "letter 1 was changed"),
+        ("DELETE FROM letters WHERE id = 1", "letter 1 is gone"),
+        ("UPDATE cases SET result = '另一結果' WHERE result IS NOT NULL", "result of case"),
+    ] {
+        restore(&whole);
+        tamper(&app, sql);
+        let (stands, said) = verifies(&app, &key, &folder);
+        assert!(!stands && said.contains(found), "{said}");
+    }
     // Rewritten whole, with every hash right: the checkpoint still says otherwise.
     restore(&whole);
     rewrite(&app);
@@ -153,16 +164,23 @@ fn a_case_in_one_file_proves_what_was_done_to_it() {
     let case: Value = serde_json::from_str(&exported).unwrap();
     let (stands, said) = judge(&case);
     assert!(stands, "{said}");
-    for part in ["verifies", COMPANY.0, "submitted by applicant:12345675: proved", "2 of 2 entries"]
+    for part in ["verifies", COMPANY.0, "submitted by applicant:12345675: proved", "4 of 4 entries"]
     {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(said.contains("rejected by officer:1: proved"), "{said}");
+    // With a checkpoint from before, nothing is claimed to be proved.
+    app.officer()
+        .post(&format!("/api/review/cases/{id}/note"), &json!({ "text": "註記" }))
+        .unwrap();
+    let (_, later) = app.chayan(&["export-case", &id, "--checkpoints", &folder]);
+    let (stands, said) = judge(&serde_json::from_str(&later).unwrap());
+    assert!(!stands && said.contains("4 of 5 entries are proved"), "{said}");
     // A decision that was not this one, an entry of elsewhere, a message that nobody sent.
     for change in [
         &(|case: &mut Value| {
-            let entry = case["log"][1]["entry"].as_str().unwrap().replace("rejected", "approved");
-            case["log"][1]["entry"] = json!(entry);
+            let entry = case["log"][2]["entry"].as_str().unwrap().replace("rejected", "approved");
+            case["log"][2]["entry"] = json!(entry);
         }) as &dyn Fn(&mut Value),
         &|case| case["log"][1]["place"] = json!(0),
         &|case| case["log"][1]["proof"][0] = json!("00".repeat(32)),

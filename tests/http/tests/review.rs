@@ -93,6 +93,12 @@ fn a_case_goes_from_queue_to_officer_to_applicant_and_back() {
     let change = json!({ "name": "連線主機網路位址", "before": "127.0.0.1", "after": "127.0.0.9" });
     assert_eq!(case["changes"], json!([change]));
     assert_ne!(case["due"], Value::Null);
+    // A page that was opened before the answer came decides nothing.
+    let before = asked["revision"].clone();
+    let stale = json!({ "decision": "approve", "text": "審核通過", "seen": before });
+    let told = act(mine, &id, "decision", stale);
+    assert_eq!((told.status, told.code()), (409, "case-changed"));
+    assert_ne!(case["revision"], before);
     // Approved is what was answered.
     let decided = mine.decide(&id, "approve", "審核通過").unwrap().expect(200).unwrap();
     let words: Vec<_> =
