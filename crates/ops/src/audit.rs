@@ -124,22 +124,22 @@ pub(crate) fn is_included(
     Ok(check_record(&hashes, checkpoint.size(), *checkpoint.hash(), place, leaf).is_ok())
 }
 
+/// Reads a checkpoint, whoever signed it.
+pub(crate) fn read_checkpoint(text: &[u8]) -> anyhow::Result<(Note, Checkpoint)> {
+    let note = Note::from_bytes(text).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
+    let checkpoint =
+        Checkpoint::from_bytes(note.text()).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
+    Ok((note, checkpoint))
+}
+
 /// Reads a checkpoint and its signature.
 pub(crate) fn open_checkpoint(text: &[u8], public_key: &str) -> anyhow::Result<Checkpoint> {
     let verifier = StandardVerifier::new(public_key.trim())
         .map_err(|error| anyhow::anyhow!("the public key: {error}"))?;
-    let note = Note::from_bytes(text).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
+    let (note, checkpoint) = read_checkpoint(text)?;
     note.verify(&VerifierList::new(vec![Box::new(verifier)]))
         .map_err(|_| anyhow::anyhow!("not signed by this key"))?;
-    Checkpoint::from_bytes(note.text()).map_err(|_| anyhow::anyhow!("not a checkpoint"))
-}
-
-/// How many entries a checkpoint speaks of, whoever signed it.
-pub(crate) fn size_of(text: &[u8]) -> anyhow::Result<u64> {
-    let note = Note::from_bytes(text).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
-    let checkpoint =
-        Checkpoint::from_bytes(note.text()).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
-    Ok(checkpoint.size())
+    Ok(checkpoint)
 }
 
 /// The checkpoints of a folder, by size.
@@ -177,7 +177,9 @@ pub(crate) fn checkpoint(
     std::fs::create_dir_all(folder)?;
     let tree = Tree::read(cases)?;
     for (size, text) in checkpoints(folder)? {
-        compare(&tree, &text).with_context(|| format!("the checkpoint of {size} entries"))?;
+        read_checkpoint(&text)
+            .and_then(|(_, checkpoint)| compare(&tree, &checkpoint))
+            .with_context(|| format!("the checkpoint of {size} entries"))?;
     }
     let origin = signed_note::Signer::name(&signer).to_owned();
     let checkpoint = Checkpoint::new(&origin, tree.size, tree.root(tree.size)?, "")
@@ -193,10 +195,7 @@ pub(crate) fn checkpoint(
 }
 
 /// Whether the log still has what a checkpoint speaks of.
-fn compare(tree: &Tree, text: &[u8]) -> anyhow::Result<()> {
-    let note = Note::from_bytes(text).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
-    let checkpoint =
-        Checkpoint::from_bytes(note.text()).map_err(|_| anyhow::anyhow!("not a checkpoint"))?;
+fn compare(tree: &Tree, checkpoint: &Checkpoint) -> anyhow::Result<()> {
     let size = checkpoint.size();
     if size > tree.size {
         bail!(
@@ -262,7 +261,7 @@ pub(crate) fn verify(
     ensure!(!kept.is_empty(), "there is no checkpoint in {}", folder.display());
     for (size, text) in &kept {
         open_checkpoint(text, public_key)
-            .and_then(|_| compare(&tree, text))
+            .and_then(|checkpoint| compare(&tree, &checkpoint))
             .with_context(|| format!("the checkpoint of {size} entries"))?;
     }
     let last = kept.keys().last().copied().unwrap_or_default();

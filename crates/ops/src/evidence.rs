@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use store::native::Native;
 use store::{Cases, EvidenceRow, LogRow};
 
-use crate::audit::{Tree, is_included, last_checkpoint, open_checkpoint};
+use crate::audit::{Tree, is_included, last_checkpoint, open_checkpoint, read_checkpoint};
 
 /// The file's format.
 const FORMAT: &str = "chayan-case/2";
@@ -71,7 +71,7 @@ pub(crate) fn export(
     let checkpoint = checkpoints.map(last_checkpoint).transpose()?;
     let size = match &checkpoint {
         None => 0,
-        Some(text) => crate::audit::size_of(text)?,
+        Some(text) => read_checkpoint(text)?.1.size(),
     };
     let mut log = Vec::new();
     for row in cases.log_of_case(case)? {
@@ -175,7 +175,8 @@ fn verify_log(
 ) -> anyhow::Result<()> {
     let checkpoint = match (log_key, &exported.checkpoint) {
         (Some(key), Some(text)) => Some(open_checkpoint(text.as_bytes(), key)?),
-        _ => None,
+        (Some(_), None) => bail!("the file has no checkpoint: export the case with --checkpoints"),
+        (None, _) => None,
     };
     let mut digests = Vec::new();
     let mut proved = 0;

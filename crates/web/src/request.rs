@@ -149,6 +149,11 @@ impl SignedRequest {
     }
 }
 
+/// The body of an act that says nothing beside its path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// Reads a signed act.
 ///
 /// # Errors

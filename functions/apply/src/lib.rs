@@ -17,7 +17,7 @@ use store::schema::Label;
 use store::{
     CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction,
 };
-use web::{CheckableReceipt, Problem, Reply, SignedRequest};
+use web::{CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -128,10 +128,6 @@ struct PossessionChallenge {
     command: String,
     expires_at: String,
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,22 +2,16 @@
 
 use domain::{CaseId, Code};
 use http::{Method, StatusCode};
-use serde::Deserialize;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
 use store::{Cases, Transaction};
-use web::{Problem, Reply, SignedRequest};
+use web::{Nothing, Problem, Reply, SignedRequest};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
     web::respond(route(request).await)
 }
-
-/// Nothing is said beside the path.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 async fn route(request: Request) -> Result<Reply, Problem> {
     if request.method() != Method::POST {

@@ -202,27 +202,31 @@ pub(crate) async fn act(
     let reason = domain::result_text(&text, MAX_REASON)?;
     officer.check_on(ubn, act.permission())?;
     // Made before the transaction begins, since variables are read asynchronously.
-    let (_, digest, sealed) = web::new_iss_key(ubn).await?;
-    let key = NewIssKey { digest, sealed };
+    let key = match act {
+        Act::KeyLeak => Some(web::new_iss_key(ubn).await?),
+        _ => None,
+    };
     let now = web::now();
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let row = account(&cases, ubn)?;
-    match act {
-        Act::KeyLeak => {
+    match (act, key) {
+        (Act::KeyLeak, None) => return Err(Problem::internal("no isskey was made")),
+        (Act::KeyLeak, Some((_, digest, sealed))) => {
+            let key = NewIssKey { digest, sealed };
             cases.renew_iss_key(ubn, &key, None, Actor::Officer(officer.id), now)?;
             cases.write_account_letter(&row, Subject::KeyBlocked, &reason, &origin, now)?;
         }
-        Act::Suspension => {
+        (Act::Suspension, _) => {
             cases.suspend(ubn, &reason, officer.id, now)?;
             cases.write_account_letter(&row, Subject::Suspended, &reason, &origin, now)?;
         }
-        Act::Resumption => {
+        (Act::Resumption, _) => {
             cases.resume(ubn, &reason, officer.id, now)?;
             cases.write_account_letter(&row, Subject::Resumed, &reason, &origin, now)?;
         }
-        Act::Revocation => {
+        (Act::Revocation, _) => {
             cases.propose(ProposedAct::Revoke, ubn, None, &reason, officer.id, now)?;
         }
     }

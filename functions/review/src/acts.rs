@@ -14,7 +14,7 @@ use store::schema::Label;
 use store::{
     CaseRow, Cases, Content, Database, DecisionRecord, NewIssKey, ProposedAct, Transaction,
 };
-use web::{Problem, Reply, SignedRequest};
+use web::{Nothing, Problem, Reply, SignedRequest};
 
 use crate::views;
 
@@ -118,7 +118,10 @@ pub(crate) async fn act(
     let origin = web::origin().await?;
     let said: Said = SignedRequest::plain(request, &origin).await?;
     let edition = web::edition().await?;
-    let new_key = NewKey::prepare(edition, id).await?;
+    let new_key = match (act, edition) {
+        (Act::Decision, Edition::Of108) => Some(new_key(id).await?),
+        _ => None,
+    };
     let now = web::now();
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
@@ -173,17 +176,10 @@ pub(crate) async fn act(
 
 /// An isskey that an approval under the manual of 108 gives (figure 8): made before the
 /// transaction begins, since variables are read asynchronously.
-struct NewKey(Option<NewIssKey>);
-
-impl NewKey {
-    async fn prepare(edition: Edition, id: CaseId) -> Result<Self, Problem> {
-        if edition == Edition::Of112 {
-            return Ok(Self(None));
-        }
-        let row = Cases(store::spin::open(Label::Cases)?).case(id)?;
-        let (_, digest, sealed) = web::new_iss_key(row.case.ubn).await?;
-        Ok(Self(Some(NewIssKey { digest, sealed })))
-    }
+async fn new_key(id: CaseId) -> Result<NewIssKey, Problem> {
+    let row = Cases(store::spin::open(Label::Cases)?).case(id)?;
+    let (_, digest, sealed) = web::new_iss_key(row.case.ubn).await?;
+    Ok(NewIssKey { digest, sealed })
 }
 
 /// Everything that an act needs.
@@ -251,7 +247,7 @@ impl<D: Database> Desk<'_, D> {
         Ok(Subject::Extended { expected: clock.due(&self.cases.calendar()?) })
     }
 
-    fn decide(&self, new_key: NewKey) -> Result<(), Problem> {
+    fn decide(&self, new_key: Option<NewIssKey>) -> Result<(), Problem> {
         let decision = self.said.decision.ok_or(Code::MalformedRequest)?;
         let (row, now) = (self.row, self.now);
         row.under_review().check_decision(self.officer.id, decision)?;
@@ -275,7 +271,7 @@ impl<D: Database> Desk<'_, D> {
             let candidates =
                 (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(self.edition, web::random()));
             self.cases.keep_approval(row, candidates, now)?;
-            if let (Some(key), CaseKind::ApiApplication) = (&new_key.0, row.case.kind) {
+            if let (Some(key), CaseKind::ApiApplication) = (&new_key, row.case.kind) {
                 self.cases.keep_iss_key(row.case.ubn, key)?;
             }
         }
@@ -304,11 +300,6 @@ impl<D: Database> Desk<'_, D> {
         Ok(web::json(StatusCode::OK, &self.row.letter(subject, content)))
     }
 }
-
-/// Nothing is said beside the path.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 pub(crate) async fn resend(officer: &Officer, id: i64, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;

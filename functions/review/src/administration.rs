@@ -10,7 +10,7 @@ use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{Cases, NewOfficer, Transaction};
-use web::{Problem, Reply, SignedRequest};
+use web::{Nothing, Problem, Reply, SignedRequest};
 
 /// Longest text, in characters.
 const MAX_TEXT: usize = 200;
@@ -119,10 +119,6 @@ pub(crate) async fn add_officer(officer: &Officer, request: Request) -> Result<R
     transaction.commit()?;
     Ok(web::json(StatusCode::CREATED, &view(&added)))
 }
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Takes somebody off the list; the sessions end with it. Nobody takes themselves off: there
 /// would be nobody left to put anybody on.
