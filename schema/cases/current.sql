@@ -220,6 +220,13 @@ CREATE TABLE accounts (
     former_iss_key_digest BLOB UNIQUE CHECK (length(former_iss_key_digest) = 16),
     former_iss_key_until  INTEGER,
     approved_at    INTEGER NOT NULL,
+    -- Verification calls that it may make, and how many of them at once.
+    calls_per_minute INTEGER NOT NULL DEFAULT 600 CHECK (calls_per_minute BETWEEN 1 AND 60000000),
+    burst          INTEGER NOT NULL DEFAULT 120 CHECK (burst BETWEEN 1 AND 1000000),
+    -- Whether a match is answered by 9 or A instead of 1 (統號變更紀錄).
+    change_codes   INTEGER NOT NULL DEFAULT 0 CHECK (change_codes IN (0, 1)),
+    -- Whether its calls are answered from the published test data, never from the register.
+    sandbox        INTEGER NOT NULL DEFAULT 0 CHECK (sandbox IN (0, 1)),
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL),
     CHECK ((iss_key_digest IS NULL) = (iss_key_sealed IS NULL)),
     CHECK ((former_iss_key_digest IS NULL) = (former_iss_key_until IS NULL))

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
 use pki::jwt::{TokenTimes, Unverified};
-use pki::{Certificate, RsaPublicKey};
+use pki::{Arithmetic, Certificate, PreparedKey};
 use serde::Deserialize;
 
 use crate::{CorpusError, Judged, Outcome, timed};
@@ -51,7 +51,7 @@ fn expand(token: &str) -> String {
 /// What a caller is registered with.
 struct Registered {
     certificate: Certificate,
-    key: RsaPublicKey,
+    key: PreparedKey,
     address: IpAddr,
 }
 
@@ -59,6 +59,7 @@ fn register(pem: &str) -> Result<Registered, String> {
     let pem = pem::parse(pem).map_err(|error| error.to_string())?;
     let certificate = Certificate::from_der(pem.contents()).map_err(|error| error.to_string())?;
     let key = certificate.rsa_key().map_err(|error| error.to_string())?;
+    let key = PreparedKey::new(key, Arithmetic::Prepared);
     Ok(Registered { certificate, key, address: Ipv4Addr::new(203, 0, 113, 9).into() })
 }
 

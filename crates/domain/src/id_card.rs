@@ -8,6 +8,12 @@ use serde::Deserialize;
 #[derive(Clone, PartialEq, Eq)]
 pub struct NationalId(String);
 
+/// What the letters A to Z count in the check digit's sum.
+const LETTER_VALUES: [u8; 26] = [
+    10, 11, 12, 13, 14, 15, 16, 17, 34, 18, 19, 20, 21, 22, 35, 23, 24, 25, 26, 27, 28, 29, 32, 30,
+    31, 33,
+];
+
 impl NationalId {
     fn parse(text: &str) -> Option<Self> {
         let bytes = text.trim().as_bytes();
@@ -16,6 +22,18 @@ impl NationalId {
             && matches!(bytes[1], b'1' | b'2')
             && bytes[2..].iter().all(u8::is_ascii_digit);
         valid.then(|| Self(text.trim().to_ascii_uppercase()))
+    }
+
+    /// A number of its own making: letter, 1 or 2, seven digits, and the check digit that makes
+    /// it valid. For test data.
+    pub fn with_check_digit(letter: u8, second: u8, serial: u32) -> String {
+        let place = usize::from(letter.to_ascii_uppercase().wrapping_sub(b'A')) % 26;
+        let value = u32::from(LETTER_VALUES[place]);
+        let body = u32::from(second % 10) * 10_000_000 + serial % 10_000_000;
+        let digits = (0..8).map(|power| body / 10_u32.pow(power) % 10);
+        let weighted: u32 = digits.zip(1..).map(|(digit, weight)| digit * weight).sum();
+        let check = (10 - (value / 10 + value % 10 * 9 + weighted) % 10) % 10;
+        format!("{}{body:08}{check}", char::from(letter.to_ascii_uppercase()))
     }
 }
 
@@ -108,6 +126,14 @@ pub struct ConditionError {
     pub member: &'static str,
 }
 
+impl ConditionError {
+    /// The error about this member, where there is such a member.
+    pub fn about(member: &str) -> Option<Self> {
+        let members = ["personId", "applyCode", "applyYyymmdd", "issueSiteId", "conditionMap"];
+        members.into_iter().find(|known| *known == member).map(|member| Self { member })
+    }
+}
+
 /// The four conditions of a call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdCard {
@@ -151,6 +177,11 @@ impl IdCard {
         let site = IssueSite::parse(site, date).ok_or(error("issueSiteId"))?;
         Ok(Self { person, code, date: format!("{date:07}"), site })
     }
+
+    /// Whether it is a card of this number.
+    pub fn is_of(&self, person_id: &str) -> bool {
+        self.person.0 == person_id
+    }
 }
 
 /// A day of the ROC calendar, seven digits zero-padded, as a number.
@@ -173,14 +204,14 @@ pub use digests::{CardDigest, DigestKey, PersonDigest};
 mod digests {
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::Sha256;
-    use zeroize::{Zeroize, ZeroizeOnDrop};
 
     use super::IdCard;
 
-    /// The key of the register's digests: 32 secret bytes. Without it nobody can tell
-    /// whether a national ID is in the register.
-    #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-    pub struct DigestKey([u8; 32]);
+    /// The key of the register's digests: 32 secret bytes, as the state of HMAC-SHA-256 that
+    /// follows from them. Without it nobody can tell whether a national ID is in the register.
+    /// Erased from memory when dropped.
+    #[derive(Clone)]
+    pub struct DigestKey(Hmac<Sha256>);
 
     /// Stands for a national ID.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,16 +231,14 @@ mod digests {
     impl DigestKey {
         /// Reads 64 hexadecimal digits.
         pub fn from_hex(text: &str) -> Option<Self> {
-            let mut key = [0; 32];
-            hex::decode_to_slice(text, &mut key).ok()?;
-            Some(Self(key))
+            let mut key = zeroize::Zeroizing::new([0; 32]);
+            hex::decode_to_slice(text, key.as_mut()).ok()?;
+            Hmac::new_from_slice(key.as_ref()).ok().map(Self)
         }
 
         /// The first half of an HMAC-SHA-256 over a label and parts, each ended by a zero byte.
         fn digest(&self, label: &str, parts: &[&str]) -> [u8; 16] {
-            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
-                unreachable!("HMAC takes keys of any length")
-            };
+            let mut mac = self.0.clone();
             for part in std::iter::once(&label).chain(parts) {
                 mac.update(part.as_bytes());
                 mac.update(&[0]);
@@ -270,6 +299,14 @@ mod tests {
                 "{value}"
             );
         }
+    }
+
+    #[test]
+    fn check_digits_are_those_of_the_rule() {
+        // The sample number of every textbook.
+        assert_eq!(NationalId::with_check_digit(b'A', 1, 2_345_678), "A123456789");
+        assert_eq!(NationalId::with_check_digit(b'a', 1, 0), "a100000001".to_uppercase());
+        assert!(NationalId::parse(&NationalId::with_check_digit(b'Z', 2, 9_999_999)).is_some());
     }
 
     #[test]

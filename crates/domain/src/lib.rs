@@ -12,6 +12,8 @@ mod apply;
 mod audit;
 #[cfg(feature = "server")]
 mod calendar;
+#[cfg(feature = "server")]
+mod call;
 mod case;
 mod code;
 mod contact;
@@ -32,6 +34,8 @@ mod queue;
 mod register_entry;
 mod roc;
 #[cfg(feature = "server")]
+mod sandbox;
+#[cfg(feature = "server")]
 mod sign_in;
 mod terms;
 mod ubn;
@@ -49,6 +53,8 @@ pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input
 pub use audit::{Act, Actor};
 #[cfg(feature = "server")]
 pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
+#[cfg(feature = "server")]
+pub use call::{CallOutcome, RateLimit, RateState, TokenDigest};
 pub use case::{
     CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, UnderReview,
 };
@@ -70,6 +76,8 @@ pub use queue::{Queue, QueueFacts, case_acts};
 #[cfg(feature = "server")]
 pub use register_entry::{RegisterEntry, RegisterFinding, compare_with_register};
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
+#[cfg(feature = "server")]
+pub use sandbox::{SANDBOX_CONDITIONS, SandboxAnswer, SandboxCase, sandbox, sandbox_cases};
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};
 pub use terms::{Agreement, Document, Edition, TermsReference};

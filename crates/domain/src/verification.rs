@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use pki::RsaPublicKey;
 use pki::jwt::{TimeError, TokenTimes};
 use serde::Deserialize;
 
-use crate::{AccountStatus, ConditionError, IdCard, Ubn};
+use crate::sandbox::{SandboxAnswer, sandbox};
+use crate::{AccountStatus, CallOutcome, IdCard, RateLimit, Ubn};
 
 /// Wrong answers for one national ID on one Taipei day; after the third the ID is locked
 /// until the next day, for everyone (rule 6).
@@ -46,8 +46,8 @@ pub struct Claims {
 /// The certificate that a caller's tokens are verified with.
 #[derive(Clone, Debug)]
 pub struct CallerCertificate {
-    /// The key.
-    pub key: RsaPublicKey,
+    /// The key, RFC 8017 `RSAPublicKey` in DER.
+    pub public_key: Vec<u8>,
     /// First instant of validity.
     pub not_before: Timestamp,
     /// Last instant of validity.
@@ -65,6 +65,12 @@ pub struct Caller {
     pub status: AccountStatus,
     /// The registered address.
     pub host_address: IpAddr,
+    /// How many calls it may make.
+    pub rate: RateLimit,
+    /// Whether a match is answered by 9 or A instead of 1.
+    pub change_codes: bool,
+    /// Whether its calls are answered from the published test data.
+    pub sandbox: bool,
     /// The certificates in use, the newest first: several while a former one may still be
     /// used.
     pub certificates: Vec<CallerCertificate>,
@@ -95,12 +101,10 @@ pub enum TokenRefused {
 pub enum Admission {
     /// Its card is to be looked up.
     Lookup(IdCard),
-    /// orgId and apId are not those of the isskey (RS3811).
-    AccountMismatch,
-    /// A condition is not allowed (RS3822); no try is counted.
-    Condition(ConditionError),
-    /// The account is suspended (code 8).
-    Suspended,
+    /// It has its outcome without.
+    Settled(CallOutcome),
+    /// It is answered from the published test data.
+    Sandbox(SandboxAnswer),
 }
 
 /// Judges a token, verified with one of the account's certificates, against the account, the
@@ -126,17 +130,18 @@ pub fn admit(
         return Err(TokenRefused::Address);
     }
     if caller.status == AccountStatus::Suspended {
-        return Ok(Admission::Suspended);
+        return Ok(Admission::Settled(CallOutcome::Answered(Answer::Suspended)));
     }
     if now < certificate.not_before || now > certificate.not_after {
         return Err(TokenRefused::Certificate);
     }
     if claims.org_id != caller.ubn.as_str() || claims.ap_id != caller.ap_id {
-        return Ok(Admission::AccountMismatch);
+        return Ok(Admission::Settled(CallOutcome::AccountMismatch));
     }
     Ok(match IdCard::from_condition_map(&claims.condition_map) {
+        Ok(card) if caller.sandbox => Admission::Sandbox(sandbox(&card)),
         Ok(card) => Admission::Lookup(card),
-        Err(error) => Admission::Condition(error),
+        Err(error) => Admission::Settled(CallOutcome::Condition(error)),
     })
 }
 
@@ -167,8 +172,11 @@ fn check_claims(claims: &Claims) -> Result<(), TokenRefused> {
 /// What the register says about a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordFinding {
-    /// Every member is as on file.
-    Matches,
+    /// Every member is as on file; and whether the holder had another number before.
+    Matches {
+        /// 統號變更紀錄.
+        changed: bool,
+    },
     /// Something differs, or the number is not on file.
     Differs,
     /// The number is no longer in use.
@@ -192,6 +200,10 @@ pub enum Answer {
     ReportedLost,
     /// 8: the caller is suspended.
     Suspended,
+    /// 9: as 1, and 無統號變更紀錄.
+    MatchesUnchanged,
+    /// A: as 1, and 有統號變更紀錄.
+    MatchesChanged,
 }
 
 impl Answer {
@@ -204,7 +216,26 @@ impl Answer {
             Self::NumberStopped => '6',
             Self::ReportedLost => '7',
             Self::Suspended => '8',
+            Self::MatchesUnchanged => '9',
+            Self::MatchesChanged => 'A',
         }
+    }
+
+    /// The answer of this character.
+    pub fn from_code(code: char) -> Option<Self> {
+        Some(match code {
+            '1' => Self::Matches,
+            '2' => Self::Differs(1),
+            '3' => Self::Differs(2),
+            '4' => Self::Differs(3),
+            '5' => Self::Locked,
+            '6' => Self::NumberStopped,
+            '7' => Self::ReportedLost,
+            '8' => Self::Suspended,
+            '9' => Self::MatchesUnchanged,
+            'A' => Self::MatchesChanged,
+            _ => return None,
+        })
     }
 }
 
@@ -214,10 +245,14 @@ impl Answer {
 ///
 /// Before a comparison is revealed, the lock is asked; so after the third wrong answer
 /// nothing reveals whether data are right.
-pub fn judge(finding: RecordFinding, count: Option<u8>) -> Answer {
+///
+/// Codes 9 and A are for callers that asked for them: others know 1 alone.
+pub fn judge(finding: RecordFinding, count: Option<u8>, change_codes: bool) -> Answer {
     let Some(count) = count else { return Answer::Locked };
     match finding {
-        RecordFinding::Matches => Answer::Matches,
+        RecordFinding::Matches { .. } if !change_codes => Answer::Matches,
+        RecordFinding::Matches { changed: true } => Answer::MatchesChanged,
+        RecordFinding::Matches { changed: false } => Answer::MatchesUnchanged,
         RecordFinding::Differs => Answer::Differs(count.clamp(1, MAX_WRONG_ANSWERS)),
         RecordFinding::NumberStopped => Answer::NumberStopped,
         RecordFinding::ReportedLost => Answer::ReportedLost,
@@ -241,17 +276,17 @@ mod tests {
     }
 
     fn caller() -> Caller {
-        let mut modulus = vec![0x30, 0x82, 0x01, 0x0a, 0x02, 0x82, 0x01, 0x01, 0x00];
-        modulus.extend([0xff; 256]);
-        modulus.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
         let time = |second| Timestamp::from_second(second).unwrap();
         Caller {
             ubn: "12345675".parse().unwrap(),
             ap_id: "SPE08".into(),
             status: AccountStatus::Active,
             host_address: [203, 0, 113, 7].into(),
+            rate: RateLimit { per_minute: 600, burst: 60 },
+            change_codes: false,
+            sandbox: false,
             certificates: vec![CallerCertificate {
-                key: RsaPublicKey::from_pkcs1(&modulus).unwrap(),
+                public_key: Vec::new(),
                 not_before: time(NOW - 1000),
                 not_after: time(NOW + 1000),
             }],
@@ -296,34 +331,42 @@ mod tests {
         let elsewhere = from(&caller());
         assert_eq!(elsewhere.err(), Some(TokenRefused::Address));
         let status = |status| outcome(&claims(), &Caller { status, ..caller() });
-        assert!(matches!(status(AccountStatus::Suspended), Ok(Admission::Suspended)));
+        let eight = CallOutcome::Answered(Answer::Suspended);
+        let suspended = status(AccountStatus::Suspended).ok();
+        assert!(matches!(suspended, Some(Admission::Settled(outcome)) if outcome == eight));
         assert_eq!(status(AccountStatus::Stopped).err(), Some(TokenRefused::Closed));
         let closed = Caller { status: AccountStatus::Revoked, ..caller() };
         assert_eq!(from(&closed).err(), Some(TokenRefused::Closed));
         let other = Claims { ap_id: "OTHER".into(), ..claims() };
-        assert!(matches!(outcome(&other, &caller()), Ok(Admission::AccountMismatch)));
+        let mismatch = Admission::Settled(CallOutcome::AccountMismatch);
+        assert!(outcome(&other, &caller()).is_ok_and(|admission| admission == mismatch));
         let user = Claims { user_id: "a b".into(), ..claims() };
         assert_eq!(outcome(&user, &caller()).err(), Some(TokenRefused::Claim("userId")));
     }
 
     #[test]
     fn answers_follow_the_table() {
-        use RecordFinding::{Differs, Matches, NumberStopped, ReportedLost};
+        use RecordFinding::{Differs, NumberStopped, ReportedLost};
+        let [unchanged, changed] = [false, true].map(|changed| RecordFinding::Matches { changed });
         for (finding, count, code) in [
-            (Matches, Some(0), '1'),
-            (Matches, Some(2), '1'),
+            (unchanged, Some(0), '1'),
+            (changed, Some(2), '1'),
             (Differs, Some(1), '2'),
             (Differs, Some(2), '3'),
             (Differs, Some(3), '4'),
             (NumberStopped, Some(0), '6'),
             (ReportedLost, Some(1), '7'),
-            (Matches, None, '5'),
+            (unchanged, None, '5'),
             (Differs, None, '5'),
             (NumberStopped, None, '5'),
             (ReportedLost, None, '5'),
         ] {
-            assert_eq!(judge(finding, count).code(), code, "{finding:?} {count:?}");
+            assert_eq!(judge(finding, count, false).code(), code, "{finding:?} {count:?}");
         }
+        assert_eq!(judge(unchanged, Some(1), true).code(), '9');
+        assert_eq!(judge(changed, Some(1), true).code(), 'A');
+        assert_eq!(judge(changed, None, true).code(), '5');
+        assert_eq!(judge(Differs, Some(1), true).code(), '2');
         assert_eq!(Answer::Suspended.code(), '8');
     }
 }

@@ -1,13 +1,17 @@
 //! SQLite databases behind the `spin:sqlite` interface.
 //!
-//! Durability: every connection runs in WAL mode with `synchronous=FULL`, so a
-//! statement that was answered survives power loss (one sync for each commit).
+//! Durability: every connection runs in WAL mode with `synchronous=FULL` unless the guest
+//! says otherwise on it, so a statement that was answered survives power loss. Changes
+//! outside transactions that wait at the same time share one commit and its sync
+//! ([`writer`]).
 //!
 //! Writers of one database queue fairly, in the order in which they asked. The
 //! queue replaces SQLite's own busy waiting, which sleeps for random times and
 //! lets late writers overtake early ones. Reads outside a transaction never queue.
 
-use std::path::PathBuf;
+mod writer;
+
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +20,7 @@ use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use tokio::sync::OwnedMutexGuard;
 
+use self::writer::{Sync, Writer};
 use crate::bindings::sqlite::{Error, QueryResult, RowResult, Value};
 
 /// Prepared statements kept for each connection.
@@ -28,7 +33,7 @@ const MAX_ROWS: usize = 100_000;
 /// One database file.
 pub(crate) struct Database {
     path: PathBuf,
-    writers: Arc<tokio::sync::Mutex<()>>,
+    writer: Arc<tokio::sync::Mutex<Writer>>,
 }
 
 impl Database {
@@ -37,23 +42,22 @@ impl Database {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        let database = Self { path, writers: Arc::default() };
-        database
-            .connect()
-            .with_context(|| format!("cannot open the database {}", database.path.display()))?;
-        Ok(Arc::new(database))
+        let writer = Writer::open(&path)
+            .with_context(|| format!("cannot open the database {}", path.display()))?;
+        Ok(Arc::new(Self { path, writer: Arc::new(tokio::sync::Mutex::new(writer)) }))
     }
+}
 
-    fn connect(&self) -> rusqlite::Result<rusqlite::Connection> {
-        let connection = rusqlite::Connection::open(&self.path)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update(None, "foreign_keys", true)?;
-        connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(connection)
-    }
+/// A connection as guests and the writer use it.
+fn connect(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(connection)
 }
 
 /// Idle connections of one component to one database.
@@ -72,12 +76,18 @@ impl Pool {
         let pooled = lock(&self.idle).pop();
         let connection = match pooled {
             Some(connection) => connection,
-            None => self.database.connect().map_err(io_error)?,
+            None => connect(&self.database.path).map_err(io_error)?,
         };
-        let session = Session { connection: Some(connection), turn: None, pool: self.clone() };
+        let session = Session {
+            connection: Some(connection),
+            turn: None,
+            sync: Sync::Full,
+            last: None,
+            pool: self.clone(),
+        };
         Ok(Connection {
             session: Arc::new(Mutex::new(session)),
-            writers: self.database.writers.clone(),
+            writer: self.database.writer.clone(),
         })
     }
 }
@@ -86,8 +96,25 @@ impl Pool {
 struct Session {
     /// Present until the session is dropped.
     connection: Option<rusqlite::Connection>,
-    turn: Option<OwnedMutexGuard<()>>,
+    turn: Option<OwnedMutexGuard<Writer>>,
+    /// What the guest has set by `PRAGMA synchronous`.
+    sync: Sync,
+    /// What the last change did, when the writer ran it.
+    last: Option<Done>,
     pool: Arc<Pool>,
+}
+
+/// What a change did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Done {
+    changes: u64,
+    last_insert_rowid: i64,
+}
+
+impl Done {
+    fn by(connection: &rusqlite::Connection) -> Self {
+        Self { changes: connection.changes(), last_insert_rowid: connection.last_insert_rowid() }
+    }
 }
 
 impl Drop for Session {
@@ -106,16 +133,21 @@ impl Drop for Session {
 #[derive(Clone)]
 pub struct Connection {
     session: Arc<Mutex<Session>>,
-    writers: Arc<tokio::sync::Mutex<()>>,
+    writer: Arc<tokio::sync::Mutex<Writer>>,
 }
 
 /// How a statement has to be run.
 enum Plan {
     /// A read outside a transaction: at once, on this thread.
     Read,
+    /// The same, of a database whose commits need no sync: by the writer, whose pages are
+    /// never made stale by somebody else's changes.
+    ReadByWriter,
     /// Inside a transaction that already has its turn, or reads in one.
     Continue,
-    /// A write that has to wait for its turn.
+    /// A change of rows outside a transaction: by the writer, which commits it with others.
+    Change(Sync),
+    /// Anything else that has to wait for its turn.
     Queue,
 }
 
@@ -128,8 +160,20 @@ impl Connection {
     ) -> Result<QueryResult, Error> {
         let turn = match self.plan(&sql)? {
             Plan::Read => return lock(&self.session).run(&sql, parameters),
+            Plan::ReadByWriter => return writer::read(&self.writer, sql, parameters).await,
             Plan::Continue => None,
-            Plan::Queue => Some(self.writers.clone().lock_owned().await),
+            Plan::Change(sync) => {
+                let (result, done) = writer::change(&self.writer, sql, parameters, sync).await?;
+                lock(&self.session).last = Some(done);
+                return Ok(result);
+            }
+            Plan::Queue => {
+                let mut turn = self.writer.clone().lock_owned().await;
+                if turn.has_changes() {
+                    turn = writer::commit(turn).await;
+                }
+                Some(turn)
+            }
         };
         let session = self.session.clone();
         tokio::task::spawn_blocking(move || {
@@ -152,22 +196,35 @@ impl Connection {
         let connection = session.connection()?;
         let statement = connection.prepare_cached(sql).map_err(io_error)?;
         Ok(match (statement.readonly(), connection.is_autocommit()) {
+            (true, true) if session.sync == Sync::Normal && !is_pragma(sql) => Plan::ReadByWriter,
             (true, true) => Plan::Read,
             (true, false) => Plan::Continue,
             (false, _) if session.turn.is_some() => Plan::Continue,
+            (false, true) if changes_rows(sql) => Plan::Change(session.sync),
             (false, _) => Plan::Queue,
         })
     }
 
     /// Rows changed by the last finished statement.
     pub(crate) fn changes(&self) -> u64 {
-        lock(&self.session).connection().map_or(0, rusqlite::Connection::changes)
+        lock(&self.session).done().map_or(0, |done| done.changes)
     }
 
     /// Row id of the last insert.
     pub(crate) fn last_insert_rowid(&self) -> i64 {
-        lock(&self.session).connection().map_or(0, rusqlite::Connection::last_insert_rowid)
+        lock(&self.session).done().map_or(0, |done| done.last_insert_rowid)
     }
+}
+
+/// Whether a statement changes rows and nothing else, told by its first word; one that is not
+/// told so is run by itself.
+fn changes_rows(sql: &str) -> bool {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    ["INSERT", "UPDATE", "DELETE", "REPLACE"].iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+fn is_pragma(sql: &str) -> bool {
+    sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"))
 }
 
 impl Session {
@@ -175,23 +232,41 @@ impl Session {
         self.connection.as_ref().ok_or(Error::InvalidConnection)
     }
 
-    fn run(&self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
-        let mut statement = self.connection()?.prepare_cached(sql).map_err(io_error)?;
-        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        let parameters = rusqlite::params_from_iter(parameters.into_iter().map(to_sql));
-        let mut cursor = statement.query(parameters).map_err(io_error)?;
-        let mut rows = Vec::new();
-        while let Some(row) = cursor.next().map_err(io_error)? {
-            if rows.len() == MAX_ROWS {
-                return Err(Error::Io(format!("more than {MAX_ROWS} rows")));
-            }
-            let values = (0..columns.len())
-                .map(|index| row.get_ref(index).map_err(io_error).and_then(from_sql))
-                .collect::<Result<_, _>>()?;
-            rows.push(RowResult { values });
-        }
-        Ok(QueryResult { columns, rows })
+    fn done(&self) -> Option<Done> {
+        self.last.or_else(|| self.connection.as_ref().map(Done::by))
     }
+
+    fn run(&mut self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
+        let result = run(self.connection()?, sql, parameters)?;
+        if is_pragma(sql) {
+            self.sync = Sync::of(self.connection()?).map_err(io_error)?;
+        } else if !self.connection()?.is_autocommit() {
+            self.last = None;
+        }
+        Ok(result)
+    }
+}
+
+fn run(
+    connection: &rusqlite::Connection,
+    sql: &str,
+    parameters: Vec<Value>,
+) -> Result<QueryResult, Error> {
+    let mut statement = connection.prepare_cached(sql).map_err(io_error)?;
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let parameters = rusqlite::params_from_iter(parameters.into_iter().map(to_sql));
+    let mut cursor = statement.query(parameters).map_err(io_error)?;
+    let mut rows = Vec::new();
+    while let Some(row) = cursor.next().map_err(io_error)? {
+        if rows.len() == MAX_ROWS {
+            return Err(Error::Io(format!("more than {MAX_ROWS} rows")));
+        }
+        let values = (0..columns.len())
+            .map(|index| row.get_ref(index).map_err(io_error).and_then(from_sql))
+            .collect::<Result<_, _>>()?;
+        rows.push(RowResult { values });
+    }
+    Ok(QueryResult { columns, rows })
 }
 
 fn to_sql(value: Value) -> rusqlite::types::Value {

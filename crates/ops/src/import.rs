@@ -49,7 +49,8 @@ pub(crate) fn id_cards(database: &Native, file: &Path, key: &DigestKey) -> anyho
             "lost" => 7,
             _ => bail!("line {}: state must be valid, stopped or lost", imported + 2),
         };
-        register.put(&IdCardRow { person: key.person(&card), card: key.card(&card), state })?;
+        let (person, digest) = (key.person(&card), key.card(&card));
+        register.put(&IdCardRow { person, card: digest, state, changed: false })?;
         imported += 1;
         if imported % STEP == 0 {
             bar.set_position(record.position().map_or(0, csv::Position::byte));

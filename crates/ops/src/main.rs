@@ -21,7 +21,8 @@ use store::{Cases, NewOfficer, Transaction};
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Folder of the databases (`default.db`, `register.db`, `attempts.db`, `revocation.db`).
+    /// Folder of the databases (`default.db`, `register.db`, `attempts.db`, `calls.db`,
+    /// `revocation.db`).
     #[arg(long, global = true, default_value = ".chayan/data")]
     data: PathBuf,
     #[command(subcommand)]
@@ -222,7 +223,7 @@ fn path(data: &Path, label: Label) -> PathBuf {
 
 fn open(data: &Path, label: Label) -> anyhow::Result<Native> {
     let path = path(data, label);
-    Native::open(&path).with_context(|| format!("cannot open {}", path.display()))
+    Native::open(&path, label).with_context(|| format!("cannot open {}", path.display()))
 }
 
 fn read_trust(file: &Path) -> anyhow::Result<pki::TrustStore> {

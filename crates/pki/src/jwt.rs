@@ -1,12 +1,15 @@
 //! JSON Web Tokens of one kind: compact JWS, RS256, nothing else (RFC 7515, RFC 8725).
 
+use std::borrow::Borrow;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{PkiError, RsaPublicKey};
+use crate::PreparedKey;
+use crate::rsa_key::Message;
 
 /// Longest token, in bytes; known clients send 860 to 950.
 const MAX_SIZE: usize = 8 << 10;
@@ -30,12 +33,21 @@ pub struct Unverified<C> {
 
 /// Claims that the key's owner signed.
 #[derive(Clone, Debug)]
-pub struct Verified<C>(C);
+pub struct Verified<C> {
+    claims: C,
+    sha256: [u8; 32],
+}
 
 impl<C> Verified<C> {
     /// The claims.
     pub fn claims(&self) -> &C {
-        &self.0
+        &self.claims
+    }
+
+    /// SHA-256 of what was signed: header and claims as they came. The signature follows from
+    /// it and the key (RFC 8017, section 8.2), so it stands for the whole token.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
     }
 }
 
@@ -143,10 +155,22 @@ impl<C> Unverified<C> {
     ///
     /// # Errors
     /// [`TokenError::Signature`].
-    pub fn verify(self, key: &RsaPublicKey) -> Result<Verified<C>, TokenError> {
-        key.verify_sha256(self.signed.as_bytes(), &self.signature)
-            .map_err(|_: PkiError| TokenError::Signature)?;
-        Ok(Verified(self.claims))
+    pub fn verify(self, key: &PreparedKey) -> Result<Verified<C>, TokenError> {
+        self.verify_with([key]).map(|(verified, _)| verified)
+    }
+
+    /// Verifies the signature with the first key that fits, and says which one that is.
+    ///
+    /// # Errors
+    /// [`TokenError::Signature`].
+    pub fn verify_with<K: Borrow<PreparedKey>>(
+        self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<(Verified<C>, usize), TokenError> {
+        let message = Message::new(self.signed.as_bytes());
+        let fits = |key: K| key.borrow().verify(&message, &self.signature).is_ok();
+        let found = keys.into_iter().position(fits).ok_or(TokenError::Signature)?;
+        Ok((Verified { claims: self.claims, sha256: *message.sha256() }, found))
     }
 }
 

@@ -19,6 +19,7 @@ mod made;
 mod name;
 pub mod oid;
 mod path;
+pub mod public_operation;
 pub mod revocation;
 mod rsa_key;
 mod shape;
@@ -38,7 +39,7 @@ pub use judgement::{
     Evidence, JudgedAgain, Judgement, RecordError, TRUST_POLICY, Transport, TrustedPath,
 };
 pub use path::{PathError, PathRequest, check_path, find_path};
-pub use rsa_key::{KnownWeakness, RsaPublicKey};
+pub use rsa_key::{Arithmetic, KnownWeakness, PreparedKey, RsaPublicKey};
 pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};
 pub use trust::{
     Environment, Issuer, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile,

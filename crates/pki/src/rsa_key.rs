@@ -6,6 +6,7 @@ use num_bigint::BigUint;
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
+use crate::public_operation::{BYTES, Modulus};
 use crate::{PkiError, oid};
 
 /// RFC 8017, appendix A.1.1.
@@ -107,6 +108,101 @@ impl RsaPublicKey {
             .verify(message, signature)
             .map_err(|_| PkiError::BadSignature)
     }
+}
+
+/// What computes a public-key operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// Our own, for keys of 2048 bits with the exponent 65537; the library for others.
+    #[default]
+    Prepared,
+    /// The library, always.
+    Library,
+}
+
+/// A key that many signatures are verified with.
+#[derive(Clone, Debug)]
+pub struct PreparedKey {
+    key: RsaPublicKey,
+    modulus: Option<Modulus>,
+}
+
+/// What stands before the digest in an encoded message for SHA-256: the DER prefix of
+/// DigestInfo (RFC 8017, section 9.2, note 1).
+const SHA_256_PREFIX: [u8; 19] = [
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
+    0x00, 0x04, 0x20,
+];
+
+impl PreparedKey {
+    /// Makes a key ready.
+    pub fn new(key: RsaPublicKey, arithmetic: Arithmetic) -> Self {
+        let modulus = match (arithmetic, Pkcs1PublicKey::from_der(&key.pkcs1)) {
+            (Arithmetic::Prepared, Ok(parts)) if parts.public_exponent.as_bytes() == [1, 0, 1] => {
+                Modulus::new(parts.modulus.as_bytes())
+            }
+            _ => None,
+        };
+        Self { key, modulus }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &RsaPublicKey {
+        &self.key
+    }
+
+    /// Whether our own arithmetic is used.
+    pub fn is_prepared(&self) -> bool {
+        self.modulus.is_some()
+    }
+
+    /// As [`RsaPublicKey::verify_sha256`]: the same answer, sooner.
+    ///
+    /// # Errors
+    /// [`PkiError::BadSignature`].
+    pub fn verify_sha256(&self, message: &[u8], signature: &[u8]) -> Result<(), PkiError> {
+        self.verify(&Message::new(message), signature)
+    }
+
+    /// The same, of a message whose digest is needed elsewhere as well.
+    pub(crate) fn verify(&self, message: &Message<'_>, signature: &[u8]) -> Result<(), PkiError> {
+        let Some(modulus) = &self.modulus else {
+            return self.key.verify_sha256(message.bytes, signature);
+        };
+        let signature = signature.try_into().map_err(|_| PkiError::BadSignature)?;
+        let power = modulus.power(signature).ok_or(PkiError::BadSignature)?;
+        // Every byte of the encoding is compared; nothing in it is parsed.
+        if power == encoded(message.sha256()) { Ok(()) } else { Err(PkiError::BadSignature) }
+    }
+}
+
+/// A message and its digest.
+pub(crate) struct Message<'a> {
+    bytes: &'a [u8],
+    sha256: [u8; 32],
+}
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        let mut sha256 = [0; 32];
+        sha256.copy_from_slice(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref());
+        Self { bytes, sha256 }
+    }
+
+    pub(crate) fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+}
+
+/// EMSA-PKCS1-v1_5 with SHA-256 (RFC 8017, section 9.2).
+fn encoded(sha256: &[u8; 32]) -> [u8; BYTES] {
+    let end = BYTES - sha256.len();
+    let begin = end - SHA_256_PREFIX.len();
+    let mut encoded = [0xff; BYTES];
+    (encoded[0], encoded[1], encoded[begin - 1]) = (0, 1, 0);
+    encoded[begin..end].copy_from_slice(&SHA_256_PREFIX);
+    encoded[end..].copy_from_slice(sha256);
+    encoded
 }
 
 /// The number modulo a small one.

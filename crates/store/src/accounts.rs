@@ -4,10 +4,9 @@ use std::net::IpAddr;
 
 use domain::{
     Account, AccountStatus, Act, Actor, ApId, Caller, CallerCertificate, CaseKind,
-    CertificateUpload, HostAddress, Sealed, Ubn,
+    CertificateUpload, HostAddress, RateLimit, Sealed, Ubn,
 };
 use jiff::Timestamp;
-use pki::RsaPublicKey;
 
 use crate::audit::Deed;
 use crate::cases::{CaseRow, Evidence};
@@ -82,7 +81,8 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
 /// statement anew for each call (a test looks).
 pub(crate) const CALLER: &str =
-    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after
+    "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
+        calls_per_minute, burst, change_codes, sandbox
     FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
     WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
         UNION ALL SELECT ubn FROM accounts
@@ -177,6 +177,9 @@ impl<D: Database> Cases<D> {
             ap_id: row.text(1)?.to_owned(),
             status: row.parsed(2, "account status", AccountStatus::from_name)?,
             host_address: address(row, 3)?,
+            rate: RateLimit { per_minute: count(row, 7)?, burst: count(row, 8)? },
+            change_codes: row.integer(9)? == 1,
+            sandbox: row.integer(10)? == 1,
             certificates: rows.iter().map(caller_certificate).collect::<Result<_, _>>()?,
         }))
     }
@@ -390,10 +393,13 @@ fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
     })
 }
 
+fn count(row: &Row, index: usize) -> Result<u32, StoreError> {
+    let number = row.integer(index)?;
+    u32::try_from(number)
+        .map_err(|_| StoreError::Inconsistent { what: "limit", found: number.to_string() })
+}
+
 fn caller_certificate(row: &Row) -> Result<CallerCertificate, StoreError> {
-    let key = RsaPublicKey::from_pkcs1(row.blob(4)?).map_err(|error| StoreError::Inconsistent {
-        what: "public key",
-        found: error.to_string(),
-    })?;
-    Ok(CallerCertificate { key, not_before: row.instant(5)?, not_after: row.instant(6)? })
+    let public_key = row.blob(4)?.to_vec();
+    Ok(CallerCertificate { public_key, not_before: row.instant(5)?, not_after: row.instant(6)? })
 }

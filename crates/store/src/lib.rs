@@ -12,6 +12,7 @@ mod accounts;
 mod attempts;
 mod audit;
 mod calendar;
+mod calls;
 mod cases;
 mod challenges;
 mod companies;
@@ -31,6 +32,7 @@ pub mod spin;
 
 pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
+pub use calls::{Before, EarlierCall, NewCall};
 pub use cases::{CaseRow, Evidence, EvidenceRow};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
@@ -51,6 +53,9 @@ pub struct Register<D>(pub D);
 
 /// Wrong answers.
 pub struct Attempts<D>(pub D);
+
+/// The record of verification calls.
+pub struct Calls<D>(pub D);
 
 /// Revocation lists.
 pub struct Revocation<D>(pub D);
@@ -74,6 +79,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));
     all.extend(attempts::STATEMENTS.iter().map(|statement| (schema::Label::Attempts, *statement)));
+    all.extend(calls::STATEMENTS.iter().map(|statement| (schema::Label::Calls, *statement)));
     all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));
     all
 }

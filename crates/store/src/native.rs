@@ -14,15 +14,24 @@ pub struct Native {
 }
 
 impl Native {
-    /// Opens a database file as the host does: WAL, every commit synced, foreign keys.
+    /// Opens a database in a folder of databases.
     ///
     /// # Errors
     /// [`StoreError::Driver`].
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open_in(folder: &Path, label: Label) -> Result<Self, StoreError> {
+        Self::open(&folder.join(format!("{}.db", label.name())), label)
+    }
+
+    /// Opens a database file as the host does: WAL, commits as sure as the database's promises
+    /// need, foreign keys.
+    ///
+    /// # Errors
+    /// [`StoreError::Driver`].
+    pub fn open(path: &Path, label: Label) -> Result<Self, StoreError> {
         let connection = rusqlite::Connection::open(path).map_err(driver)?;
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(driver)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(driver)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(driver)?;
+        connection.execute_batch(label.synchronous()).map_err(driver)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(driver)?;
         Ok(Self { connection })
     }

@@ -13,11 +13,14 @@ pub struct IdCardRow {
     pub card: CardDigest,
     /// 0 in force, 6 number no longer in use, 7 reported lost.
     pub state: i64,
+    /// Whether the holder had another number before.
+    pub changed: bool,
 }
 
-pub(crate) const FIND: &str = "SELECT card, state FROM id_cards WHERE person = ?1";
-const PUT: &str = "INSERT INTO id_cards (person, card, state) VALUES (?1, ?2, ?3)
-    ON CONFLICT (person) DO UPDATE SET card = excluded.card, state = excluded.state";
+pub(crate) const FIND: &str = "SELECT card, state, changed FROM id_cards WHERE person = ?1";
+const PUT: &str = "INSERT INTO id_cards (person, card, state, changed) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (person) DO UPDATE SET card = excluded.card, state = excluded.state,
+        changed = excluded.changed";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[FIND, PUT];
@@ -39,7 +42,9 @@ impl<D: Database> Register<D> {
             found: "another length".into(),
         })?;
         match row.integer(1)? {
-            0 if card.matches(&CardDigest(kept)) => Ok(RecordFinding::Matches),
+            0 if card.matches(&CardDigest(kept)) => {
+                Ok(RecordFinding::Matches { changed: row.integer(2)? == 1 })
+            }
             0 => Ok(RecordFinding::Differs),
             6 => Ok(RecordFinding::NumberStopped),
             7 => Ok(RecordFinding::ReportedLost),
@@ -52,7 +57,9 @@ impl<D: Database> Register<D> {
     /// # Errors
     /// [`StoreError`].
     pub fn put(&self, row: &IdCardRow) -> Result<(), StoreError> {
-        let IdCardRow { person, card, state } = row;
-        self.0.execute(PUT, &[person.0[..].into(), card.0[..].into(), (*state).into()]).map(drop)
+        let IdCardRow { person, card, state, changed } = row;
+        let parameters =
+            [person.0[..].into(), card.0[..].into(), (*state).into(), i64::from(*changed).into()];
+        self.0.execute(PUT, &parameters).map(drop)
     }
 }

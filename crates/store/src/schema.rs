@@ -9,6 +9,8 @@ pub enum Label {
     Register,
     /// Wrong answers (`attempts`).
     Attempts,
+    /// The record of verification calls (`calls`).
+    Calls,
     /// Revocation lists (`revocation`).
     Revocation,
 }
@@ -24,7 +26,8 @@ pub struct Step {
 
 impl Label {
     /// Every database.
-    pub const ALL: [Self; 4] = [Self::Cases, Self::Register, Self::Attempts, Self::Revocation];
+    pub const ALL: [Self; 5] =
+        [Self::Cases, Self::Register, Self::Attempts, Self::Calls, Self::Revocation];
 
     /// The label in `spin.toml` and `runtime-config.toml`.
     pub fn name(self) -> &'static str {
@@ -32,7 +35,17 @@ impl Label {
             Self::Cases => "default",
             Self::Register => "register",
             Self::Attempts => "attempts",
+            Self::Calls => "calls",
             Self::Revocation => "revocation",
+        }
+    }
+
+    /// How sure a commit is, as `PRAGMA synchronous` sets it. What was promised survives power
+    /// loss; the record of calls survives a kill and may lose its last moments at power loss.
+    pub fn synchronous(self) -> &'static str {
+        match self {
+            Self::Calls => "PRAGMA synchronous = NORMAL",
+            _ => "PRAGMA synchronous = FULL",
         }
     }
 
@@ -51,6 +64,10 @@ impl Label {
                 name: "0001-first",
                 sql: include_str!("../../../schema/attempts/0001-first.sql"),
             }],
+            Self::Calls => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/calls/0001-first.sql"),
+            }],
             Self::Revocation => &[Step {
                 name: "0001-first",
                 sql: include_str!("../../../schema/revocation/0001-first.sql"),
@@ -64,6 +81,7 @@ impl Label {
             Self::Cases => include_str!("../../../schema/cases/current.sql"),
             Self::Register => include_str!("../../../schema/register/current.sql"),
             Self::Attempts => include_str!("../../../schema/attempts/current.sql"),
+            Self::Calls => include_str!("../../../schema/calls/current.sql"),
             Self::Revocation => include_str!("../../../schema/revocation/current.sql"),
         }
     }
@@ -136,14 +154,26 @@ mod tests {
             (Label::Register, crate::register::FIND),
             (Label::Attempts, crate::attempts::COUNT),
             (Label::Attempts, crate::attempts::SO_FAR),
+            (Label::Calls, crate::calls::BEFORE),
+            (Label::Calls, crate::calls::RECORD),
         ] {
             let database = crate::native::memory(label);
             let mut statement = database.connection.prepare(sql).unwrap();
             for call in 0..4_u8 {
                 {
-                    let key = rusqlite::types::Value::Blob(vec![call; 16]);
-                    let day = rusqlite::types::Value::Integer(7);
-                    let parameters = [key, day].into_iter().take(statement.parameter_count());
+                    use rusqlite::types::Value::{Blob, Integer, Text};
+                    let key = Blob(vec![call; 16]);
+                    let (account, text) = (Text("AB123".into()), Text("1".into()));
+                    let parameters = match statement.parameter_count() {
+                        11 => {
+                            let keys = [(); 4].map(|()| key.clone());
+                            let head = [account, Integer(7), text.clone()].into_iter().chain(keys);
+                            head.chain([text, Integer(7), Integer(7), Integer(7)]).collect()
+                        }
+                        _ if label == Label::Calls => vec![account, key],
+                        _ => vec![key.clone(), Integer(7), key],
+                    };
+                    let parameters = parameters.into_iter().take(statement.parameter_count());
                     let parameters = rusqlite::params_from_iter(parameters);
                     let mut rows = statement.query(parameters).unwrap();
                     while rows.next().unwrap().is_some() {}

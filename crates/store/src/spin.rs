@@ -36,7 +36,7 @@ pub fn open(label: Label) -> Result<Pooled, StoreError> {
     let pooled = Pooled { label, connection: Some(connection), abandoned: Cell::new(false) };
     // Spin sets no pragmas; where this host has set them already, this changes nothing.
     pooled.execute("PRAGMA foreign_keys = ON", &[])?;
-    pooled.execute("PRAGMA synchronous = FULL", &[])?;
+    pooled.execute(label.synchronous(), &[])?;
     Ok(pooled)
 }
 

@@ -1,7 +1,7 @@
 //! The answers of the verification API, as its clients know them: always the same five
 //! members. This is the only place that knows them.
 
-use domain::{Admission, Answer, ConditionError};
+use domain::{CallOutcome, ConditionError};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
@@ -35,32 +35,26 @@ const RS3811: (&str, &str) = ("RS3811", "連結機關作業管理資料未建, �
 /// A condition is not allowed.
 const RS3822: (&str, &str) = ("RS3822", "查詢條件值,不符規定");
 
-fn done((code, message): (&'static str, &str), answer: Option<Answer>) -> Reply {
+fn done((code, message): (&'static str, &str), answer: Option<char>) -> Reply {
     let envelope = Envelope {
         http_code: "200".to_owned(),
         http_message: "OK",
         rd_code: code,
         rd_message: message.to_owned(),
-        response_data: ResponseData { check_id_card_apply: answer.map(Answer::code) },
+        response_data: ResponseData { check_id_card_apply: answer },
         message: None,
     };
     json(StatusCode::OK, &envelope)
 }
 
-/// An answer to a question that was admitted.
-pub fn answer(answer: Answer) -> Reply {
-    done(RS7009, Some(answer))
-}
-
-/// The answer to an admission that needs no look-up; `None` when it does.
-pub fn without_lookup(admission: &Admission) -> Option<Reply> {
-    match admission {
-        Admission::Lookup(_) => None,
-        Admission::AccountMismatch => Some(done(RS3811, None)),
-        Admission::Condition(ConditionError { member }) => {
-            Some(done((RS3822.0, &format!("{} ({member})", RS3822.1)), None))
+/// The answer to a call that was not turned away.
+pub fn outcome(outcome: &CallOutcome) -> Reply {
+    match outcome {
+        CallOutcome::Answered(answer) => done(RS7009, Some(answer.code())),
+        CallOutcome::AccountMismatch => done(RS3811, None),
+        CallOutcome::Condition(ConditionError { member }) => {
+            done((RS3822.0, &format!("{} ({member})", RS3822.1)), None)
         }
-        Admission::Suspended => Some(answer(Answer::Suspended)),
     }
 }
 

@@ -18,6 +18,6 @@ pub use problem::Problem;
 pub use receipt::CheckableReceipt;
 pub use request::{
     Nothing, Reply, SignedRequest, client_address, download, empty, json, method_not_allowed, now,
-    random, readiness, respond, segments, signed_request,
+    precise_now, random, readiness, respond, segments, signed_request,
 };
 pub use session::{Session, Who, clear_cookie, require_company, require_officer};

@@ -45,8 +45,13 @@ pub fn respond(outcome: Result<Reply, Problem>) -> Reply {
 
 /// The instant of the host's clock, in whole seconds.
 pub fn now() -> jiff::Timestamp {
-    let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default();
+    let now = precise_now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// The instant of the host's clock.
+pub fn precise_now() -> jiff::Timestamp {
+    jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap_or_default()
 }
 
 /// Random bytes from the host.

@@ -1,15 +1,17 @@
 //! The verification call (A18, A19): `GET /integration/rwv2c2` with a signed token.
 
-use domain::{
-    Admission, Answer, Claims, DigestKey, IdCard, IssKey, RecordFinding, TaipeiDay, TokenRefused,
-};
-use http::{HeaderMap, Method, StatusCode, header};
-use pki::jwt::{TimeError, Unverified};
+mod call;
+mod kept;
+
+use domain::{RateState, TokenRefused};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use pki::jwt::TimeError;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Attempts, Cases, Register};
 use web::{Problem, Reply, legacy};
+
+use crate::call::{Made, Refusal};
 
 const PATH: &str = "/integration/rwv2c2";
 
@@ -35,88 +37,83 @@ async fn route(request: &Request) -> Result<Reply, Problem> {
     if request.method() != Method::GET {
         return Ok(legacy::refused(StatusCode::METHOD_NOT_ALLOWED, "use GET"));
     }
-    let now = web::now();
     let Ok(source) = web::client_address(request.headers()) else {
         return Ok(legacy::refused(StatusCode::BAD_REQUEST, "the source address is not clear"));
     };
     let Some(token) = bearer(request.headers()) else {
         return Ok(legacy::refused(StatusCode::UNAUTHORIZED, "bearer token missing"));
     };
-    let Ok(token) = Unverified::<Claims>::parse(token) else {
-        return Ok(legacy::refused(StatusCode::UNAUTHORIZED, "bad token"));
-    };
-    let key = web::digest_key().await?;
-    let digest = IssKey::lookup_digest(&token.unverified_claims().iss, &key);
-    let caller = Cases(store::spin::open(Label::Cases)?).caller(digest, now)?;
-    // Unknown issuer and bad signature look alike.
-    const NO_CREDENTIALS: &str = "no credentials found";
-    let Some(caller) = caller else {
-        return Ok(legacy::refused(StatusCode::UNAUTHORIZED, NO_CREDENTIALS));
-    };
-    // Several while a former one may still be used.
-    let verified = caller.certificates.iter().find_map(|certificate| {
-        let token = token.clone().verify(&certificate.key).ok()?;
-        Some((token, certificate))
-    });
-    let Some((token, certificate)) = verified else {
-        return Ok(legacy::refused(StatusCode::UNAUTHORIZED, NO_CREDENTIALS));
-    };
-    let admission = match domain::admit(token.claims(), &caller, certificate, source, now) {
-        Ok(admission) => admission,
-        Err(refusal) => return Ok(refused(refusal, NO_CREDENTIALS)),
-    };
-    match &admission {
-        Admission::Lookup(card) => look_up(card, TaipeiDay::of(now)).await.map(legacy::answer),
-        other => legacy::without_lookup(other)
-            .ok_or_else(|| Problem::internal("an admission without an answer")),
-    }
+    let made = call::make(token, source).await?;
+    Ok(legacy_reply(&made))
 }
 
 /// Whether everything is there that an answer needs.
 async fn ready() -> Result<(), Problem> {
-    web::digest_key().await?;
-    register_key().await?;
-    for label in [Label::Cases, Label::Register, Label::Attempts] {
+    kept::settings().await?;
+    for label in [Label::Cases, Label::Register, Label::Attempts, Label::Calls] {
         store::schema::check(&store::spin::open(label)?, label).map_err(Problem::not_ready)?;
     }
     Ok(())
 }
 
-async fn register_key() -> Result<DigestKey, Problem> {
-    let text = web::variable("register_key").await?;
-    DigestKey::from_hex(&text)
-        .ok_or_else(|| Problem::not_ready("register_key is not 64 hexadecimal digits"))
+fn legacy_reply(made: &Made) -> Reply {
+    let mut reply = match &made.result {
+        Ok(outcome) => legacy::outcome(outcome),
+        Err(refusal) => {
+            let (status, message) = refused(*refusal);
+            legacy::refused(status, message)
+        }
+    };
+    let headers = reply.headers_mut();
+    set(headers, "x-request-id", &hex::encode(made.request));
+    if let Some(rate) = &made.rate {
+        set_rate(headers, rate);
+    }
+    if made.result == Err(Refusal::RateLimited) {
+        let seconds = made.rate.map_or(1, |rate| rate.retry_after.max(1));
+        set(headers, "retry-after", &seconds.to_string());
+    }
+    reply
 }
 
-/// Compares a card and counts a wrong answer, durably, before anything is said.
-async fn look_up(card: &IdCard, day: TaipeiDay) -> Result<Answer, Problem> {
-    let key = register_key().await?;
-    let person = key.person(card);
-    let finding = Register(store::spin::open(Label::Register)?).compare(person, key.card(card))?;
-    let attempts = Attempts(store::spin::open(Label::Attempts)?);
-    let count = match finding {
-        RecordFinding::Differs => attempts.count_wrong(person, day)?,
-        _ => attempts.wrong_so_far(person, day)?,
-    };
-    Ok(domain::judge(finding, count))
+/// The fields of draft-ietf-httpapi-ratelimit-headers, and a warning before the limit.
+fn set_rate(headers: &mut HeaderMap, rate: &RateState) {
+    let policy = format!("\"calls\";q={};w=60", rate.limit.per_minute);
+    set(headers, "ratelimit-policy", &policy);
+    set(headers, "ratelimit", &format!("\"calls\";r={};t={}", rate.remaining, rate.reset));
+    if rate.is_close() {
+        set(headers, "x-ratelimit-warning", "less than a fifth of the burst is left");
+    }
 }
 
-fn refused(refusal: TokenRefused, no_credentials: &'static str) -> Reply {
-    let (status, message) = match refusal {
-        TokenRefused::Claim(_) => (StatusCode::UNAUTHORIZED, "a claim is not as agreed"),
-        TokenRefused::Time(error) => (
-            StatusCode::UNAUTHORIZED,
-            match error {
-                TimeError::NotYetValid => "token not valid yet",
-                TimeError::Expired => "token expired",
-                TimeError::Lifetime => "token lives too long",
-            },
-        ),
-        TokenRefused::Certificate => (StatusCode::UNAUTHORIZED, "certificate not valid"),
-        TokenRefused::Address => (StatusCode::FORBIDDEN, "Your IP address is not allowed"),
-        TokenRefused::Closed => (StatusCode::UNAUTHORIZED, no_credentials),
-    };
-    legacy::refused(status, message)
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn refused(refusal: Refusal) -> (StatusCode, &'static str) {
+    const NO_CREDENTIALS: &str = "no credentials found";
+    let unauthorized = |message| (StatusCode::UNAUTHORIZED, message);
+    match refusal {
+        Refusal::Token => unauthorized("bad token"),
+        Refusal::Credentials | Refusal::Judged(TokenRefused::Closed) => {
+            unauthorized(NO_CREDENTIALS)
+        }
+        Refusal::Judged(TokenRefused::Claim(_)) => unauthorized("a claim is not as agreed"),
+        Refusal::Judged(TokenRefused::Time(error)) => unauthorized(match error {
+            TimeError::NotYetValid => "token not valid yet",
+            TimeError::Expired => "token expired",
+            TimeError::Lifetime => "token lives too long",
+        }),
+        Refusal::Judged(TokenRefused::Certificate) => unauthorized("certificate not valid"),
+        Refusal::Judged(TokenRefused::Address) => {
+            (StatusCode::FORBIDDEN, "Your IP address is not allowed")
+        }
+        Refusal::Reused => unauthorized("jti was used by another token"),
+        Refusal::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "too many calls"),
+        Refusal::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable"),
+    }
 }
 
 /// The token of the one Authorization header.

@@ -1,5 +1,10 @@
 //! Tokens of a calling system, made as the known clients make them.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -58,8 +63,7 @@ impl Caller {
     pub fn sign(&self, claims: &Value) -> anyhow::Result<String> {
         let header = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256","typ":"JWT"}"#);
         let signed = format!("{header}.{}", BASE64_URL_SAFE_NO_PAD.encode(claims.to_string()));
-        let pair = aws_lc_rs::signature::RsaKeyPair::from_pkcs8(&self.private_key)
-            .map_err(|error| anyhow::anyhow!("the key: {error}"))?;
+        let pair = self.key_pair()?;
         let mut signature = vec![0; pair.public_modulus_len()];
         pair.sign(
             &aws_lc_rs::signature::RSA_PKCS1_SHA256,
@@ -68,6 +72,19 @@ impl Caller {
             &mut signature,
         )?;
         Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// The key, checked once for each thread: checking takes longer than signing.
+    fn key_pair(&self) -> anyhow::Result<Rc<RsaKeyPair>> {
+        thread_local! { static PAIRS: RefCell<HashMap<Vec<u8>, Rc<RsaKeyPair>>> = RefCell::default(); }
+        if let Some(pair) = PAIRS.with_borrow(|pairs| pairs.get(&self.private_key).cloned()) {
+            return Ok(pair);
+        }
+        let pair = RsaKeyPair::from_pkcs8(&self.private_key)
+            .map_err(|error| anyhow::anyhow!("the key: {error}"))?;
+        let pair = Rc::new(pair);
+        PAIRS.with_borrow_mut(|pairs| pairs.insert(self.private_key.clone(), pair.clone()));
+        Ok(pair)
     }
 
     /// A token for this question.

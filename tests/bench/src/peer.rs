@@ -6,7 +6,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex as Lock, PoisonError, mpsc};
 
 use anyhow::Context;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
@@ -16,14 +16,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::{
-    Admission, Answer, Claims, DigestKey, IdCard, IssKey, PersonDigest, RecordFinding, TaipeiDay,
+    Admission, Answer, CallOutcome, Claims, DigestKey, IdCard, IssKey, PersonDigest, RecordFinding,
+    TaipeiDay, TokenDigest,
 };
 use jiff::Timestamp;
 use pki::jwt::Unverified;
 use rusqlite::OptionalExtension;
 use store::native::Native;
 use store::schema::Label;
-use store::{Attempts, Cases, Register, Transaction};
+use store::{Attempts, Calls, Cases, NewCall, Register, Transaction};
 use tokio::sync::{Mutex, oneshot};
 
 /// Calls about one person take turns; this many persons at once.
@@ -36,12 +37,61 @@ struct Peer {
     /// Fair queues: a right answer waits for every wrong one that asked before.
     turns: Vec<Mutex<()>>,
     writer: mpsc::Sender<Count>,
+    /// One connection for all threads: none has to read again what another wrote.
+    calls: Lock<Record>,
+}
+
+/// The call record: what comes in together is committed together.
+struct Record {
+    database: Native,
+    /// Whoever waits for the next commit.
+    waiting: Vec<oneshot::Sender<()>>,
+    commits: u32,
+    checkpoints: mpsc::Sender<()>,
+}
+
+/// Commits between two checkpoints, as in the host.
+const CHECKPOINT: u32 = 500;
+
+impl Record {
+    fn open(data: &Path) -> anyhow::Result<Self> {
+        let database = Native::open_in(data, Label::Calls)?;
+        database.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        let other = Native::open_in(data, Label::Calls)?;
+        let (checkpoints, asked) = mpsc::channel();
+        std::thread::spawn(move || {
+            while asked.recv().is_ok() {
+                let _ = other.connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()));
+            }
+        });
+        Ok(Self { database, waiting: Vec::new(), commits: 0, checkpoints })
+    }
+
+    fn execute(&self, sql: &str) -> anyhow::Result<()> {
+        Ok(self.database.connection.prepare_cached(sql)?.execute([]).map(drop)?)
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        self.execute("COMMIT")?;
+        self.commits += 1;
+        if self.commits.is_multiple_of(CHECKPOINT) {
+            self.checkpoints.send(())?;
+        }
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(());
+        }
+        Ok(())
+    }
 }
 
 /// A wrong answer to be counted.
 struct Count {
     person: PersonDigest,
     day: TaipeiDay,
+    token: TokenDigest,
     counted: oneshot::Sender<anyhow::Result<Option<u8>>>,
 }
 
@@ -57,9 +107,36 @@ thread_local! {
     static KEPT: OnceCell<Kept> = const { OnceCell::new() };
 }
 
+impl Peer {
+    fn calls(&self) -> std::sync::MutexGuard<'_, Record> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a call; returns whether its jti was new, once that is committed.
+    async fn record(self: &Arc<Self>, call: &NewCall<'_>) -> anyhow::Result<bool> {
+        let (told, committed) = oneshot::channel();
+        let new = {
+            let mut record = self.calls();
+            if record.waiting.is_empty() {
+                record.execute("BEGIN IMMEDIATE")?;
+                let peer = self.clone();
+                // Whoever is ready on this thread joins before it commits.
+                tokio::spawn(async move {
+                    tokio::task::yield_now().await;
+                    peer.calls().commit()
+                });
+            }
+            record.waiting.push(told);
+            Calls(&record.database).record(call)?.is_none()
+        };
+        committed.await?;
+        Ok(new)
+    }
+}
+
 impl Kept {
     fn open(data: &Path) -> anyhow::Result<Self> {
-        let open = |label: Label| Native::open(&data.join(format!("{}.db", label.name())));
+        let open = |label| Native::open_in(data, label);
         Ok(Self {
             cases: open(Label::Cases)?,
             register: open(Label::Register)?,
@@ -92,7 +169,8 @@ pub(crate) fn serve(dir: &Path) -> anyhow::Result<()> {
     let key = |name: &str| DigestKey::from_hex(values[name].as_str().unwrap()).unwrap();
     let data = dir.join("data");
     let (writer, counts) = mpsc::channel();
-    let attempts = Native::open(&data.join(format!("{}.db", Label::Attempts.name())))?;
+    let attempts = Native::open_in(&data, Label::Attempts)?;
+    let calls = Lock::new(Record::open(&data)?);
     std::thread::spawn(move || count(&attempts, &counts));
     let peer = Arc::new(Peer {
         data,
@@ -100,6 +178,7 @@ pub(crate) fn serve(dir: &Path) -> anyhow::Result<()> {
         register_key: key("register_key"),
         turns: (0..TURNS).map(|_| Mutex::default()).collect(),
         writer,
+        calls,
     });
     let first = listener(([127, 0, 0, 1], 0).into())?;
     let address = first.local_addr()?;
@@ -145,7 +224,9 @@ fn count(attempts: &Native, counts: &mpsc::Receiver<Count>) {
         let counted = Transaction::begin(attempts).and_then(|transaction| {
             let results = batch
                 .iter()
-                .map(|count| Attempts(&transaction).count_wrong(count.person, count.day))
+                .map(|count| {
+                    Attempts(&transaction).count_wrong(count.person, count.day, count.token)
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             transaction.commit()?;
             Ok(results)
@@ -170,14 +251,23 @@ async fn verify(
     ConnectInfo(source): ConnectInfo<std::net::SocketAddr>,
     headers: HeaderMap,
 ) -> Response {
-    match answer(&peer, source.ip(), &headers).await {
+    let mut request = [0; 16];
+    if aws_lc_rs::rand::fill(&mut request).is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    match answer(&peer, source.ip(), &headers, request).await {
         Ok(Ok(answer)) => {
             let body = format!(
                 r#"{{"httpCode":"200","httpMessage":"OK","rdCode":"RS7009","rdMessage":"查詢作業完成","responseData":{{"checkIdCardApply":"{}"}}}}"#,
                 answer.code()
             );
-            ([("content-type", "application/json"), ("cache-control", "no-store")], body)
-                .into_response()
+            let id = hex::encode(request);
+            let headers = [
+                ("content-type", "application/json"),
+                ("cache-control", "no-store"),
+                ("x-request-id", id.as_str()),
+            ];
+            (headers, body).into_response()
         }
         Ok(Err(status)) => status.into_response(),
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -188,7 +278,9 @@ async fn answer(
     peer: &Arc<Peer>,
     source: std::net::IpAddr,
     headers: &HeaderMap,
+    request: [u8; 16],
 ) -> anyhow::Result<Result<Answer, StatusCode>> {
+    let begun = std::time::Instant::now();
     let token = headers.get("authorization").and_then(|value| value.to_str().ok());
     let Some(token) = token.and_then(|value| value.strip_prefix("Bearer ")) else {
         return Ok(Err(StatusCode::UNAUTHORIZED));
@@ -203,19 +295,49 @@ async fn answer(
     let Some(caller) = caller else { return Ok(Err(StatusCode::UNAUTHORIZED)) };
     let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
     let signature = decode(signature);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, signed.as_bytes());
+    let token = TokenDigest::of_token(digest.as_ref().try_into()?);
     let mut verified = None;
     for certificate in &caller.certificates {
-        let key = Kept::with(|kept| kept.key(certificate.key.pkcs1()))?;
-        if key.verify_sig(signed.as_bytes(), &signature).is_ok() {
+        let key = Kept::with(|kept| kept.key(&certificate.public_key))?;
+        if key.verify_digest_sig(&digest, &signature).is_ok() {
             verified = Some(certificate);
             break;
         }
     }
     let Some(certificate) = verified else { return Ok(Err(StatusCode::UNAUTHORIZED)) };
-    match domain::admit(claims, &caller, certificate, source, now) {
-        Ok(Admission::Lookup(card)) => look_up(peer, &card, TaipeiDay::of(now)).await.map(Ok),
-        _ => Ok(Err(StatusCode::FORBIDDEN)),
+    let Ok(Admission::Lookup(card)) = domain::admit(claims, &caller, certificate, source, now)
+    else {
+        return Ok(Err(StatusCode::FORBIDDEN));
+    };
+    let jti = TokenDigest::of_jti(&caller.ap_id, &claims.jti);
+    let before = Calls(&peer.calls().database).before(&caller.ap_id, jti)?;
+    if let Some(earlier) = before.earlier {
+        let same = earlier.token == token;
+        let earlier = CallOutcome::from_code(&earlier.outcome).filter(|_| same);
+        let Some(CallOutcome::Answered(answer)) = earlier else {
+            return Ok(Err(StatusCode::UNAUTHORIZED));
+        };
+        return Ok(Ok(answer));
     }
+    if !caller.rate.judge(before.due, now.as_microsecond()).allowed {
+        return Ok(Err(StatusCode::TOO_MANY_REQUESTS));
+    }
+    let person = peer.register_key.person(&card);
+    let answer = look_up(peer, &card, person, TaipeiDay::of(now), token).await?;
+    let call = NewCall {
+        account: &caller.ap_id,
+        at: now,
+        outcome: &CallOutcome::Answered(answer).code(),
+        request,
+        jti,
+        token,
+        person: Some(person),
+        user_id: &claims.user_id,
+        took: i64::try_from(begun.elapsed().as_micros())?,
+        rate: caller.rate,
+    };
+    Ok(if peer.record(&call).await? { Ok(answer) } else { Err(StatusCode::CONFLICT) })
 }
 
 /// Base64url without padding; nothing for anything else, which no key signed.
@@ -224,19 +346,25 @@ fn decode(text: &str) -> Vec<u8> {
     base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default()
 }
 
-async fn look_up(peer: &Peer, card: &IdCard, day: TaipeiDay) -> anyhow::Result<Answer> {
-    let (person, digest) = (peer.register_key.person(card), peer.register_key.card(card));
+async fn look_up(
+    peer: &Peer,
+    card: &IdCard,
+    person: PersonDigest,
+    day: TaipeiDay,
+    token: TokenDigest,
+) -> anyhow::Result<Answer> {
+    let digest = peer.register_key.card(card);
     let place = u16::from_be_bytes([person.0[0], person.0[1]]);
     let _turn = peer.turns[usize::from(place) % TURNS].lock().await;
     let finding = Kept::with(|kept| Ok(Register(&kept.register).compare(person, digest)?))?;
     let count = if finding == RecordFinding::Differs {
         let (counted, wait) = oneshot::channel();
-        peer.writer.send(Count { person, day, counted })?;
+        peer.writer.send(Count { person, day, token, counted })?;
         wait.await??
     } else {
         Kept::with(|kept| so_far(&kept.attempts, person, day))?
     };
-    Ok(domain::judge(finding, count))
+    Ok(domain::judge(finding, count, false))
 }
 
 /// The count so far. Reading is enough: this call has the person's turn, and whoever

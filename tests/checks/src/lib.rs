@@ -10,7 +10,7 @@ use domain::Claims;
 use jiff::Timestamp;
 use pki::jwt::Unverified;
 use pki::revocation::ListsInMemory;
-use pki::{RsaPublicKey, TrustStore};
+use pki::{Arithmetic, PreparedKey, RsaPublicKey, TrustStore};
 use serde::{Deserialize, Serialize};
 
 /// What is checked, all binary data in Base64.
@@ -39,6 +39,8 @@ pub struct Micros {
     pub signature: f64,
     /// A token.
     pub token: f64,
+    /// A token, by the library's arithmetic.
+    pub token_by_library: f64,
 }
 
 fn decode(text: &str) -> Vec<u8> {
@@ -61,12 +63,16 @@ impl Checks {
             let judged = trust.verify(&message, self.at).expect("a good signature");
             judged.confirm(&lists).expect("in force");
         });
-        let token = self.each(|| {
-            let key = RsaPublicKey::from_pkcs1(&key).expect("a key");
-            let token = Unverified::<Claims>::parse(&self.token).expect("a token");
-            token.verify(&key).expect("a good signature");
-        });
-        Micros { signature, token }
+        let key = RsaPublicKey::from_pkcs1(&key).expect("a key");
+        let token_by = |arithmetic| {
+            let key = PreparedKey::new(key.clone(), arithmetic);
+            self.each(|| {
+                let token = Unverified::<Claims>::parse(&self.token).expect("a token");
+                token.verify(&key).expect("a good signature");
+            })
+        };
+        let token = token_by(Arithmetic::Prepared);
+        Micros { signature, token, token_by_library: token_by(Arithmetic::Library) }
     }
 
     fn each(&self, act: impl Fn()) -> f64 {

@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use corpus::{Judged, Verdict};
 use pki::jwt::Unverified;
 use pki::revocation::{self, Crl, ListsInMemory};
-use pki::{Certificate, RsaPublicKey};
+use pki::{Arithmetic, Certificate, PreparedKey, RsaPublicKey};
 use serde::Deserialize;
 
 use crate::Expected;
@@ -81,7 +81,7 @@ pub fn rsa(folder: &Path) -> anyhow::Result<Vec<(Judged, Expected)>> {
                 let (message, signature) = (hex::decode(test.msg)?, hex::decode(test.sig)?);
                 all.push(judged(format!("{bits}-{}", test.tc_id), expected, || {
                     let key = RsaPublicKey::from_pkcs1(&key).map_err(|e| e.to_string())?;
-                    key.verify_sha256(&message, &signature).map_err(|e| e.to_string())
+                    verify_both_ways(key, &message, &signature)
                 }));
             }
         }
@@ -153,7 +153,15 @@ fn check_rs256(token: &str, key: Option<&Vec<u8>>) -> Result<(), String> {
         return Err("algorithm".into());
     }
     let signed = format!("{header}.{payload}");
-    key.verify_sha256(signed.as_bytes(), &decode(signature)?).map_err(|e| e.to_string())
+    verify_both_ways(key, signed.as_bytes(), &decode(signature)?)
+}
+
+/// By our own arithmetic and by the library: they must agree.
+fn verify_both_ways(key: RsaPublicKey, message: &[u8], signature: &[u8]) -> Result<(), String> {
+    let library = key.verify_sha256(message, signature);
+    let prepared = PreparedKey::new(key, Arithmetic::Prepared).verify_sha256(message, signature);
+    assert_eq!(prepared, library, "our arithmetic and the library disagree");
+    prepared.map_err(|error| error.to_string())
 }
 
 /// BoringSSL's lists: the file's name tells the verdict.

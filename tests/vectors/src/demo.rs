@@ -304,7 +304,7 @@ impl Demo {
         };
         demo.write_databases(&dir, &register_key, now)?;
         let trust = TrustStore::from_json(&trust_store)?;
-        let database = Native::open(&dir.join("data").join("revocation.db"))?;
+        let database = Native::open_in(&dir.join("data"), Label::Revocation)?;
         for (number, list) in pki.empty_lists()?.iter().enumerate() {
             write_private(&dir.join(format!("lists/{number}.crl")), list)?;
             store::take_list(&database, list, &trust, now)?;
@@ -339,7 +339,7 @@ impl Demo {
     ) -> anyhow::Result<()> {
         let data = dir.join("data");
         std::fs::create_dir_all(&data)?;
-        let open = |label: Label| Native::open(&data.join(format!("{}.db", label.name())));
+        let open = |label| Native::open_in(&data, label);
         for label in Label::ALL {
             store::native::migrate(&open(label)?.connection, label)?;
         }
@@ -368,7 +368,8 @@ impl Demo {
                 "stopped" => 6,
                 _ => 0,
             };
-            let row = IdCardRow { person: key.person(&card), card: key.card(&card), state };
+            let (person, digest) = (key.person(&card), key.card(&card));
+            let row = IdCardRow { person, card: digest, state, changed: false };
             Register(&transaction).put(&row)?;
         }
         transaction.commit()?;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use pki::jwt::{TimeError, TokenError, TokenTimes, Unverified};
+use pki::{Arithmetic, PreparedKey};
 use serde_json::{Value, json};
 use test_ca::token::Caller;
 
@@ -18,14 +19,15 @@ fn caller() -> Caller {
 
 #[test]
 fn a_token_is_its_keys_and_nobody_elses() {
-    let key = parsed(&card().certificate).rsa_key().unwrap();
+    let prepared = |key| PreparedKey::new(key, Arithmetic::Prepared);
+    let key = prepared(parsed(&card().certificate).rsa_key().unwrap());
     let text = caller().sign(&json!({"iss": "key"})).unwrap();
     let token = Unverified::<Value>::parse(&text).unwrap();
     assert_eq!(token.unverified_claims()["iss"], "key");
     let verified = token.clone().verify(&key).unwrap();
     assert_eq!(verified.claims(), &json!({"iss": "key"}));
     let other = crate::pki().authorities().next().unwrap();
-    let other = parsed(&other.certificate).rsa_key().unwrap();
+    let other = prepared(parsed(&other.certificate).rsa_key().unwrap());
     assert_eq!(token.verify(&other).unwrap_err(), TokenError::Signature);
     let (signed, _) = text.rsplit_once('.').unwrap();
     let unsigned = Unverified::<Value>::parse(&format!("{signed}.")).unwrap();

@@ -1,0 +1,45 @@
+-- The whole schema, for reading. Generated from the steps: `cargo test -p store` compares them.
+
+-- The call record (requirements A18, A19): one row for each call that was answered. A file of
+-- its own, synchronous=NORMAL: it survives a kill and may lose its last moments at power loss.
+-- No national ID can be read here.
+
+CREATE TABLE calls (
+    -- apId: never used twice.
+    account TEXT NOT NULL CHECK (length(account) = 5),
+    -- From 1 for each account, without a gap, whatever the clock does.
+    number  INTEGER NOT NULL,
+    -- Microseconds since 1970-01-01 UTC, as all instants here.
+    at      INTEGER NOT NULL,
+    -- checkIdCardApply, or rdCode and what it is about.
+    outcome TEXT NOT NULL,
+    -- x-request-id of the answer.
+    request BLOB NOT NULL CHECK (length(request) = 16),
+    -- Digest of the token's own number, until the token can no longer be used.
+    jti     BLOB CHECK (length(jti) = 16),
+    -- First half of the SHA-256 of the token.
+    token   BLOB NOT NULL CHECK (length(token) = 16),
+    -- Keyed digest of the national ID; NULL when it could not be read.
+    person  BLOB CHECK (length(person) = 16),
+    -- userId, the caller's own word.
+    user_id TEXT NOT NULL,
+    -- How long the answer took, in microseconds.
+    took    INTEGER NOT NULL,
+    -- When the account's calls so far are paid off at its rate (GCRA's theoretical arrival time).
+    due     INTEGER NOT NULL,
+    PRIMARY KEY (account, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX one_call_for_each_jti ON calls (jti) WHERE jti IS NOT NULL;
+
+-- Requests that got no answer, counted.
+CREATE TABLE refusals (
+    -- Empty when it is not known.
+    account TEXT NOT NULL,
+    -- Days since 1970-01-01 in Taipei.
+    day     INTEGER NOT NULL,
+    reason  TEXT NOT NULL,
+    count   INTEGER NOT NULL CHECK (count > 0),
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (account, day, reason)
+) STRICT, WITHOUT ROWID;
