@@ -10,3 +10,15 @@ CREATE TABLE id_cards (
     -- Whether the holder had another number before (codes 9 and A).
     changed INTEGER NOT NULL CHECK (changed IN (0, 1))
 ) STRICT, WITHOUT ROWID;
+
+-- Files that were imported, so that none is taken twice or out of order.
+CREATE TABLE imports (
+    sha256      BLOB PRIMARY KEY CHECK (length(sha256) = 32),
+    -- The day that the file describes, YYYY-MM-DD.
+    as_of       TEXT NOT NULL CHECK (as_of GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    -- 1: the whole register; 0: what changed.
+    whole       INTEGER NOT NULL CHECK (whole IN (0, 1)),
+    cards       INTEGER NOT NULL CHECK (cards > 0),
+    -- Whole seconds since 1970-01-01 UTC.
+    finished_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

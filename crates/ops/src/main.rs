@@ -4,6 +4,7 @@
 mod audit;
 mod evidence;
 mod import;
+mod register;
 mod relay;
 mod revocation;
 
@@ -57,13 +58,33 @@ enum Command {
     },
     /// Forget counts of wrong answers that are older than two days.
     ForgetAttempts,
-    /// Import identity cards from CSV (personId, applyCode, applyYyymmdd, issueSiteId, state).
+    /// Import identity cards from CSV (personId, applyCode, applyYyymmdd, issueSiteId, state,
+    /// numberChanged): what changed on a day, all or nothing; or, with --whole, everything.
     ImportIdCards {
         /// The file.
         file: PathBuf,
         /// File with the register's key, 64 hexadecimal digits.
         #[arg(long)]
         key_file: PathBuf,
+        /// The day that the file describes, YYYY-MM-DD; today's when it is not given.
+        #[arg(long)]
+        as_of: Option<jiff::civil::Date>,
+        /// The file's SHA-256, as it was told with the file.
+        #[arg(long)]
+        sha256: Option<String>,
+        /// The file is the whole register: it takes the place of what was known. Needs 40 bytes
+        /// of memory for each card; goes on where it was interrupted.
+        #[arg(long)]
+        whole: bool,
+    },
+    /// Write fictional identity cards as CSV to standard output, for trials of any size.
+    GenerateIdCards {
+        /// How many.
+        #[arg(long)]
+        count: u64,
+        /// Others for another number.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
     },
     /// Import the office calendar (政府行政機關辦公日曆表) of a year: the CSV file of the
     /// Directorate-General of Personnel Administration (西元日期,星期,是否放假,備註).
@@ -267,12 +288,22 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let attempts = store::Attempts(open(data, Label::Attempts)?);
             attempts.forget_before(domain::TaipeiDay::of(kept))?;
         }
-        Command::ImportIdCards { file, key_file } => {
+        Command::GenerateIdCards { count, seed } => {
+            register::generate(*count, *seed, std::io::stdout().lock())?;
+        }
+        Command::ImportIdCards { file, key_file, as_of, sha256, whole } => {
             let key = std::fs::read_to_string(key_file)
                 .with_context(|| format!("cannot read {}", key_file.display()))?;
             let key = domain::DigestKey::from_hex(key.trim())
                 .context("the key must be 64 hexadecimal digits")?;
-            let imported = import::id_cards(&open(data, Label::Register)?, file, &key)?;
+            let today = domain::RocDay::of(jiff::Timestamp::now()).0;
+            let source = register::Source {
+                file,
+                as_of: as_of.unwrap_or(today),
+                whole: *whole,
+                sha256: sha256.as_deref(),
+            };
+            let imported = register::import(&open(data, Label::Register)?, &source, &key)?;
             println!("{imported} identity cards imported");
         }
         Command::ImportCalendar { file } => {

@@ -29,6 +29,8 @@ mod revocation;
 pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
+#[cfg(feature = "native")]
+mod whole_register;
 
 pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
@@ -41,9 +43,11 @@ pub use error::StoreError;
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
-pub use register::IdCardRow;
+pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, TakeError, Taken, take_list};
+#[cfg(feature = "native")]
+pub use whole_register::WholeRegister;
 
 /// Cases, accounts, officers and challenges.
 pub struct Cases<D>(pub D);

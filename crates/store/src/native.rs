@@ -37,7 +37,7 @@ impl Native {
     }
 }
 
-fn driver(error: rusqlite::Error) -> StoreError {
+pub(crate) fn driver(error: rusqlite::Error) -> StoreError {
     StoreError::from_driver(error.to_string())
 }
 
