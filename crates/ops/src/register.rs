@@ -10,7 +10,6 @@ use anyhow::{Context, bail, ensure};
 use domain::{CardDigest, DigestKey, IdCard, NationalId, PersonDigest};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::native::Native;
 use store::{CardFile, IdCardRow, Register, Transaction, WholeRegister};
@@ -24,19 +23,36 @@ pub(crate) struct Source<'a> {
     pub(crate) sha256: Option<&'a str>,
 }
 
-/// A line of the file.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Line {
-    person_id: String,
-    apply_code: String,
-    apply_yyymmdd: String,
-    issue_site_id: String,
+/// Which column is which.
+struct Columns {
+    person_id: usize,
+    apply_code: usize,
+    apply_yyymmdd: usize,
+    issue_site_id: usize,
     /// `valid`, `stopped` or `lost`.
-    state: String,
-    /// `yes`, when the holder had another number before.
-    #[serde(default)]
-    number_changed: String,
+    state: usize,
+    /// `yes`, when the holder had another number before; the column may be left out.
+    number_changed: Option<usize>,
+}
+
+impl Columns {
+    fn of(head: &csv::StringRecord) -> anyhow::Result<Self> {
+        let known =
+            ["personId", "applyCode", "applyYyymmdd", "issueSiteId", "state", "numberChanged"];
+        if let Some(name) = head.iter().find(|name| !known.contains(name)) {
+            bail!("line 1: nobody knows a column {name:?}");
+        }
+        let place = |name: &str| head.iter().position(|found| found == name);
+        let needed = |name| place(name).with_context(|| format!("line 1: no column {name}"));
+        Ok(Self {
+            person_id: needed("personId")?,
+            apply_code: needed("applyCode")?,
+            apply_yyymmdd: needed("applyYyymmdd")?,
+            issue_site_id: needed("issueSiteId")?,
+            state: needed("state")?,
+            number_changed: place("numberChanged"),
+        })
+    }
 }
 
 /// Bytes that are read at a time.
@@ -167,10 +183,10 @@ fn digest(file: &Path, key: &DigestKey) -> anyhow::Result<(Vec<Vec<Sorted>>, [u8
     let mut rest = read_block(&mut reader, &mut sha256)?;
     let end = rest.iter().position(|byte| *byte == b'\n').context("no head line")? + 1;
     head.extend(rest.drain(..end));
-    let head = csv::ReaderBuilder::new().from_reader(&head[..]).headers()?.clone();
+    let columns = Columns::of(csv::Reader::from_reader(&head[..]).headers()?)?;
     std::thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..threads).map(|_| scope.spawn(|| digest_blocks(&receive, &head, key))).collect();
+            (0..threads).map(|_| scope.spawn(|| digest_blocks(&receive, &columns, key))).collect();
         let mut line = 2;
         loop {
             let next = read_block(&mut reader, &mut sha256)?;
@@ -211,7 +227,7 @@ fn read_block(reader: &mut File, sha256: &mut Sha256) -> anyhow::Result<Vec<u8>>
 
 fn digest_blocks(
     blocks: &Mutex<mpsc::Receiver<Block>>,
-    head: &csv::StringRecord,
+    columns: &Columns,
     key: &DigestKey,
 ) -> anyhow::Result<Vec<Sorted>> {
     let (mut sorted, mut outcome) = (Vec::new(), Ok(()));
@@ -220,7 +236,7 @@ fn digest_blocks(
         let Ok(block) = next else { break };
         // After a line that cannot be read the rest is let pass, so that nobody waits.
         if outcome.is_ok() {
-            outcome = digest_block(&block, head, key, &mut sorted);
+            outcome = digest_block(&block, columns, key, &mut sorted);
         }
     }
     outcome?;
@@ -230,7 +246,7 @@ fn digest_blocks(
 
 fn digest_block(
     block: &Block,
-    head: &csv::StringRecord,
+    columns: &Columns,
     key: &DigestKey,
     sorted: &mut Vec<Sorted>,
 ) -> anyhow::Result<()> {
@@ -240,25 +256,35 @@ fn digest_block(
     let mut read = 0;
     let unreadable = |read: usize| anyhow::anyhow!("line {} cannot be read", line + read);
     while reader.read_record(&mut record).map_err(|_| unreadable(read))? {
-        let card = record.deserialize(Some(head)).map_err(|_| unreadable(read))?;
-        sorted.push(digested(&card, key).with_context(|| format!("line {}", line + read))?);
+        let card = digested(&record, columns, key);
+        sorted.push(card.with_context(|| format!("line {}", line + read))?);
         read += 1;
     }
     Ok(())
 }
 
-fn digested(line: &Line, key: &DigestKey) -> anyhow::Result<Sorted> {
-    let Line { person_id, apply_code, apply_yyymmdd, issue_site_id, state, number_changed } = line;
-    let card = IdCard::new(person_id, apply_code, apply_yyymmdd, issue_site_id)?;
-    let state = match state.as_str() {
+fn digested(
+    line: &csv::StringRecord,
+    columns: &Columns,
+    key: &DigestKey,
+) -> anyhow::Result<Sorted> {
+    // Every line has as many columns as the first of its block, and that one is looked at here.
+    let column = |place: usize| line.get(place).context("a column is missing");
+    let card = IdCard::new(
+        column(columns.person_id)?,
+        column(columns.apply_code)?,
+        column(columns.apply_yyymmdd)?,
+        column(columns.issue_site_id)?,
+    )?;
+    let state = match column(columns.state)? {
         "valid" => 0,
         "stopped" => 6,
         "lost" => 7,
         _ => bail!("state must be valid, stopped or lost"),
     };
-    let changed = match number_changed.as_str() {
-        "yes" => true,
-        "no" | "" => false,
+    let changed = match columns.number_changed.map(column).transpose()? {
+        Some("yes") => true,
+        Some("no" | "") | None => false,
         _ => bail!("numberChanged must be yes, no or empty"),
     };
     Ok(Sorted { person: key.person(&card).0, card: key.card(&card).0, state, changed })

@@ -16,7 +16,7 @@ const COMMIT: usize = 500_000;
 const CREATE: &str = "CREATE TABLE id_cards_next (
         person BLOB PRIMARY KEY CHECK (length(person) = 16),
         card   BLOB NOT NULL CHECK (length(card) = 16),
-        state  INTEGER NOT NULL CHECK (state IN (0, 6, 7)),
+        state  INTEGER NOT NULL CHECK (state = 0 OR state = 6 OR state = 7),
         changed INTEGER NOT NULL CHECK (changed IN (0, 1))
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE id_cards_next_file (sha256 BLOB NOT NULL) STRICT;";
