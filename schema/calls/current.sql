@@ -43,3 +43,21 @@ CREATE TABLE refusals (
     last_at INTEGER NOT NULL,
     PRIMARY KEY (account, day, reason)
 ) STRICT, WITHOUT ROWID;
+
+-- Calls by day and outcome; made of `calls` by `chayan tend-calls`, up to what `tended` says.
+CREATE TABLE tallies (
+    account TEXT NOT NULL,
+    -- Days since 1970-01-01 in Taipei.
+    day     INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    calls   INTEGER NOT NULL CHECK (calls > 0),
+    PRIMARY KEY (account, day, outcome)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tended (
+    account   TEXT PRIMARY KEY,
+    -- Calls up to this number are in `tallies`.
+    tallied   INTEGER NOT NULL,
+    -- The jti of calls up to this number is forgotten.
+    forgotten INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

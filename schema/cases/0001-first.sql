@@ -342,3 +342,13 @@ CREATE TABLE calendar_days (
     -- Said by an administrator of this one day: a calendar that is imported later keeps it.
     by_hand INTEGER NOT NULL CHECK (by_hand IN (0, 1))
 ) STRICT, WITHOUT ROWID;
+
+-- Outages of the verification call that were announced.
+CREATE TABLE outages (
+    id        INTEGER PRIMARY KEY,
+    begins_at INTEGER NOT NULL,
+    ends_at   INTEGER NOT NULL CHECK (ends_at > begins_at),
+    note      TEXT NOT NULL CHECK (note <> '')
+) STRICT;
+
+CREATE INDEX outages_by_end ON outages (ends_at);

@@ -36,6 +36,11 @@ impl AccountStatus {
         Self::ALL.into_iter().find(|status| status.name() == name)
     }
 
+    /// Whether the account no longer exists for callers.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Stopped | Self::Revoked)
+    }
+
     /// The ministry's word.
     pub fn word(self) -> &'static str {
         match self {

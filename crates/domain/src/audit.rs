@@ -117,6 +117,10 @@ acts! {
     KeyRenewed = "key-renewed", "更換isskey";
     /// Another isskey; the former one ends at once.
     KeyBlocked = "key-blocked", "isskey外洩，即時停用並更換";
+    /// Test mode, or codes 9 and A, of an account's calls.
+    CallsSet = "calls-set", "變更介接設定";
+    /// An outage of the verification call was announced.
+    OutageAnnounced = "outage-announced", "公告停機";
     /// A letter was written, with its digest.
     LetterWritten = "letter-written", "寫信";
     /// A letter is to be sent once more.

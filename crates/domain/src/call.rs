@@ -28,6 +28,15 @@ impl CallOutcome {
         }
     }
 
+    /// In plain words.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Answered(answer) => answer.word(),
+            Self::AccountMismatch => "orgId或apId不符",
+            Self::Condition(_) => "查詢條件不符規定",
+        }
+    }
+
     /// The outcome that was kept so.
     pub fn from_code(code: &str) -> Option<Self> {
         if code == ACCOUNT_MISMATCH {

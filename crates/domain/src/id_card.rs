@@ -260,6 +260,13 @@ mod digests {
             CardDigest(self.digest("card", &[&card.person.0, &code, &card.date, card.site.0]))
         }
 
+        /// Stands for a person in the list of one account: the same for the same person, and
+        /// another in the list of another account.
+        pub fn pseudonym(&self, account: &str, person: PersonDigest) -> String {
+            let digest = self.digest("pseudonym", &[account, &hex::encode(person.0)]);
+            hex::encode_upper(&digest[..5])
+        }
+
         /// The digest under which a secret is looked up.
         pub(crate) fn lookup(&self, secret: &str) -> [u8; 16] {
             self.digest("isskey", &[secret])

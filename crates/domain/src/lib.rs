@@ -38,6 +38,8 @@ mod sandbox;
 #[cfg(feature = "server")]
 mod sign_in;
 mod terms;
+#[cfg(feature = "server")]
+mod token_check;
 mod ubn;
 #[cfg(feature = "server")]
 mod upload;
@@ -81,6 +83,8 @@ pub use sandbox::{SANDBOX_CONDITIONS, SandboxAnswer, SandboxCase, sandbox, sandb
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};
 pub use terms::{Agreement, Document, Edition, TermsReference};
+#[cfg(feature = "server")]
+pub use token_check::{TokenCheck, TokenChecks};
 pub use ubn::Ubn;
 #[cfg(feature = "server")]
 pub use upload::{

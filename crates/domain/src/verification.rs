@@ -33,10 +33,10 @@ pub struct Claims {
     sub: String,
     job_id: String,
     op_type: String,
-    iat: i64,
-    exp: i64,
+    pub(crate) iat: i64,
+    pub(crate) exp: i64,
     #[serde(default)]
-    nbf: Option<i64>,
+    pub(crate) nbf: Option<i64>,
     /// The token's own number.
     pub jti: String,
     /// JSON text with the four conditions.
@@ -120,10 +120,10 @@ pub fn admit(
     now: Timestamp,
 ) -> Result<Admission, TokenRefused> {
     // A closed account looks like none, whatever else is wrong.
-    if matches!(caller.status, AccountStatus::Stopped | AccountStatus::Revoked) {
+    if caller.status.is_closed() {
         return Err(TokenRefused::Closed);
     }
-    check_claims(claims)?;
+    fixed_claims(claims).map_err(TokenRefused::Claim)?;
     let Claims { iat, exp, nbf, .. } = *claims;
     TokenTimes { iat, exp, nbf }.check(now)?;
     if !is_registered_address(source, caller.host_address) {
@@ -151,7 +151,8 @@ pub fn is_registered_address(source: IpAddr, registered: IpAddr) -> bool {
     source.to_canonical() == registered.to_canonical()
 }
 
-fn check_claims(claims: &Claims) -> Result<(), TokenRefused> {
+/// The members that have to be as agreed; the name of the first that is not.
+pub(crate) fn fixed_claims(claims: &Claims) -> Result<(), &'static str> {
     let user = &claims.user_id;
     let user_ok = (1..=12).contains(&user.len())
         && user.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -163,7 +164,7 @@ fn check_claims(claims: &Claims) -> Result<(), TokenRefused> {
         ("userId", user_ok),
     ] {
         if !ok {
-            return Err(TokenRefused::Claim(name));
+            return Err(name);
         }
     }
     Ok(())
@@ -218,6 +219,22 @@ impl Answer {
             Self::Suspended => '8',
             Self::MatchesUnchanged => '9',
             Self::MatchesChanged => 'A',
+        }
+    }
+
+    /// In plain words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Matches => "相符",
+            Self::Differs(1) => "不符，當日第1次錯誤",
+            Self::Differs(2) => "不符，當日第2次錯誤",
+            Self::Differs(_) => "不符，當日第3次錯誤",
+            Self::Locked => "當日錯誤已達3次，未比對",
+            Self::NumberStopped => "身分證字號已停止使用",
+            Self::ReportedLost => "已登錄掛失",
+            Self::Suspended => "暫停使用者權限",
+            Self::MatchesUnchanged => "相符，無統號變更紀錄",
+            Self::MatchesChanged => "相符，有統號變更紀錄",
         }
     }
 

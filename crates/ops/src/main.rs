@@ -77,6 +77,21 @@ enum Command {
         #[arg(long)]
         whole: bool,
     },
+    /// Add up the record of calls for the statistics, and forget the numbers of tokens that can no
+    /// longer be used. To be run by a scheduler, every few minutes.
+    TendCalls,
+    /// Announce an outage of the verification call on the page of the service's state.
+    AnnounceOutage {
+        /// When it begins, RFC 3339.
+        #[arg(long)]
+        from: jiff::Timestamp,
+        /// When it is over.
+        #[arg(long)]
+        until: jiff::Timestamp,
+        /// What and why, for integrators.
+        #[arg(long)]
+        note: String,
+    },
     /// Write fictional identity cards as CSV to standard output, for trials of any size.
     GenerateIdCards {
         /// How many.
@@ -287,6 +302,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let kept = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(48);
             let attempts = store::Attempts(open(data, Label::Attempts)?);
             attempts.forget_before(domain::TaipeiDay::of(kept))?;
+        }
+        Command::TendCalls => {
+            let calls = store::Calls(open(data, Label::Calls)?);
+            let tended = calls.tend(jiff::Timestamp::now())?;
+            println!("{} calls added up, {} jti forgotten", tended.tallied, tended.forgotten);
+        }
+        Command::AnnounceOutage { from, until, note } => {
+            let database = open(data, Label::Cases)?;
+            let transaction = Transaction::begin(&database)?;
+            let outage = store::Outage { begins_at: *from, ends_at: *until, note: note.clone() };
+            Cases(&transaction).announce(&outage, jiff::Timestamp::now())?;
+            transaction.commit()?;
+            println!("announced");
         }
         Command::GenerateIdCards { count, seed } => {
             register::generate(*count, *seed, std::io::stdout().lock())?;

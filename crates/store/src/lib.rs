@@ -29,6 +29,7 @@ mod revocation;
 pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
+mod usage;
 #[cfg(feature = "native")]
 mod whole_register;
 
@@ -46,6 +47,7 @@ pub use officers::NewOfficer;
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, TakeError, Taken, take_list};
+pub use usage::{CallRow, CallSettings, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
 pub use whole_register::WholeRegister;
 
@@ -78,12 +80,18 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         lifecycle::STATEMENTS,
         officers::STATEMENTS,
         review::STATEMENTS,
+        usage::CASES,
     ];
     let mut all: Vec<_> =
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));
     all.extend(attempts::STATEMENTS.iter().map(|statement| (schema::Label::Attempts, *statement)));
-    all.extend(calls::STATEMENTS.iter().map(|statement| (schema::Label::Calls, *statement)));
+    all.extend(
+        calls::STATEMENTS
+            .iter()
+            .chain(usage::CALLS)
+            .map(|statement| (schema::Label::Calls, *statement)),
+    );
     all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));
     all
 }

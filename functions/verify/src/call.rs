@@ -53,6 +53,8 @@ impl Refusal {
 pub(crate) struct Made {
     /// x-request-id.
     pub(crate) request: [u8; 16],
+    /// When it came.
+    pub(crate) at: Timestamp,
     /// Where the account stands with its limit, once it is known.
     pub(crate) rate: Option<RateState>,
     /// The answer, or why there is none.
@@ -72,7 +74,8 @@ struct Call<'a> {
 pub(crate) async fn make(token: &str, source: IpAddr) -> Result<Made, Problem> {
     let begun = Instant::now();
     let now = web::precise_now();
-    let mut made = Made { request: web::random(), rate: None, result: Err(Refusal::Token) };
+    let mut made =
+        Made { request: web::random(), at: now, rate: None, result: Err(Refusal::Token) };
     let mut account = String::new();
     made.result = match Unverified::<Claims>::parse(token) {
         Err(_) => Err(Refusal::Token),
@@ -152,7 +155,7 @@ async fn admitted(
 
 /// The token, and which of the caller's certificates it is signed with: several while a former
 /// one may still be used.
-fn verified<'a>(
+pub(crate) fn verified<'a>(
     token: Unverified<Claims>,
     caller: &'a Caller,
     settings: &Settings,

@@ -1,7 +1,10 @@
-//! The verification call (A18, A19): `GET /integration/rwv2c2` with a signed token.
+//! The verification call (A18, A19): `GET /integration/rwv2c2` with a signed token, as its
+//! clients know it; the same rules behind `POST /integration/v2/verifications`; and what is wrong
+//! with a token, `POST /integration/token-checks`.
 
 mod call;
 mod kept;
+mod modern;
 
 use domain::{RateState, TokenRefused};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -17,23 +20,47 @@ const PATH: &str = "/integration/rwv2c2";
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
-    match route(&request).await {
+    let legacy = request.uri().path().starts_with(PATH);
+    match route(request).await {
         Ok(reply) => reply,
         Err(problem) => {
-            // Logged; the caller gets the five members that it expects.
-            let _ = problem.into_reply();
-            legacy::refused(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable")
+            // Logged; the caller of the first endpoint gets the five members that it expects.
+            let reply = problem.into_reply();
+            if legacy {
+                legacy::refused(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable")
+            } else {
+                reply
+            }
         }
     }
 }
 
-async fn route(request: &Request) -> Result<Reply, Problem> {
-    if request.uri().path() == "/integration/readyz" {
-        return Ok(web::readiness(ready().await));
+async fn route(request: Request) -> Result<Reply, Problem> {
+    let path = request.uri().path().trim_end_matches('/').to_owned();
+    match path.as_str() {
+        "/integration/readyz" => Ok(web::readiness(ready().await)),
+        "/integration/v2/verifications" | "/integration/token-checks" => {
+            if request.method() != Method::POST {
+                return Err(web::method_not_allowed("POST"));
+            }
+            let Ok(source) = web::client_address(request.headers()) else {
+                let title = "無法確認來源IP位址";
+                let further = serde_json::json!({});
+                let status = StatusCode::BAD_REQUEST;
+                return Ok(modern::problem(status, "source-address-unclear", title, further));
+            };
+            if path.ends_with("token-checks") {
+                modern::token_check(request, source).await
+            } else {
+                modern::verification(request, source).await
+            }
+        }
+        PATH => legacy_call(&request).await,
+        _ => Ok(legacy::refused(StatusCode::NOT_FOUND, "no such address")),
     }
-    if request.uri().path().trim_end_matches('/') != PATH {
-        return Ok(legacy::refused(StatusCode::NOT_FOUND, "no such address"));
-    }
+}
+
+async fn legacy_call(request: &Request) -> Result<Reply, Problem> {
     if request.method() != Method::GET {
         return Ok(legacy::refused(StatusCode::METHOD_NOT_ALLOWED, "use GET"));
     }
@@ -64,6 +91,12 @@ fn legacy_reply(made: &Made) -> Reply {
             legacy::refused(status, message)
         }
     };
+    set_call_headers(&mut reply, made);
+    reply
+}
+
+/// What every answer to a call says of it.
+fn set_call_headers(reply: &mut Reply, made: &Made) {
     let headers = reply.headers_mut();
     set(headers, "x-request-id", &hex::encode(made.request));
     if let Some(rate) = &made.rate {
@@ -73,7 +106,6 @@ fn legacy_reply(made: &Made) -> Reply {
         let seconds = made.rate.map_or(1, |rate| rate.retry_after.max(1));
         set(headers, "retry-after", &seconds.to_string());
     }
-    reply
 }
 
 /// The fields of draft-ietf-httpapi-ratelimit-headers, and a warning before the limit.

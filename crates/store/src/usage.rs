@@ -1,0 +1,261 @@
+//! What was called: statistics and lists from the record of calls, and what keeps it small.
+
+use domain::{PersonDigest, TaipeiDay};
+use jiff::Timestamp;
+
+use crate::{Calls, Cases, Database, Deed, Row, StoreError};
+
+/// A call as it is listed.
+#[derive(Clone, Debug)]
+pub struct CallRow {
+    /// From 1 for each account.
+    pub number: i64,
+    /// When it came.
+    pub at: Timestamp,
+    /// [`domain::CallOutcome::code`].
+    pub outcome: String,
+    /// x-request-id.
+    pub request: [u8; 16],
+    /// Whom it was about.
+    pub person: Option<PersonDigest>,
+    /// userId.
+    pub user_id: String,
+    /// How long it took, in microseconds.
+    pub took: i64,
+}
+
+/// Calls of a day with the same outcome, or requests refused for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayCount {
+    /// Days since 1970-01-01 in Taipei.
+    pub day: i64,
+    /// The outcome, or the reason.
+    pub what: String,
+    /// How many.
+    pub count: i64,
+}
+
+/// An outage that was announced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// When it begins.
+    pub begins_at: Timestamp,
+    /// When it is over.
+    pub ends_at: Timestamp,
+    /// What and why.
+    pub note: String,
+}
+
+/// What was tended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tended {
+    /// Calls that went into the tallies.
+    pub tallied: i64,
+    /// Calls whose jti was forgotten.
+    pub forgotten: i64,
+}
+
+/// How long a jti is kept: longer than any token lives, with the tolerance on both sides.
+const JTI_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
+const DAYS: &str = "SELECT day, outcome, sum(calls) FROM
+    (SELECT day, outcome, calls FROM tallies WHERE account = ?1 AND day >= ?2
+    UNION ALL SELECT (at / 1000000 + 28800) / 86400, outcome, 1 FROM calls
+        WHERE account = ?1 AND number > coalesce((SELECT tallied FROM tended WHERE account = ?1), 0)
+            AND at >= (?2 * 86400 - 28800) * 1000000)
+    GROUP BY day, outcome ORDER BY day DESC, outcome";
+const REFUSALS: &str = "SELECT day, reason, count FROM refusals
+    WHERE account = ?1 AND day >= ?2 ORDER BY day DESC, reason";
+const LIST: &str = "SELECT number, at, outcome, request, person, user_id, took FROM calls
+    WHERE account = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3";
+/// From one account to the next, without looking at every call.
+const ACCOUNTS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FROM calls
+        UNION ALL SELECT (SELECT min(account) FROM calls WHERE account > found.account)
+            FROM found WHERE found.account IS NOT NULL)
+    SELECT found.account, coalesce(tallied, 0), coalesce(forgotten, 0),
+        (SELECT max(number) FROM calls WHERE account = found.account)
+    FROM found LEFT JOIN tended ON tended.account = found.account WHERE found.account IS NOT NULL";
+const TALLY: &str = "INSERT INTO tallies (account, day, outcome, calls)
+    SELECT account, (at / 1000000 + 28800) / 86400, outcome, count(*) FROM calls
+        WHERE account = ?1 AND number > ?2 AND number <= ?3 GROUP BY 2, 3
+    ON CONFLICT (account, day, outcome) DO UPDATE SET calls = calls + excluded.calls";
+const OLD: &str = "SELECT max(number) FROM calls WHERE account = ?1 AND number > ?2 AND at < ?3";
+const FORGET: &str =
+    "UPDATE calls SET jti = NULL WHERE account = ?1 AND number > ?2 AND number <= ?3";
+const TENDED: &str = "INSERT INTO tended (account, tallied, forgotten) VALUES (?1, ?2, ?3)
+    ON CONFLICT (account) DO UPDATE SET tallied = excluded.tallied, forgotten = excluded.forgotten";
+
+const SET_CALLS: &str = "UPDATE accounts SET sandbox = ?2, change_codes = ?3
+    WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+const CALL_SETTINGS: &str =
+    "SELECT ap_id, calls_per_minute, burst, sandbox, change_codes FROM accounts WHERE ubn = ?1";
+const OUTAGES: &str =
+    "SELECT begins_at, ends_at, note FROM outages WHERE ends_at > ?1 ORDER BY begins_at";
+const ANNOUNCE: &str = "INSERT INTO outages (begins_at, ends_at, note) VALUES (?1, ?2, ?3)";
+
+#[cfg(test)]
+pub(crate) const CALLS: &[&str] = &[DAYS, REFUSALS, LIST, ACCOUNTS, TALLY, OLD, FORGET, TENDED];
+#[cfg(test)]
+pub(crate) const CASES: &[&str] = &[SET_CALLS, CALL_SETTINGS, OUTAGES, ANNOUNCE];
+
+impl<D: Database> Calls<D> {
+    /// Calls by day and outcome, from a day on, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn days(&self, account: &str, from: TaipeiDay) -> Result<Vec<DayCount>, StoreError> {
+        let rows = self.0.execute(DAYS, &[account.into(), from.number().into()])?;
+        rows.iter().map(day_count).collect()
+    }
+
+    /// Requests that were refused, by day and reason.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn refusals(&self, account: &str, from: TaipeiDay) -> Result<Vec<DayCount>, StoreError> {
+        let rows = self.0.execute(REFUSALS, &[account.into(), from.number().into()])?;
+        rows.iter().map(day_count).collect()
+    }
+
+    /// Calls before a number, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn list(&self, account: &str, before: i64, limit: i64) -> Result<Vec<CallRow>, StoreError> {
+        let rows = self.0.execute(LIST, &[account.into(), before.into(), limit.into()])?;
+        rows.iter().map(call_row).collect()
+    }
+
+    /// Adds up what came since the last time, and forgets the jti of tokens that can no longer be
+    /// used. One transaction for each account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tend(&self, now: Timestamp) -> Result<Tended, StoreError> {
+        let mut tended = Tended::default();
+        let cutoff = (now - JTI_KEPT).as_microsecond();
+        for row in self.0.execute(ACCOUNTS, &[])? {
+            let account = row.text(0)?;
+            let [tallied, forgotten, last] = [row.integer(1)?, row.integer(2)?, row.integer(3)?];
+            let transaction = crate::Transaction::begin(&self.0)?;
+            let range = |from: i64, to: i64| [account.into(), from.into(), to.into()];
+            transaction.execute(TALLY, &range(tallied, last))?;
+            let old = transaction.execute(OLD, &range(forgotten, cutoff))?;
+            let old = old.first().map_or(Ok(None), |row| row.optional_integer(0))?;
+            let old = old.unwrap_or(forgotten);
+            transaction.execute(FORGET, &range(forgotten, old))?;
+            transaction.execute(TENDED, &range(last, old))?;
+            transaction.commit()?;
+            tended.tallied += last - tallied;
+            tended.forgotten += old - forgotten;
+        }
+        Ok(tended)
+    }
+}
+
+/// What an account has set for its calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallSettings {
+    /// apId.
+    pub ap_id: String,
+    /// Its limit.
+    pub rate: domain::RateLimit,
+    /// 測試模式.
+    pub sandbox: bool,
+    /// Whether a match is answered by 9 or A.
+    pub change_codes: bool,
+}
+
+impl<D: Database> Cases<D> {
+    /// What a company's account has set for its calls.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn call_settings(&self, ubn: domain::Ubn) -> Result<Option<CallSettings>, StoreError> {
+        let rows = self.0.execute(CALL_SETTINGS, &[ubn.as_str().into()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let count = |index| {
+            let number = row.integer(index)?;
+            u32::try_from(number)
+                .map_err(|_| StoreError::Inconsistent { what: "limit", found: number.to_string() })
+        };
+        Ok(Some(CallSettings {
+            ap_id: row.text(0)?.to_owned(),
+            rate: domain::RateLimit { per_minute: count(1)?, burst: count(2)? },
+            sandbox: row.integer(3)? == 1,
+            change_codes: row.integer(4)? == 1,
+        }))
+    }
+
+    /// Sets test mode and codes 9 and A. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the account is not in use.
+    pub fn set_calls(
+        &self,
+        ubn: domain::Ubn,
+        sandbox: bool,
+        change_codes: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let flag = |value: bool| i64::from(value).into();
+        let parameters = [ubn.as_str().into(), flag(sandbox), flag(change_codes)];
+        crate::database::one(self.0.execute(SET_CALLS, &parameters)?)?;
+        let actor = domain::Actor::Applicant(ubn);
+        let deed = Deed::new(actor, domain::Act::CallsSet, now).on_company(ubn);
+        self.log(&deed.with(serde_json::json!({ "sandbox": sandbox, "changeCodes": change_codes })))
+    }
+
+    /// Outages that are not over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn outages(&self, now: Timestamp) -> Result<Vec<Outage>, StoreError> {
+        let rows = self.0.execute(OUTAGES, &[now.into()])?;
+        let outage = |row: &Row| {
+            Ok(Outage {
+                begins_at: row.instant(0)?,
+                ends_at: row.instant(1)?,
+                note: row.text(2)?.to_owned(),
+            })
+        };
+        rows.iter().map(outage).collect()
+    }
+
+    /// Announces an outage. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn announce(&self, outage: &Outage, now: Timestamp) -> Result<(), StoreError> {
+        let Outage { begins_at, ends_at, note } = outage;
+        self.0
+            .execute(ANNOUNCE, &[(*begins_at).into(), (*ends_at).into(), note.as_str().into()])?;
+        let deed = Deed::new(domain::Actor::Operator, domain::Act::OutageAnnounced, now);
+        let details = serde_json::json!({
+            "from": begins_at.to_string(), "until": ends_at.to_string(), "note": note,
+        });
+        self.log(&deed.with(details))
+    }
+}
+
+fn day_count(row: &Row) -> Result<DayCount, StoreError> {
+    Ok(DayCount { day: row.integer(0)?, what: row.text(1)?.to_owned(), count: row.integer(2)? })
+}
+
+fn call_row(row: &Row) -> Result<CallRow, StoreError> {
+    let digest = |index| -> Result<[u8; 16], StoreError> {
+        row.blob(index)?.try_into().map_err(|_| StoreError::Inconsistent {
+            what: "digest",
+            found: "another length".into(),
+        })
+    };
+    Ok(CallRow {
+        number: row.integer(0)?,
+        at: Timestamp::from_microsecond(row.integer(1)?).unwrap_or_default(),
+        outcome: row.text(2)?.to_owned(),
+        request: digest(3)?,
+        person: if row.is_null(4) { None } else { Some(PersonDigest(digest(4)?)) },
+        user_id: row.text(5)?.to_owned(),
+        took: row.integer(6)?,
+    })
+}

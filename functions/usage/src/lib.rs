@@ -1,0 +1,277 @@
+//! What a company's system has called: statistics, the list of its calls, settings; and for
+//! everybody the test data and the state of the service.
+
+use domain::{CallOutcome, Code, DigestKey, RocDate, RocDateTime, SandboxAnswer, TaipeiDay, Ubn};
+use http::{HeaderMap, Method, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use spin_sdk::http::{IntoResponse, Request};
+use spin_sdk::http_service;
+use store::schema::Label;
+use store::{CallRow, CallSettings, Calls, Cases, DayCount, Transaction};
+use web::{Problem, Reply, SignedRequest};
+
+/// Days of the statistics.
+const DAYS: i64 = 31;
+/// Calls of one page of the list.
+const PAGE: i64 = 50;
+/// Calls of one file.
+const FILE: i64 = 50_000;
+
+#[http_service]
+async fn handle(request: Request) -> impl IntoResponse {
+    web::respond(route(request).await)
+}
+
+async fn route(request: Request) -> Result<Reply, Problem> {
+    let path = web::segments(&request);
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (request.method(), path.as_slice()) {
+        (&Method::GET, ["api", "usage"]) => usage(&request).await,
+        (&Method::GET, ["api", "usage", "calls"]) => calls(&request).await,
+        (&Method::GET, ["api", "usage", "calls.csv"]) => file(&request).await,
+        (&Method::POST, ["api", "usage", "settings"]) => set(request).await,
+        (&Method::GET, ["api", "test-data"]) => Ok(test_data()),
+        (&Method::GET, ["api", "status"]) => status(),
+        (_, ["api", "usage", "settings"]) => Err(web::method_not_allowed("POST")),
+        (_, ["api", "usage", ..] | ["api", "test-data" | "status"]) => {
+            Err(web::method_not_allowed("GET"))
+        }
+        _ => Err(Code::NotFound.into()),
+    }
+}
+
+/// The company that asks, and its account's settings.
+async fn account(headers: &HeaderMap, now: Timestamp) -> Result<(Ubn, CallSettings), Problem> {
+    let ubn = web::require_company(headers, now).await?;
+    let settings = Cases(store::spin::open(Label::Cases)?).call_settings(ubn)?;
+    Ok((ubn, settings.ok_or(Code::AccountState)?))
+}
+
+fn record() -> Result<Calls<store::spin::Pooled>, Problem> {
+    Ok(Calls(store::spin::open(Label::Calls)?))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Usage {
+    ap_id: String,
+    calls_per_minute: u32,
+    burst: u32,
+    sandbox: bool,
+    change_codes: bool,
+    /// Until when the list was read.
+    as_of: String,
+    days: Vec<CountView>,
+    refusals: Vec<CountView>,
+}
+
+/// So many calls of a day with one outcome, or requests refused for one reason.
+#[derive(Serialize)]
+struct CountView {
+    /// `112/11/17`.
+    day: String,
+    code: String,
+    word: String,
+    count: i64,
+}
+
+impl CountView {
+    fn new(counted: DayCount, word: impl Fn(&str) -> String) -> Self {
+        // Noon of the day in Taipei.
+        let noon = counted.day * 86_400 + 4 * 3600;
+        let day = Timestamp::from_second(noon).unwrap_or_default();
+        let day = RocDate(day).to_string();
+        Self { day, word: word(&counted.what), code: counted.what, count: counted.count }
+    }
+}
+
+fn outcome_word(code: &str) -> String {
+    CallOutcome::from_code(code)
+        .map_or_else(|| code.to_owned(), |outcome| outcome.word().to_owned())
+}
+
+/// Why a request got no answer, in words.
+fn refusal_word(reason: &str) -> String {
+    match reason {
+        "credentials" => "簽章不符",
+        "claim" => "Token欄位值不符規定",
+        "time" => "Token逾期、尚未生效或有效時間過長",
+        "certificate" => "憑證不在有效期間內",
+        "address" => "來源不是登錄之主機連線IP位址",
+        "jti" => "jti重複使用於不同Token",
+        "rate" => "呼叫次數超過上限",
+        other => other,
+    }
+    .to_owned()
+}
+
+async fn usage(request: &Request) -> Result<Reply, Problem> {
+    let now = web::now();
+    let (_, settings) = account(request.headers(), now).await?;
+    let record = record()?;
+    let from = TaipeiDay::of(now - SignedDuration::from_hours(24 * (DAYS - 1)));
+    let view = |counted: Vec<DayCount>, word: fn(&str) -> String| {
+        counted.into_iter().map(|one| CountView::new(one, word)).collect()
+    };
+    let usage = Usage {
+        calls_per_minute: settings.rate.per_minute,
+        burst: settings.rate.burst,
+        sandbox: settings.sandbox,
+        change_codes: settings.change_codes,
+        as_of: RocDateTime(now).to_string(),
+        days: view(record.days(&settings.ap_id, from)?, outcome_word),
+        refusals: view(record.refusals(&settings.ap_id, from)?, refusal_word),
+        ap_id: settings.ap_id,
+    };
+    Ok(web::json(StatusCode::OK, &usage))
+}
+
+/// A call as its company sees it. Of the national ID there is only what stands for it in this
+/// account's list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallView {
+    number: i64,
+    at: String,
+    code: String,
+    word: String,
+    person: Option<String>,
+    user_id: String,
+    request_id: String,
+    milliseconds: String,
+}
+
+impl CallView {
+    fn new(row: CallRow, account: &str, key: &DigestKey) -> Self {
+        Self {
+            number: row.number,
+            at: RocDateTime(row.at).to_string(),
+            word: outcome_word(&row.outcome),
+            code: row.outcome,
+            person: row.person.map(|person| key.pseudonym(account, person)),
+            user_id: row.user_id,
+            request_id: hex::encode(row.request),
+            milliseconds: format!("{}.{:03}", row.took / 1000, row.took % 1000),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    calls: Vec<CallView>,
+    /// For the calls before these.
+    before: Option<i64>,
+}
+
+/// `?before=`: calls before this number.
+fn before(request: &Request) -> Result<i64, Problem> {
+    let query = request.uri().query().unwrap_or_default();
+    match query.split('&').find_map(|part| part.strip_prefix("before=")) {
+        Some(text) => text.parse().map_err(|_| Code::MalformedRequest.into()),
+        None => Ok(i64::MAX),
+    }
+}
+
+async fn calls(request: &Request) -> Result<Reply, Problem> {
+    let (_, settings) = account(request.headers(), web::now()).await?;
+    let key = web::digest_key().await?;
+    let rows = record()?.list(&settings.ap_id, before(request)?, PAGE)?;
+    let more = i64::try_from(rows.len()).is_ok_and(|count| count == PAGE);
+    let before = rows.last().filter(|_| more).map(|row| row.number);
+    let calls = rows.into_iter().map(|row| CallView::new(row, &settings.ap_id, &key)).collect();
+    Ok(web::json(StatusCode::OK, &Listed { calls, before }))
+}
+
+/// The newest calls as CSV. Every value comes from a narrow alphabet or from here: none can
+/// begin a formula.
+async fn file(request: &Request) -> Result<Reply, Problem> {
+    let (_, settings) = account(request.headers(), web::now()).await?;
+    let key = web::digest_key().await?;
+    let rows = record()?.list(&settings.ap_id, before(request)?, FILE)?;
+    let write = || -> anyhow::Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+        let head = ["序號", "時間", "結果", "說明", "查驗對象代號", "userId", "requestId", "毫秒"];
+        writer.write_record(head)?;
+        for row in rows {
+            let call = CallView::new(row, &settings.ap_id, &key);
+            writer.write_record([
+                call.number.to_string(),
+                call.at,
+                call.code,
+                call.word,
+                call.person.unwrap_or_default(),
+                call.user_id,
+                call.request_id,
+                call.milliseconds,
+            ])?;
+        }
+        Ok(writer.into_inner()?)
+    };
+    let text = write().map_err(Problem::internal)?;
+    web::download("chayan-calls.csv", "text/csv; charset=utf-8", text)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Settings {
+    sandbox: bool,
+    change_codes: bool,
+}
+
+async fn set(request: Request) -> Result<Reply, Problem> {
+    let now = web::now();
+    let (ubn, _) = account(request.headers(), now).await?;
+    let origin = web::origin().await?;
+    let settings: Settings = SignedRequest::plain(request, &origin).await?;
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    Cases(&transaction).set_calls(ubn, settings.sandbox, settings.change_codes, now).map_err(
+        |error| match error {
+            store::StoreError::Conflict => Problem::from(Code::AccountState),
+            other => other.into(),
+        },
+    )?;
+    transaction.commit()?;
+    Ok(web::empty())
+}
+
+/// The published test data.
+fn test_data() -> Reply {
+    let cases = domain::sandbox_cases().into_iter().map(|case| {
+        let (code, word) = match case.answer {
+            SandboxAnswer::Outcome(outcome) => (outcome.code(), outcome.word()),
+            SandboxAnswer::RateLimited => ("HTTP 429".to_owned(), "呼叫次數超過上限"),
+            SandboxAnswer::Unavailable => ("HTTP 503".to_owned(), "服務暫時無法使用"),
+        };
+        serde_json::json!({ "personId": case.person_id, "code": code, "word": word })
+    });
+    let conditions: serde_json::Map<_, _> = domain::SANDBOX_CONDITIONS
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let body = serde_json::json!({ "cases": cases.collect::<Vec<_>>(), "conditions": conditions });
+    web::json(StatusCode::OK, &body)
+}
+
+/// The state of the service: its clock, and outages that were announced.
+fn status() -> Result<Reply, Problem> {
+    let now = web::now();
+    let outages = Cases(store::spin::open(Label::Cases)?).outages(now)?;
+    let outages = outages.iter().map(|outage| {
+        serde_json::json!({
+            "from": outage.begins_at.to_string(), "until": outage.ends_at.to_string(),
+            "fromRoc": RocDateTime(outage.begins_at).to_string(),
+            "untilRoc": RocDateTime(outage.ends_at).to_string(),
+            "underWay": outage.begins_at <= now, "note": outage.note,
+        })
+    });
+    let ready = [Label::Cases, Label::Calls].into_iter().all(|label| {
+        store::spin::open(label).is_ok_and(|open| store::schema::check(&open, label).is_ok())
+    });
+    let body = serde_json::json!({
+        "serverTime": now.to_string(), "serverTimeRoc": RocDateTime(now).to_string(),
+        "ready": ready, "outages": outages.collect::<Vec<_>>(),
+    });
+    Ok(web::json(StatusCode::OK, &body))
+}
