@@ -19,7 +19,7 @@ async function state() {
   const down = !ready || outages.some(({ underWay }) => underWay);
   element("state").replaceChildren(
     make("strong", { textContent: down ? "暫停服務" : "正常服務" }),
-    make("span", { textContent: "　伺服器時間：" }),
+    make("span", { className: "clock", textContent: "伺服器時間：" }),
     code(serverTimeRoc),
   );
   element("outages").replaceChildren(...outages.map(({ fromRoc, untilRoc, note }) =>
@@ -47,7 +47,7 @@ element("token-form").addEventListener("submit", async (event) => {
         make("th", { scope: "row", textContent: one.word }), cell(words[one.passed]), cell(one.message))));
     element("checked-at").replaceChildren(
       make("strong", { textContent: passed ? "各項檢查皆通過" : "有項目不符" }),
-      make("span", { textContent: "　伺服器時間：" }), code(serverTimeRoc));
+      make("span", { className: "clock", textContent: "伺服器時間：" }), code(serverTimeRoc));
     element("checked").hidden = false;
     element("checked").focus();
   }, event.target);

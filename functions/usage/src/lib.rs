@@ -1,7 +1,7 @@
 //! What a company's system has called: statistics, the list of its calls, settings; and for
 //! everybody the test data and the state of the service.
 
-use domain::{CallOutcome, Code, DigestKey, RocDate, RocDateTime, SandboxAnswer, TaipeiDay, Ubn};
+use domain::{CallOutcome, Code, DigestKey, RocDateTime, RocDay, SandboxAnswer, TaipeiDay, Ubn};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl CountView {
         // Noon of the day in Taipei.
         let noon = counted.day * 86_400 + 4 * 3600;
         let day = Timestamp::from_second(noon).unwrap_or_default();
-        let day = RocDate(day).to_string();
+        let day = RocDay::of(day).to_string();
         Self { day, word: word(&counted.what), code: counted.what, count: counted.count }
     }
 }

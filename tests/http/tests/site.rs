@@ -95,7 +95,10 @@ fn the_coding_is_one_that_the_browser_takes() {
 
 #[test]
 fn every_page_is_light() {
-    light(&TestApp::start(), &["/", "/apply/", "/query/", "/receipt/", "/review/", "/bridge/"]);
+    light(
+        &TestApp::start(),
+        &["/", "/apply/", "/query/", "/receipt/", "/usage/", "/review/", "/bridge/"],
+    );
     light(&TestApp::start_with(&["--variable", "edition=108"]), &["/apply/", "/query/"]);
 }
 

@@ -1,0 +1,77 @@
+//! 介接工具與使用情形: what an integrator looks at (A18).
+
+use browser_tests::Desk;
+use jiff::Timestamp;
+use test_pki::demo::COMPANY;
+use test_pki::token::{Caller, Question};
+
+/// The system of the desk's company.
+fn caller(desk: &Desk) -> Caller {
+    let (visitor, _) = desk.company().unwrap();
+    let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
+    let text = |name: &str| progress["account"][name].as_str().unwrap().to_owned();
+    Caller {
+        org_id: COMPANY.1.into(),
+        ap_id: text("apId"),
+        iss_key: text("issKey"),
+        private_key: test_pki::demo::der_of(&desk.demo.company_key_file).unwrap(),
+    }
+}
+
+fn token(desk: &Desk, caller: &Caller, date: &str) -> String {
+    let card = &desk.demo.id_cards[0];
+    let question = Question {
+        person_id: &card.person_id,
+        apply_code: &card.apply_code,
+        apply_yyymmdd: date,
+        issue_site_id: &card.issue_site_id,
+    };
+    caller.token(question, Timestamp::now()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integrator_checks_a_token_and_sees_what_was_called() {
+    let desk = Desk::start("usage").await.unwrap();
+    desk.uploaded().unwrap();
+    let caller = caller(&desk);
+    let card = desk.demo.id_cards[0].clone();
+    let (visitor, _) = desk.company().unwrap();
+    for date in [card.apply_yyymmdd.as_str(), "1000101"] {
+        visitor.verify(&token(&desk, &caller, date)).unwrap().expect(200).unwrap();
+    }
+    desk.open("/").await.unwrap();
+    desk.click("a[href='/usage/']").await.unwrap();
+    desk.says("#state", "正常服務").await.unwrap();
+    desk.says("#test-data", "已登錄掛失").await.unwrap();
+    desk.shots("open").await.unwrap();
+
+    desk.click("#token-form button[type=submit]").await.unwrap();
+    desk.says("#message", "Token").await.unwrap();
+    let bad = token(&desk, &Caller { ap_id: "XXXXX".into(), ..caller.clone() }, "0940230");
+    desk.fill("#token", &bad).await.unwrap();
+    desk.click("#token-form button[type=submit]").await.unwrap();
+    desk.shows("#checked", &["有項目不符", "與isskey之帳號不符", "applyYyymmdd"]).await.unwrap();
+    desk.shots("checked-bad").await.unwrap();
+    desk.fill("#token", &token(&desk, &caller, &card.apply_yyymmdd)).await.unwrap();
+    desk.click("#token-form button[type=submit]").await.unwrap();
+    desk.says("#checked", "各項檢查皆通過").await.unwrap();
+
+    desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.shows("#result", &[&caller.ap_id, "不符，當日第1次錯誤", "demo_001"])
+        .await
+        .unwrap();
+    let page = desk.text("#result").await.unwrap();
+    assert!(!page.contains(&card.person_id), "{page}");
+    desk.shots("result").await.unwrap();
+
+    desk.click("#set-sandbox").await.unwrap();
+    desk.click("dialog[open] button").await.unwrap();
+    desk.says("#message.good", "設定已變更").await.unwrap();
+    desk.says("#mode", "測試模式").await.unwrap();
+    assert_eq!(desk.stored("SELECT sandbox FROM accounts").unwrap(), "1");
+    desk.shots("test-mode").await.unwrap();
+    desk.click("#sign-out").await.unwrap();
+    desk.says("#state", "正常服務").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
