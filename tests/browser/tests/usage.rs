@@ -58,9 +58,7 @@ async fn an_integrator_checks_a_token_and_sees_what_was_called() {
 
     desk.fill("#sign-in-ubn", COMPANY.1).await.unwrap();
     desk.click("#sign-in-form button[type=submit]").await.unwrap();
-    desk.shows("#result", &[&caller.ap_id, "不符，當日第1次錯誤", "demo_001"])
-        .await
-        .unwrap();
+    desk.shows("#result", &[&caller.ap_id, "不符，當日第1次錯誤", "demo_001"]).await.unwrap();
     let page = desk.text("#result").await.unwrap();
     assert!(!page.contains(&card.person_id), "{page}");
     desk.shots("result").await.unwrap();
