@@ -240,7 +240,7 @@ CREATE TABLE proposals (
     -- The case of the improvement plan.
     case_id     TEXT REFERENCES cases (id),
     -- A value of a policy, and the day (YYYY-MM-DD) from which it holds.
-    policy      TEXT CHECK (policy IN ('review-days', 'answer-days')),
+    policy      TEXT CHECK (policy IN ('review-days', 'answer-days', 'conduct-score')),
     value       INTEGER CHECK (value BETWEEN 1 AND 60),
     valid_from  TEXT CHECK (valid_from GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
     reason      TEXT NOT NULL CHECK (reason <> ''),
@@ -354,3 +354,25 @@ CREATE TABLE outages (
 ) STRICT;
 
 CREATE INDEX outages_by_end ON outages (ends_at);
+
+-- Abnormal use (異常使用) that was seen: what stood out, and what officers made of it.
+CREATE TABLE findings (
+    id        INTEGER PRIMARY KEY,
+    ubn       TEXT NOT NULL REFERENCES accounts (ubn),
+    found_at  INTEGER NOT NULL,
+    score     INTEGER NOT NULL CHECK (score > 0),
+    -- [{"sign", "points", "message"}]
+    signs     TEXT NOT NULL CHECK (json_valid(signs)),
+    -- Whether the account was suspended by it.
+    suspended INTEGER NOT NULL CHECK (suspended IN (0, 1)),
+    closed_at INTEGER,
+    closed_by INTEGER REFERENCES officers (id),
+    note      TEXT CHECK (note <> ''),
+    CHECK ((closed_at IS NULL) = (closed_by IS NULL) AND (closed_at IS NULL) = (note IS NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX one_open_finding ON findings (ubn) WHERE closed_at IS NULL;
+
+CREATE TRIGGER nobody_closes_a_finding_on_an_own_company BEFORE UPDATE OF closed_by ON findings
+WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.closed_by AND own_company = NEW.ubn)
+BEGIN SELECT RAISE (ABORT, 'an officer decides nothing of their own company'); END;

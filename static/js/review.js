@@ -6,6 +6,7 @@ import { make } from "/js/make.js";
 import { wireAccount } from "/js/review/account.js";
 import { wireAdministration } from "/js/review/administration.js";
 import { wireCase } from "/js/review/case.js";
+import { wireConduct } from "/js/review/conduct.js";
 import { wireList } from "/js/review/list.js";
 import { wireNumbers } from "/js/review/numbers.js";
 import { wirePolicies } from "/js/review/policies.js";
@@ -16,6 +17,7 @@ const list = wireList({ open: (id) => casePage.open(id) });
 const account = wireAccount();
 const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
+const conduct = wireConduct({ openAccount: account.open });
 const sweep = wireSweep({ openAccount: account.open });
 const numbers = wireNumbers();
 const policies = wirePolicies();
@@ -25,6 +27,7 @@ const administration = wireAdministration();
 const PLACES = [
   ["queue", "案件清單", "read-cases", list.load],
   ["proposals", "待覆核事項", "read-cases", proposals.load],
+  ["conduct", "異常使用", "read-cases", conduct.load],
   ["numbers", "統計", "read-cases", numbers.load],
   ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],

@@ -119,6 +119,10 @@ acts! {
     KeyBlocked = "key-blocked", "isskey外洩，即時停用並更換";
     /// Test mode, or codes 9 and A, of an account's calls.
     CallsSet = "calls-set", "變更介接設定";
+    /// Calls that stand out.
+    ConductFound = "conduct-found", "發現異常使用情形";
+    /// What it was.
+    ConductClosed = "conduct-closed", "異常使用結案";
     /// An outage of the verification call was announced.
     OutageAnnounced = "outage-announced", "公告停機";
     /// A letter was written, with its digest.

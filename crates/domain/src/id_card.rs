@@ -160,8 +160,9 @@ impl IdCard {
     /// # Errors
     /// [`ConditionError`] names the first member that is not allowed.
     pub fn from_condition_map(text: &str) -> Result<Self, ConditionError> {
-        let map: ConditionMap =
-            serde_json::from_str(text).map_err(|_| ConditionError { member: "conditionMap" })?;
+        // A list of the four values, which serde would take as well, is none.
+        let map = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok());
+        let map: ConditionMap = map.flatten().ok_or(ConditionError { member: "conditionMap" })?;
         Self::new(&map.person_id, &map.apply_code, &map.apply_yyymmdd, &map.issue_site_id)
     }
 
@@ -327,7 +328,8 @@ mod tests {
     fn condition_maps_are_json_however_padded() {
         let text = " {\n\t\"issueSiteId\" : \"63000\", \"personId\":\"A123456789\",\n \"applyCode\":\"1\",\"applyYyymmdd\":\"0940105\" } ";
         assert!(IdCard::from_condition_map(text).is_ok());
-        for bad in ["", "{}", "[]", "{\"personId\":1}"] {
+        let list = r#"["A123456789","1","0940105","63000"]"#;
+        for bad in ["", "{}", "[]", "{\"personId\":1}", list] {
             let error = IdCard::from_condition_map(bad).err();
             assert_eq!(error, Some(ConditionError { member: "conditionMap" }));
         }

@@ -16,6 +16,8 @@ mod calendar;
 mod call;
 mod case;
 mod code;
+#[cfg(feature = "server")]
+mod conduct;
 mod contact;
 #[cfg(feature = "server")]
 mod credentials;
@@ -61,6 +63,8 @@ pub use case::{
     CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, UnderReview,
 };
 pub use code::{Code, Coded};
+#[cfg(feature = "server")]
+pub use conduct::{CONDUCT_NOTICE, Conduct, ConductSign, conduct_score};
 pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 #[cfg(feature = "server")]
 pub use credentials::{ApId, ISS_KEY_OVERLAP_DAYS, IssKey, SealError, Sealed, SealingKey};

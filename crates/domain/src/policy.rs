@@ -14,17 +14,20 @@ pub enum Policy {
     ReviewDays,
     /// 補件時間, in working days.
     AnswerDays,
+    /// Points of abnormal use at which an account is suspended (rule 9).
+    ConductScore,
 }
 
 impl Policy {
     /// Every policy.
-    pub const ALL: [Self; 2] = [Self::ReviewDays, Self::AnswerDays];
+    pub const ALL: [Self; 3] = [Self::ReviewDays, Self::AnswerDays, Self::ConductScore];
 
     /// The name in the store and on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReviewDays => "review-days",
             Self::AnswerDays => "answer-days",
+            Self::ConductScore => "conduct-score",
         }
     }
 
@@ -33,6 +36,7 @@ impl Policy {
         match self {
             Self::ReviewDays => "審核時間（工作日）",
             Self::AnswerDays => "補件時間（工作日）",
+            Self::ConductScore => "異常使用自動暫停（分）",
         }
     }
 
@@ -46,6 +50,7 @@ impl Policy {
         match self {
             Self::ReviewDays => edition.review_days(),
             Self::AnswerDays => Edition::ANSWER_DAYS,
+            Self::ConductScore => 60,
         }
     }
 }
@@ -56,7 +61,7 @@ impl Policy {
 pub struct PolicyValue {
     /// Which.
     pub policy: Policy,
-    /// In working days, 1 to 60.
+    /// In working days or points, 1 to 60.
     pub value: u16,
     /// The first day on which it holds.
     pub valid_from: Date,
@@ -66,7 +71,7 @@ pub struct PolicyValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Not between 1 and 60.
-    #[error("not between 1 and 60 working days")]
+    #[error("not between 1 and 60")]
     Value,
     /// What has begun is not changed afterwards.
     #[error("not a day to come")]

@@ -2,6 +2,7 @@
 //! officers, import identity cards, look at a trust store.
 
 mod audit;
+mod conduct;
 mod evidence;
 mod import;
 mod register;
@@ -80,6 +81,13 @@ enum Command {
     /// Add up the record of calls for the statistics, and forget the numbers of tokens that can no
     /// longer be used. To be run by a scheduler, every few minutes.
     TendCalls,
+    /// Judge each account's calls of the last hour: put before officers what stands out, suspend
+    /// who has too many points. To be run by a scheduler, every minute or so.
+    JudgeCalls {
+        /// The service's address, for the letter to who is suspended.
+        #[arg(long)]
+        origin: String,
+    },
     /// Announce an outage of the verification call on the page of the service's state.
     AnnounceOutage {
         /// When it begins, RFC 3339.
@@ -307,6 +315,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let calls = store::Calls(open(data, Label::Calls)?);
             let tended = calls.tend(jiff::Timestamp::now())?;
             println!("{} calls added up, {} jti forgotten", tended.tallied, tended.forgotten);
+        }
+        Command::JudgeCalls { origin } => {
+            let (cases, calls) = (open(data, Label::Cases)?, open(data, Label::Calls)?);
+            let judged = conduct::judge(&cases, &calls, origin, jiff::Timestamp::now())?;
+            println!("{} accounts stand out, {} suspended", judged.found, judged.suspended);
         }
         Command::AnnounceOutage { from, until, note } => {
             let database = open(data, Label::Cases)?;

@@ -121,6 +121,12 @@ impl TokenTimes {
     }
 }
 
+/// A JSON object. A list of its values in their order, which serde would take as well, is none.
+fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    let begins = json.trim_ascii_start().first() == Some(&b'{');
+    begins.then(|| serde_json::from_slice(json).ok()).flatten()
+}
+
 impl<C: DeserializeOwned> Unverified<C> {
     /// Parses a compact JWS.
     ///
@@ -135,12 +141,12 @@ impl<C: DeserializeOwned> Unverified<C> {
         let decode =
             |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed);
         let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
-        let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Header)?;
+        let header: Header = object(&header).ok_or(TokenError::Header)?;
         let typed = header.typ.is_none_or(|kind| kind.eq_ignore_ascii_case("JWT"));
         if header.alg != "RS256" || !typed {
             return Err(TokenError::Header);
         }
-        let claims = serde_json::from_slice(&claims).map_err(|_| TokenError::Claims)?;
+        let claims = object(&claims).ok_or(TokenError::Claims)?;
         Ok(Self { claims, signed: signed.to_owned(), signature })
     }
 }
@@ -219,6 +225,8 @@ mod tests {
         let header = r#"{"alg":"RS256"}"#;
         assert_eq!(refusal(&token(header, r#"{"iss":"a","iss":"b"}"#)), TokenError::Claims);
         assert_eq!(refusal(&token(header, r#"{"iss":1}"#)), TokenError::Claims);
+        assert_eq!(refusal(&token(header, r#"["a"]"#)), TokenError::Claims);
+        assert_eq!(refusal(&token(r#"["RS256","JWT"]"#, r#"{"iss":"a"}"#)), TokenError::Header);
         let good = token(header, r#"{"iss":"a"}"#);
         for bad in [format!("{good}="), format!("{good}."), good.replace('.', ""), "..".to_owned()]
         {

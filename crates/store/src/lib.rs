@@ -18,6 +18,7 @@ mod challenges;
 mod companies;
 mod database;
 mod error;
+mod findings;
 mod letters;
 mod lifecycle;
 #[cfg(feature = "native")]
@@ -41,6 +42,7 @@ pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
+pub use findings::{FindingRow, WatchedAccount};
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
@@ -74,6 +76,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         audit::STATEMENTS,
         calendar::STATEMENTS,
         cases::STATEMENTS,
+        findings::CASES,
         challenges::STATEMENTS,
         companies::STATEMENTS,
         letters::STATEMENTS,
@@ -90,6 +93,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         calls::STATEMENTS
             .iter()
             .chain(usage::CALLS)
+            .chain(findings::CALLS)
             .map(|statement| (schema::Label::Calls, *statement)),
     );
     all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));

@@ -17,7 +17,7 @@ pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
 pub use problem::Problem;
 pub use receipt::CheckableReceipt;
 pub use request::{
-    Nothing, Reply, SignedRequest, client_address, download, empty, json, method_not_allowed, now,
-    precise_now, random, readiness, respond, segments, signed_request,
+    Nothing, Reply, SignedRequest, client_address, download, empty, json, json_object,
+    method_not_allowed, now, precise_now, random, readiness, respond, segments, signed_request,
 };
 pub use session::{Session, Who, clear_cookie, require_company, require_officer};

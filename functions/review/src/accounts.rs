@@ -4,23 +4,24 @@
 use domain::letter::Subject;
 use domain::{
     Actor, Case, CaseKind, CaseState, Code, Officer, Permission, RegisterFinding, RocDate,
-    RocDateTime, RocDay, Ubn,
+    RocDateTime, RocDay, TaipeiDay, Ubn,
 };
 use http::StatusCode;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{
-    AccountRow, Cases, Content, Database, DecisionRecord, Deed, NewIssKey, ProposalRow,
-    ProposedAct, Transaction,
+    AccountRow, Calls, Cases, Content, Database, DayCount, DecisionRecord, Deed, NewIssKey,
+    ProposalRow, ProposedAct, Transaction,
 };
 use web::{Problem, Reply, SignedRequest};
 
 use crate::views::{LetterView, LogView, letter_view, log_views};
 
 /// Longest reason, in characters: the company reads it.
-const MAX_REASON: usize = 500;
+pub(crate) const MAX_REASON: usize = 500;
 
 /// An act by its name in the address.
 #[derive(Clone, Copy)]
@@ -65,11 +66,47 @@ struct AccountView {
     ap_id: String,
     certificate_serial_number: Option<String>,
     certificate_until: Option<String>,
+    calls: CallsView,
     /// What this officer may do now.
     may: Vec<&'static str>,
     letters: Vec<LetterView>,
     log: Vec<LogView>,
     proposals: Vec<ProposalView>,
+}
+
+/// What the account's system has called, from the record of calls.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CallsView {
+    /// `112/11/17 14:35:04`; absent when there was no call.
+    last_at: Option<String>,
+    /// Calls of the last 31 days.
+    count: i64,
+    /// Of them those that were wrong (codes 2 to 4).
+    wrong: i64,
+    /// Requests that were refused.
+    refused: i64,
+    /// Test mode.
+    sandbox: bool,
+}
+
+fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<CallsView, Problem> {
+    let now = web::now();
+    let settings = cases.call_settings(ubn)?.ok_or(Code::NotFound)?;
+    let record = Calls(store::spin::open(Label::Calls)?);
+    let from = TaipeiDay::of(now - SignedDuration::from_hours(24 * 30));
+    let days = record.days(&settings.ap_id, from)?;
+    let sum = |counted: &[DayCount], of: &dyn Fn(&str) -> bool| {
+        counted.iter().filter(|one| of(&one.what)).map(|one| one.count).sum()
+    };
+    let last = record.list(&settings.ap_id, i64::MAX, 1)?;
+    Ok(CallsView {
+        last_at: last.first().map(|call| RocDateTime(call.at).to_string()),
+        count: sum(&days, &|_| true),
+        wrong: sum(&days, &|code| ["2", "3", "4"].contains(&code)),
+        refused: sum(&record.refusals(&settings.ap_id, from)?, &|_| true),
+        sandbox: settings.sandbox,
+    })
 }
 
 #[derive(Serialize)]
@@ -177,6 +214,7 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
         ap_id: row.ap_id.clone(),
         certificate_serial_number: certificate.map(|found| found.serial_number.clone()),
         certificate_until: certificate.map(|found| RocDate(found.not_after).to_string()),
+        calls: calls_view(cases, ubn)?,
         may,
         letters: cases.letters_of_company(ubn)?.into_iter().map(letter_view).collect(),
         log: log_views(cases, &cases.log_of_company(ubn)?)?,
@@ -186,8 +224,8 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Reason {
-    text: String,
+pub(crate) struct Reason {
+    pub(crate) text: String,
 }
 
 pub(crate) async fn act(

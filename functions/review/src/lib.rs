@@ -4,6 +4,7 @@
 mod accounts;
 mod acts;
 mod administration;
+mod conduct;
 mod numbers;
 mod views;
 
@@ -63,6 +64,14 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::Endorse)?;
             accounts::decide(&officer, number(id)?, request).await
         }
+        (["findings"], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            conduct::findings(&officer)
+        }
+        (["findings", id, "closing"], &Method::POST) => {
+            officer.check(Permission::Suspend)?;
+            conduct::close(&officer, id, request).await
+        }
         (["sweep"], &Method::GET) => {
             officer.check(Permission::Supervise)?;
             accounts::sweep(&officer)
@@ -102,7 +111,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             administration::set_day(&officer, request).await
         }
         (
-            ["me" | "cases" | "grounds" | "proposals" | "sweep" | "health" | "log"]
+            ["me" | "cases" | "grounds" | "proposals" | "findings" | "sweep" | "health" | "log"]
             | ["cases" | "accounts", _],
             _,
         ) => Err(web::method_not_allowed("GET")),

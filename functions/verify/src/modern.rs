@@ -53,7 +53,7 @@ async fn body(request: Request) -> Result<String, Reply> {
     }
     let collected = Limited::new(request.into_body(), MAX_BODY).collect().await;
     let bytes = collected.map_err(|_| malformed())?.to_bytes();
-    serde_json::from_slice::<Body>(&bytes).map(|body| body.token).map_err(|_| malformed())
+    web::json_object(&bytes).map(|body: Body| body.token).ok_or_else(malformed)
 }
 
 /// `POST /integration/v2/verifications`.

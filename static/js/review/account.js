@@ -26,6 +26,8 @@ export function wireAccount() {
       ["apId", found.apId, "mono"],
       ["憑證序號", found.certificateSerialNumber, "mono"],
       ["有效迄止日期", found.certificateUntil],
+      ["最近31天查驗", `${found.calls.count}次，其中不符${found.calls.wrong}次；未受理${found.calls.refused}次${found.calls.sandbox ? "；測試模式" : ""}`],
+      ["最近一次查驗", found.calls.lastAt ?? "無"],
     ]), ...found.proposals.map((proposal) =>
       make("p", { className: "progress" }, `${proposal.actWord}：待覆核（`, make("bdi", { textContent: proposal.proposedBy }), ` ${proposal.proposedAt}）`)));
     form.hidden = !found.may.length;

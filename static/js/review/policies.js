@@ -11,7 +11,7 @@ export function wirePolicies() {
       [word, `${ofEdition}`, "作業規定"],
       ...values.map(({ value, from }) => [word, `${value}`, `自${from}起`]),
     ]);
-    element("policy-list").replaceChildren(table(["項目", "工作日", "適用"], rows));
+    element("policy-list").replaceChildren(table(["項目", "數值", "適用"], rows));
     element("policy").replaceChildren(...policies.map(({ policy, word }) => new Option(word, policy)));
     show("policies");
   }

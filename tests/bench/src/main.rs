@@ -4,6 +4,7 @@
 mod bridge;
 mod checks;
 mod peer;
+mod size;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -46,11 +47,15 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("peer") => peer::serve(Path::new(&arguments[2])),
-        None => compare().and_then(|()| checks::compare()).and_then(|()| bridge::measure()),
+        None => compare()
+            .and_then(|()| size::compare())
+            .and_then(|()| checks::compare())
+            .and_then(|()| bridge::measure()),
         Some("calls") => compare(),
+        Some("size") => size::compare(),
         Some("checks") => checks::compare(),
         Some("bridge") => bridge::measure(),
-        Some(_) => anyhow::bail!("chayan-bench [calls | checks | bridge]"),
+        Some(_) => anyhow::bail!("chayan-bench [calls | size | checks | bridge]"),
     }
 }
 

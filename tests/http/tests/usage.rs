@@ -79,7 +79,8 @@ fn every_error_is_a_problem_with_a_code() {
     assert_eq!(with(&|_| ()), problem(403, "address-not-registered"));
     set(&app, "host_address = '127.0.0.1', status = 'suspended'");
     assert_eq!(with(&|_| ()), problem(403, "caller-suspended"));
-    for body in [json!({}), json!({ "token": 1 }), json!({ "token": "x", "more": 1 })] {
+    for body in [json!({}), json!({ "token": 1 }), json!({ "token": "x", "more": 1 }), json!(["x"])]
+    {
         let answer = visitor.post("/integration/v2/verifications", &body).unwrap();
         assert_eq!((answer.status, answer.code()), (400, "malformed-request"));
     }
