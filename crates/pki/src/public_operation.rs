@@ -149,7 +149,6 @@ fn wide(a: u32, b: u32) -> u64 {
 }
 
 /// The lowest 28 bits.
-#[expect(clippy::cast_possible_truncation, reason = "28 bits")]
 fn low(value: u64) -> u32 {
     (value & MASK) as u32
 }
