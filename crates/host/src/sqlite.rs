@@ -169,7 +169,7 @@ impl Connection {
             }
             Plan::Queue => {
                 let mut turn = self.writer.clone().lock_owned().await;
-                if turn.has_changes() {
+                if turn.is_open() {
                     turn = writer::commit(turn).await;
                 }
                 Some(turn)
@@ -389,5 +389,82 @@ mod tests {
         let order: Vec<String> = rows.iter().map(|row| format!("{:?}", row.values[0])).collect();
         let expected: Vec<String> = (0..20).map(|n| format!("Value::Integer({n})")).collect();
         assert_eq!(order, expected);
+    }
+
+    /// Sixty-four changes at once, each on a connection of its own.
+    async fn at_once(pool: &Arc<Pool>, sql: impl Fn(usize) -> String) -> Vec<bool> {
+        let tasks: Vec<_> = (0..64)
+            .map(|n| {
+                let (connection, sql) = (pool.open().unwrap(), sql(n));
+                tokio::spawn(async move { run(&connection, &sql).await.is_ok() })
+            })
+            .collect();
+        let mut done = Vec::new();
+        for task in tasks {
+            done.push(task.await.unwrap());
+        }
+        done
+    }
+
+    #[tokio::test]
+    async fn changes_that_wait_share_commits_and_fail_each_for_itself() {
+        let folder = Folder::new("group");
+        let pool = folder.pool();
+        let reader = pool.open().unwrap();
+        run(&reader, "CREATE TABLE t (n INTEGER UNIQUE CHECK (n <> 13))").await.unwrap();
+        let before = pool.database.writer.lock().await.commits();
+        // Every other number comes twice; thirteen is refused.
+        let done = at_once(&pool, |n| format!("INSERT INTO t VALUES ({})", n / 2 * 2 + 1)).await;
+        assert_eq!(done.iter().filter(|ok| **ok).count(), 31);
+        let commits = pool.database.writer.lock().await.commits() - before;
+        assert!((1..31).contains(&commits), "{commits} commits for 31 changes");
+        let rows = run(&reader, "SELECT count(*) FROM t").await.unwrap().rows;
+        assert_eq!(format!("{:?}", rows[0].values), "[Value::Integer(31)]");
+        // A change tells what it did; one that finds nothing is no commit.
+        run(&reader, "DELETE FROM t WHERE n < 5").await.unwrap();
+        assert_eq!(reader.changes(), 2);
+        let before = pool.database.writer.lock().await.commits();
+        run(&reader, "UPDATE t SET n = n WHERE n = 2").await.unwrap();
+        assert_eq!(reader.changes(), 0);
+        assert_eq!(pool.database.writer.lock().await.commits(), before);
+    }
+
+    #[tokio::test]
+    async fn a_transaction_begins_after_the_changes_that_asked_before() {
+        let folder = Folder::new("after");
+        let pool = folder.pool();
+        let first = pool.open().unwrap();
+        run(&first, "CREATE TABLE t (n INTEGER)").await.unwrap();
+        for round in 0..20 {
+            let changing = {
+                let connection = pool.open().unwrap();
+                tokio::spawn(async move { run(&connection, "INSERT INTO t VALUES (1)").await })
+            };
+            tokio::task::yield_now().await;
+            run(&first, "BEGIN IMMEDIATE").await.unwrap();
+            let rows = run(&first, "SELECT count(*) FROM t").await.unwrap().rows;
+            run(&first, "COMMIT").await.unwrap();
+            changing.await.unwrap().unwrap();
+            let expected = format!("[Value::Integer({})]", round + 1);
+            assert_eq!(format!("{:?}", rows[0].values), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_syncs_reads_see_what_was_asked_before() {
+        let folder = Folder::new("normal");
+        let pool = folder.pool();
+        let connection = pool.open().unwrap();
+        run(&connection, "PRAGMA synchronous = NORMAL").await.unwrap();
+        run(&connection, "CREATE TABLE t (n INTEGER)").await.unwrap();
+        assert!(
+            at_once(&pool, |n| format!("INSERT INTO t VALUES ({n})")).await.iter().all(|ok| *ok)
+        );
+        let rows = run(&connection, "SELECT count(*), max(n) FROM t").await.unwrap().rows;
+        assert_eq!(format!("{:?}", rows[0].values), "[Value::Integer(64), Value::Integer(63)]");
+        // What needs a sync has it, whatever others chose.
+        let other = pool.open().unwrap();
+        run(&other, "INSERT INTO t VALUES (64)").await.unwrap();
+        assert!(pool.database.writer.lock().await.synced());
     }
 }

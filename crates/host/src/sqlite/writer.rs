@@ -41,7 +41,7 @@ pub(super) struct Writer {
     path: PathBuf,
     connection: Connection,
     sync: Sync,
-    /// Whoever waits for the next commit; nobody, when no transaction is open.
+    /// Whoever waits for the next commit.
     waiting: Vec<oneshot::Sender<Result<(), Error>>>,
     commits: u32,
 }
@@ -62,13 +62,13 @@ pub(super) async fn change(
     sync: Sync,
 ) -> Result<(QueryResult, Done), Error> {
     let mut turn = writer.clone().lock_owned().await;
-    if turn.has_changes() && turn.sync < sync {
+    if turn.is_open() && turn.sync < sync {
         turn = commit(turn).await;
     }
     if !turn.begin(sync).map_err(io_error)? {
         turn = blocking(turn, Writer::begin_patiently).await?;
     }
-    let first = !turn.has_changes();
+    let first = turn.waiting.is_empty();
     let (result, done, outcome) = turn.run(&sql, parameters)?;
     drop(turn);
     if let Outcome::Waits(committed) = outcome {
@@ -78,7 +78,7 @@ pub(super) async fn change(
                 // Whoever is ready to ask gets the lock before this, and joins.
                 tokio::task::yield_now().await;
                 let turn = writer.lock_owned().await;
-                if turn.has_changes() {
+                if turn.is_open() {
                     drop(commit(turn).await);
                 }
             });
@@ -95,7 +95,7 @@ pub(super) async fn read(
     parameters: Vec<Value>,
 ) -> Result<QueryResult, Error> {
     let mut turn = writer.clone().lock_owned().await;
-    if !turn.has_changes() {
+    if !turn.is_open() {
         return run(&turn.connection, &sql, parameters);
     }
     let (result, _, outcome) = turn.run(&sql, parameters)?;
@@ -153,14 +153,14 @@ impl Writer {
         Ok(Self { path, connection, sync: Sync::Full, waiting: Vec::new(), commits: 1 })
     }
 
-    /// Whether changes wait for a commit.
-    pub(super) fn has_changes(&self) -> bool {
-        !self.waiting.is_empty()
+    /// Whether a transaction is open: changes wait for its commit, or whoever began it gave up.
+    pub(super) fn is_open(&self) -> bool {
+        !self.connection.is_autocommit()
     }
 
     /// Begins a transaction unless one is open; says no when another process writes.
     fn begin(&mut self, sync: Sync) -> rusqlite::Result<bool> {
-        if !self.connection.is_autocommit() {
+        if self.is_open() {
             return Ok(true);
         }
         if self.sync != sync {
@@ -195,17 +195,18 @@ impl Writer {
     ) -> Result<(QueryResult, Done, Outcome), Error> {
         let before = self.connection.total_changes();
         let result = run(&self.connection, sql, parameters);
-        if self.connection.is_autocommit() {
+        if !self.is_open() {
             // SQLite gave the whole transaction up, with what others had changed.
             self.tell(&Err(Error::Io("the transaction was rolled back".to_owned())));
         }
         let changed = result.is_ok() && self.connection.total_changes() != before;
-        if !changed && !self.has_changes() && !self.connection.is_autocommit() {
+        let alone = !changed && self.waiting.is_empty();
+        if alone && self.is_open() {
             // Nothing is there to be synced.
             self.execute("COMMIT").map_err(io_error)?;
         }
         let (result, done) = (result?, Done::by(&self.connection));
-        if !changed && !self.has_changes() {
+        if alone {
             return Ok((result, done, Outcome::Done));
         }
         let (told, committed) = oneshot::channel();
@@ -215,7 +216,7 @@ impl Writer {
 
     fn commit(&mut self) {
         let committed = self.execute("COMMIT");
-        if committed.is_err() && !self.connection.is_autocommit() {
+        if committed.is_err() && self.is_open() {
             // Nothing of it may stay to be committed with the next.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -227,5 +228,16 @@ impl Writer {
         for waiting in self.waiting.drain(..) {
             let _ = waiting.send(outcome.clone());
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn commits(&self) -> u32 {
+        self.commits
+    }
+
+    /// Whether the last commit was synced.
+    #[cfg(test)]
+    pub(super) fn synced(&self) -> bool {
+        self.sync == Sync::Full
     }
 }
