@@ -312,6 +312,8 @@ CREATE TABLE certificates (
     possession    TEXT CHECK (json_valid(possession)),
     uploaded_at   INTEGER NOT NULL,
     replaced_at   INTEGER,
+    -- Since when its CA's lists are known to name it, on hold or revoked; NULL while they do not.
+    revoked_at    INTEGER,
     CHECK (not_after > not_before)
 ) STRICT, WITHOUT ROWID;
 

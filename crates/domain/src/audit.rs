@@ -119,6 +119,10 @@ acts! {
     KeyBlocked = "key-blocked", "isskey外洩，即時停用並更換";
     /// Test mode, or codes 9 and A, of an account's calls.
     CallsSet = "calls-set", "變更介接設定";
+    /// A system's certificate is on hold or revoked.
+    CertificateRevoked = "certificate-revoked", "憑證已停用或廢止";
+    /// It is no longer.
+    CertificateReleased = "certificate-released", "憑證恢復使用";
     /// Calls that stand out.
     ConductFound = "conduct-found", "發現異常使用情形";
     /// What it was.

@@ -165,15 +165,12 @@ impl TokenChecks {
             "不是登錄之主機連線IP位址"
         };
         self.say(address, format!("本次連線來源 {source} {word}"));
-        let valid = certificate.not_before <= now && now <= certificate.not_after;
-        self.say(
-            valid,
-            if valid {
-                "憑證在有效期間內"
-            } else {
-                "憑證不在有效期間內，請上傳新憑證"
-            },
-        );
+        let word = match (certificate.is_valid(now), certificate.revoked) {
+            (true, _) => "憑證在有效期間內",
+            (_, true) => "憑證已停用或廢止，請上傳新憑證",
+            _ => "憑證不在有效期間內，請上傳新憑證",
+        };
+        self.say(certificate.is_valid(now), word);
         let active = caller.status == AccountStatus::Active;
         let mode = if caller.sandbox { "（測試模式）" } else { "" };
         self.say(active, format!("{}{mode}", caller.status.word()));

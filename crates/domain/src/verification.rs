@@ -52,6 +52,15 @@ pub struct CallerCertificate {
     pub not_before: Timestamp,
     /// Last instant of validity.
     pub not_after: Timestamp,
+    /// Whether its CA has put it on hold or revoked it.
+    pub revoked: bool,
+}
+
+impl CallerCertificate {
+    /// Whether tokens signed with it are accepted at this instant.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        !self.revoked && self.not_before <= now && now <= self.not_after
+    }
 }
 
 /// The account behind an isskey.
@@ -132,7 +141,7 @@ pub fn admit(
     if caller.status == AccountStatus::Suspended {
         return Ok(Admission::Settled(CallOutcome::Answered(Answer::Suspended)));
     }
-    if now < certificate.not_before || now > certificate.not_after {
+    if !certificate.is_valid(now) {
         return Err(TokenRefused::Certificate);
     }
     if claims.org_id != caller.ubn.as_str() || claims.ap_id != caller.ap_id {
@@ -306,6 +315,7 @@ mod tests {
                 public_key: Vec::new(),
                 not_before: time(NOW - 1000),
                 not_after: time(NOW + 1000),
+                revoked: false,
             }],
         }
     }
@@ -355,6 +365,9 @@ mod tests {
         let closed = Caller { status: AccountStatus::Revoked, ..caller() };
         assert_eq!(from(&closed).err(), Some(TokenRefused::Closed));
         let other = Claims { ap_id: "OTHER".into(), ..claims() };
+        let mut held = caller();
+        held.certificates[0].revoked = true;
+        assert_eq!(outcome(&claims(), &held).err(), Some(TokenRefused::Certificate));
         let mismatch = Admission::Settled(CallOutcome::AccountMismatch);
         assert!(outcome(&other, &caller()).is_ok_and(|admission| admission == mismatch));
         let user = Claims { user_id: "a b".into(), ..claims() };

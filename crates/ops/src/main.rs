@@ -144,6 +144,14 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Look whether revocation lists name a certificate that systems sign tokens with: from the next
+    /// call on it is refused, or accepted again. To be run by a scheduler after lists were fetched;
+    /// import-crl does it by itself.
+    CheckCertificates {
+        /// The trust store whose CAs issued them.
+        #[arg(long)]
+        trust: PathBuf,
+    },
     /// Put a CA's certificate into the entry of a trust store that names it.
     AddCertificate {
         /// The trust store, `trust/production.json` to begin with.
@@ -270,6 +278,15 @@ fn open(data: &Path, label: Label) -> anyhow::Result<Native> {
     Native::open(&path, label).with_context(|| format!("cannot open {}", path.display()))
 }
 
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn check_certificates(data: &Path, trust: &pki::TrustStore) -> anyhow::Result<()> {
+    let (cases, lists) = (open(data, Label::Cases)?, open(data, Label::Revocation)?);
+    for change in revocation::check(&cases, &lists, trust, jiff::Timestamp::now())? {
+        println!("{change}");
+    }
+    Ok(())
+}
+
 fn read_trust(file: &Path) -> anyhow::Result<pki::TrustStore> {
     let text =
         std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -371,7 +388,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     .with_context(|| file.display().to_string())?;
                 println!("{}: {taken}", file.display());
             }
+            check_certificates(data, &trust)?;
         }
+        Command::CheckCertificates { trust } => check_certificates(data, &read_trust(trust)?)?,
         Command::AddCertificate { store, file, sha256 } => {
             let text = std::fs::read_to_string(store)
                 .with_context(|| format!("cannot read {}", store.display()))?;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use pki::TrustStore;
-use store::Taken;
+use pki::{Certificate, PkiError, TrustStore};
 use store::native::Native;
+use store::{Cases, Revocation, Taken, Transaction};
 
 /// The DER in a file that is DER or PEM.
 pub(crate) fn der_of(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -31,4 +31,31 @@ pub(crate) fn import(
         Taken::Same => "the same list counts already".to_owned(),
         Taken::Older => "not taken: a newer list counts".to_owned(),
     })
+}
+
+/// Judges again every certificate that tokens are signed with; what changed, a line each. One
+/// that cannot be judged, for want of a list, stays as it is.
+pub(crate) fn check(
+    cases: &Native,
+    lists: &Native,
+    trust: &TrustStore,
+    now: Timestamp,
+) -> anyhow::Result<Vec<String>> {
+    let mut changes = Vec::new();
+    for found in Cases(cases).certificates_in_use(now)? {
+        let certificate = Certificate::from_der(&found.der)?;
+        let revoked = match trust.check_in_force(certificate, &Revocation(lists), now) {
+            Ok(()) => false,
+            Err(PkiError::Revoked { .. } | PkiError::OnHold { .. }) => true,
+            Err(_) => continue,
+        };
+        if revoked != found.revoked {
+            let transaction = Transaction::begin(cases)?;
+            let ubn = Cases(&transaction).set_revoked(&found.sha256, revoked, now)?;
+            transaction.commit()?;
+            let word = if revoked { "refused from now on" } else { "accepted again" };
+            changes.push(format!("certificate of {ubn}: {word}"));
+        }
+    }
+    Ok(changes)
 }

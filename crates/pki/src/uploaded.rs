@@ -116,6 +116,22 @@ impl TrustStore {
     }
 }
 
+impl TrustStore {
+    /// Whether a certificate that was accepted once still has a trusted path, and no list that
+    /// counts names it.
+    ///
+    /// # Errors
+    /// [`PkiError::Revoked`] and [`PkiError::OnHold`], among others.
+    pub fn check_in_force(
+        &self,
+        certificate: Certificate,
+        source: &impl RevocationSource,
+        now: Timestamp,
+    ) -> Result<(), PkiError> {
+        self.judge_path(certificate, None, now)?.confirm(source).map(drop)
+    }
+}
+
 /// Finds the certificate in a file: PEM, DER, or bare Base64, with or without a byte
 /// order mark, any line ends.
 ///

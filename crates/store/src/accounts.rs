@@ -62,6 +62,17 @@ pub struct NewIssKey {
     pub sealed: Sealed,
 }
 
+/// A certificate that tokens may be signed with.
+#[derive(Clone, Debug)]
+pub struct CertificateInUse {
+    /// Of the certificate.
+    pub sha256: Vec<u8>,
+    /// The certificate.
+    pub der: Vec<u8>,
+    /// Whether it is known to be on hold or revoked.
+    pub revoked: bool,
+}
+
 /// What an upload does to the account's isskey.
 #[derive(Clone, Debug)]
 pub enum Replacement {
@@ -82,7 +93,7 @@ const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, 
 /// statement anew for each call (a test looks).
 pub(crate) const CALLER: &str =
     "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
-        calls_per_minute, burst, change_codes, sandbox
+        calls_per_minute, burst, change_codes, sandbox, revoked_at IS NOT NULL
     FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
     WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
         UNION ALL SELECT ubn FROM accounts
@@ -118,13 +129,16 @@ const END_FORMER_CERTIFICATES: &str =
     "UPDATE certificates SET replaced_at = ?3 WHERE ubn = ?1 AND replaced_at > ?2";
 const RETIRE_CERTIFICATE: &str =
     "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at IS NULL";
+const CERTIFICATES_IN_USE: &str = "SELECT sha256, certificate, revoked_at IS NOT NULL
+    FROM certificates WHERE (replaced_at IS NULL OR replaced_at > ?1) AND not_after >= ?1";
+const SET_REVOKED: &str = "UPDATE certificates SET revoked_at = ?2 WHERE sha256 = ?1 RETURNING ubn";
 const CERTIFICATE_OWNER: &str = "SELECT ubn, replaced_at FROM certificates WHERE sha256 = ?1";
 const PUT_CERTIFICATE: &str = "INSERT INTO certificates
     (sha256, ubn, case_id, serial_number, not_before, not_after, public_key, certificate, uploaded_at,
      judgement, possession)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT (sha256) DO UPDATE SET case_id = excluded.case_id,
-        judgement = excluded.judgement, possession = excluded.possession, uploaded_at = excluded.uploaded_at, replaced_at = NULL
+        judgement = excluded.judgement, possession = excluded.possession, uploaded_at = excluded.uploaded_at, replaced_at = NULL, revoked_at = NULL
         WHERE certificates.ubn = excluded.ubn
     RETURNING ubn";
 const SET_ISS_KEY: &str = "UPDATE accounts SET iss_key_digest = ?2, iss_key_sealed = ?3
@@ -138,6 +152,8 @@ const RENEW_ISS_KEY: &str = "UPDATE accounts SET
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     ACCOUNT,
+    CERTIFICATES_IN_USE,
+    SET_REVOKED,
     CALLER,
     CLAIM_AP_ID,
     OPEN_ACCOUNT,
@@ -182,6 +198,42 @@ impl<D: Database> Cases<D> {
             sandbox: row.integer(10)? == 1,
             certificates: rows.iter().map(caller_certificate).collect::<Result<_, _>>()?,
         }))
+    }
+
+    /// The certificates that tokens may be signed with now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn certificates_in_use(&self, now: Timestamp) -> Result<Vec<CertificateInUse>, StoreError> {
+        let rows = self.0.execute(CERTIFICATES_IN_USE, &[now.into()])?;
+        let read = |row: &Row| {
+            Ok(CertificateInUse {
+                sha256: row.blob(0)?.to_vec(),
+                der: row.blob(1)?.to_vec(),
+                revoked: row.integer(2)? == 1,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Says of a certificate that its CA has put it on hold or revoked it, or let it go on;
+    /// whose it is. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_revoked(
+        &self,
+        sha256: &[u8],
+        revoked: bool,
+        now: Timestamp,
+    ) -> Result<Ubn, StoreError> {
+        let at = revoked.then_some(now);
+        let row = one(self.0.execute(SET_REVOKED, &[sha256.into(), at.into()])?)?;
+        let ubn: Ubn = row.parsed(0, "統一編號", |text| text.parse().ok())?;
+        let act = if revoked { Act::CertificateRevoked } else { Act::CertificateReleased };
+        let deed = Deed::new(Actor::Operator, act, now).on_company(ubn);
+        self.log(&deed.with(serde_json::json!({ "certificate": hex::encode(sha256) })))?;
+        Ok(ubn)
     }
 
     /// Brings about what an approval means. Inside the decision's transaction.
@@ -401,5 +453,10 @@ fn count(row: &Row, index: usize) -> Result<u32, StoreError> {
 
 fn caller_certificate(row: &Row) -> Result<CallerCertificate, StoreError> {
     let public_key = row.blob(4)?.to_vec();
-    Ok(CallerCertificate { public_key, not_before: row.instant(5)?, not_after: row.instant(6)? })
+    Ok(CallerCertificate {
+        public_key,
+        not_before: row.instant(5)?,
+        not_after: row.instant(6)?,
+        revoked: row.integer(11)? == 1,
+    })
 }

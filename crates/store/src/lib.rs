@@ -34,7 +34,7 @@ mod usage;
 #[cfg(feature = "native")]
 mod whole_register;
 
-pub use accounts::{AccountRow, CertificateRow, NewIssKey, Replacement};
+pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use calls::{Before, EarlierCall, NewCall};
 pub use cases::{CaseRow, Evidence, EvidenceRow};

@@ -481,3 +481,28 @@ fn hex_serial(app: &TestApp) -> String {
     let certificate = app.certificate_of("company");
     certificate.serial_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
 }
+
+#[test]
+fn a_systems_certificate_on_hold_is_refused_from_the_next_call_on() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let known = &app.demo.id_cards[0];
+    let ask = || {
+        let token = caller.token(http_tests::question(known), Timestamp::now()).unwrap();
+        visitor.verify(&token).unwrap()
+    };
+    assert_eq!(ask().status, 200);
+    let der = der_of(&app.demo.company_certificate_file).unwrap();
+    let serial = pki::Certificate::from_der(&der).unwrap().serial_bytes().to_vec();
+    let at = Timestamp::now() - hours(2);
+    let held = Listed { serial, reason: Some(CrlReason::CertificateHold), at };
+    let said = app.publishes(&list(20, vec![held]));
+    assert!(said.contains("refused from now on"), "{said}");
+    let refused = ask();
+    assert_eq!((refused.status, &refused.body["message"]), (401, &json!("certificate not valid")));
+    let later = List { this_update: Timestamp::now(), ..list(21, vec![]) };
+    assert!(app.publishes(&later).contains("accepted again"));
+    assert_eq!(ask().status, 200);
+    let acts = "SELECT count(*) FROM audit_log WHERE act LIKE 'certificate-re%'";
+    assert_eq!(app.count("default", acts), 2);
+}
