@@ -108,12 +108,19 @@ impl RateLimit {
         self.cost() * i64::from(self.burst.max(1))
     }
 
+    /// How far ahead of the clock the time can be when all calls are paid off, in microseconds,
+    /// with ten seconds for calls that were under way while the clock was corrected.
+    pub fn furthest(self) -> i64 {
+        self.tolerance() + self.cost() + 10_000_000
+    }
+
     /// Judges a call at `now` (microseconds since 1970), given when the calls so far are paid
     /// off. A time further ahead than the limit ever allows comes from a clock that was set
-    /// back since, and counts as a burst that was just used up.
+    /// back since, and counts for nothing: nobody would get it paid off.
     pub fn judge(self, due: Option<i64>, now: i64) -> RateState {
         let (cost, tolerance) = (self.cost(), self.tolerance());
-        let behind = due.map_or(0, |due| (due - now).clamp(0, tolerance));
+        let ahead = due.map_or(0, |due| due.saturating_sub(now));
+        let behind = if ahead > self.furthest() { 0 } else { ahead.clamp(0, tolerance) };
         let allowed = behind + cost <= tolerance;
         let after = if allowed { behind + cost } else { behind };
         let whole = |micros: i64| u32::try_from(micros).unwrap_or(u32::MAX);
@@ -170,7 +177,8 @@ mod tests {
 
     /// What the record's own statement computes.
     fn paid(limit: RateLimit, due: Option<i64>, now: i64) -> i64 {
-        due.unwrap_or(0).max(now).min(now + limit.tolerance()) + limit.cost()
+        let due = due.filter(|due| *due <= now + limit.furthest()).unwrap_or(0);
+        due.max(now).min(now + limit.tolerance()) + limit.cost()
     }
 
     #[test]
@@ -200,9 +208,12 @@ mod tests {
         let limit = RateLimit { per_minute: 60, burst: 3 };
         let now = 1_700_000_000_000_000;
         let ahead = Some(now + 3_600_000_000);
-        assert_eq!(limit.judge(ahead, now).retry_after, 1);
-        assert_eq!(paid(limit, ahead, now), now + limit.tolerance() + limit.cost());
+        assert_eq!(limit.judge(ahead, now).remaining, 2);
+        assert_eq!(paid(limit, ahead, now), now + limit.cost());
+        // A few seconds back: a burst that is used up stays so for as long.
+        let used_up = Some(now + limit.tolerance() + 5_000_000);
+        assert_eq!(limit.judge(used_up, now).retry_after, 1);
         let extreme = RateLimit { per_minute: u32::MAX, burst: u32::MAX };
-        assert!(extreme.judge(Some(i64::MAX / 2), now).retry_after < 4300);
+        assert!(extreme.judge(Some(i64::MAX), now).allowed);
     }
 }

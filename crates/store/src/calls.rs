@@ -58,7 +58,8 @@ pub(crate) const BEFORE: &str = "SELECT token, outcome, NULL FROM calls
 pub(crate) const RECORD: &str = "INSERT INTO calls
     (account, number, at, outcome, request, jti, token, person, user_id, took, due)
     SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-        min(max(coalesce(max(due), 0), ?2), ?2 + ?10) + ?11
+        min(CASE WHEN max(due) > ?2 + ?12 THEN ?2 ELSE max(coalesce(max(due), 0), ?2) END,
+            ?2 + ?10) + ?11
     FROM (SELECT number, due FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1) WHERE true
     ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING RETURNING number";
 const EARLIER: &str = "SELECT token, outcome FROM calls WHERE jti = ?1";
@@ -104,6 +105,7 @@ impl<D: Database> Calls<D> {
             call.took.into(),
             call.rate.tolerance().into(),
             call.rate.cost().into(),
+            call.rate.furthest().into(),
         ];
         if !self.0.execute(RECORD, &parameters)?.is_empty() {
             return Ok(None);
@@ -199,7 +201,7 @@ mod tests {
         let earlier = at - jiff::SignedDuration::from_hours(1);
         calls.record(&call("AB123", 6, earlier)).unwrap();
         let due = calls.before("AB123", TokenDigest([9; 16])).unwrap().due.unwrap();
-        assert_eq!(due, earlier.as_microsecond() + RATE.tolerance() + RATE.cost());
+        assert_eq!(due, earlier.as_microsecond() + RATE.cost());
     }
 
     #[test]

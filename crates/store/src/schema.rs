@@ -165,10 +165,11 @@ mod tests {
                     let key = Blob(vec![call; 16]);
                     let (account, text) = (Text("AB123".into()), Text("1".into()));
                     let parameters = match statement.parameter_count() {
-                        11 => {
+                        12 => {
                             let keys = [(); 4].map(|()| key.clone());
                             let head = [account, Integer(7), text.clone()].into_iter().chain(keys);
-                            head.chain([text, Integer(7), Integer(7), Integer(7)]).collect()
+                            let times = [Integer(7), Integer(7), Integer(7), Integer(7)];
+                            head.chain([text]).chain(times).collect()
                         }
                         _ if label == Label::Calls => vec![account, key],
                         _ => vec![key.clone(), Integer(7), key],
