@@ -17,11 +17,12 @@ use web::{Problem, Reply, legacy};
 use crate::call::{Made, Refusal};
 
 const PATH: &str = "/integration/rwv2c2";
+const REQUEST_ID: &str = "x-request-id";
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
     let legacy = request.uri().path().starts_with(PATH);
-    match route(request).await {
+    let mut reply = match route(request).await {
         Ok(reply) => reply,
         Err(problem) => {
             // Logged; the caller of the first endpoint gets the five members that it expects.
@@ -32,7 +33,12 @@ async fn handle(request: Request) -> impl IntoResponse {
                 reply
             }
         }
+    };
+    // A request that was turned away before it was a call has a number too.
+    if !reply.headers().contains_key(REQUEST_ID) {
+        set(reply.headers_mut(), REQUEST_ID, &hex::encode(web::random::<16>()));
     }
+    reply
 }
 
 async fn route(request: Request) -> Result<Reply, Problem> {
@@ -98,7 +104,7 @@ fn legacy_reply(made: &Made) -> Reply {
 /// What every answer to a call says of it.
 fn set_call_headers(reply: &mut Reply, made: &Made) {
     let headers = reply.headers_mut();
-    set(headers, "x-request-id", &hex::encode(made.request));
+    set(headers, REQUEST_ID, &hex::encode(made.request));
     if let Some(rate) = &made.rate {
         set_rate(headers, rate);
     }

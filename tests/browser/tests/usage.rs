@@ -73,3 +73,55 @@ async fn an_integrator_checks_a_token_and_sees_what_was_called() {
     desk.says("#state", "正常服務").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }
+
+/// Abnormal use, from the calls to the officer's word on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_officer_sees_why_an_account_was_suspended_and_says_what_it_was() {
+    let desk = Desk::start("conduct").await.unwrap();
+    desk.uploaded().unwrap();
+    // What came in the second of the approval belongs to what was decided.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let (caller, (visitor, _)) = (caller(&desk), desk.company().unwrap());
+    for number in 0..25 {
+        let person = domain::NationalId::with_check_digit(b'C', 1, number);
+        let (code, date, site) = ("1", "0940105", "63000");
+        let question = Question {
+            person_id: &person,
+            apply_code: code,
+            apply_yyymmdd: date,
+            issue_site_id: site,
+        };
+        visitor
+            .verify(&caller.token(question, Timestamp::now()).unwrap())
+            .unwrap()
+            .expect(200)
+            .unwrap();
+    }
+    let program =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/chayan");
+    let judged = std::process::Command::new(program)
+        .args(["judge-calls", "--origin", "https://chayan.example", "--data"])
+        .arg(desk.dir.join("data"))
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&judged.stdout).contains("1 suspended"), "{judged:?}");
+
+    desk.open("/review/").await.unwrap();
+    desk.click("#sign-in-form button").await.unwrap();
+    desk.text("#count").await.unwrap();
+    desk.click("#places button:nth-child(3)").await.unwrap();
+    desk.shows(
+        "#conduct",
+        &["異常使用", "65分", "已自動暫停", "比對25次，其中25次不符", "對25個不同身分證字號"],
+    )
+    .await
+    .unwrap();
+    desk.shots("finding").await.unwrap();
+    desk.click("#finding-list button[type=submit]").await.unwrap();
+    desk.says("#message", "查明情形").await.unwrap();
+    desk.fill("#finding-list textarea", "系統測試誤用正式環境").await.unwrap();
+    desk.click("#finding-list button[type=submit]").await.unwrap();
+    desk.says("#message.good", "已結案").await.unwrap();
+    desk.says("#finding-list", "目前沒有異常使用情形").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}

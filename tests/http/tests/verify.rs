@@ -37,6 +37,7 @@ fn answers_have_five_members_whatever_happens() {
             assert!(answer.body[member].is_string(), "{member}: {}", answer.text);
         }
         assert!(answer.body["responseData"].is_object());
+        assert_eq!(answer.header("x-request-id").map(str::len), Some(32));
     }
     assert_eq!(visitor.post("/integration/rwv2c2", &json!({})).unwrap().status, 405);
 }
