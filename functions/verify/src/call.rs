@@ -65,7 +65,6 @@ pub(crate) struct Made {
 struct Call<'a> {
     settings: &'a Settings,
     caller: &'a Caller,
-    token: &'a Verified<Claims>,
     digest: TokenDigest,
     now: Timestamp,
 }
@@ -112,7 +111,7 @@ async fn admitted(
         Err(refusal) => return Ok(Err(Refusal::Judged(refusal))),
     };
     let digest = TokenDigest::of_token(token.sha256());
-    let call = Call { settings: &settings, caller: &caller, token: &token, digest, now };
+    let call = Call { settings: &settings, caller: &caller, digest, now };
     let jti = TokenDigest::of_jti(&caller.ap_id, &token.claims().jti);
     let before = calls()?.before(&caller.ap_id, jti)?;
     let rate = caller.rate.judge(before.due, now.as_microsecond());
@@ -182,7 +181,7 @@ impl Call<'_> {
 
     /// The jti was used before: by this very token, which gets its answer again, or by another.
     fn again(&self, earlier: &EarlierCall) -> Result<Result<CallOutcome, Refusal>, Problem> {
-        if earlier.token != TokenDigest::of_token(self.token.sha256()) {
+        if earlier.token != self.digest {
             return Ok(Err(Refusal::Reused));
         }
         let outcome = CallOutcome::from_code(&earlier.outcome);
