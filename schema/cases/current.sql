@@ -7,14 +7,14 @@ CREATE TABLE challenges (
     challenge  TEXT PRIMARY KEY,
     purpose    TEXT NOT NULL,
     origin     TEXT NOT NULL,
-    -- The company in whose session it was issued; NULL for a sign-in.
-    ubn        TEXT,
+    -- The applicant in whose session it was issued; NULL for a sign-in.
+    applicant  TEXT,
     issued_at  INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
     CHECK (length(challenge) >= 43),
     CHECK (expires_at > issued_at),
-    CHECK ((purpose = 'sign-in') = (ubn IS NULL))
+    CHECK ((purpose = 'sign-in') = (applicant IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX challenges_by_expiry ON challenges (expires_at);
@@ -27,18 +27,21 @@ CREATE TABLE officers (
     name           TEXT NOT NULL,
     role           TEXT NOT NULL
                    CHECK (role IN ('officer', 'supervisor', 'auditor', 'administrator')),
-    -- The company that the person has to do with; its cases are for others.
-    own_company    TEXT CHECK (length(own_company) = 8),
+    -- The applicant that the person has to do with; its cases are for others.
+    own_company    TEXT CHECK (length(own_company) = 8 OR own_company GLOB 'OID:*'),
     added_at       INTEGER NOT NULL,
     removed_at     INTEGER
 ) STRICT;
 
 CREATE TABLE cases (
     id           TEXT PRIMARY KEY,
-    ubn          TEXT NOT NULL CHECK (length(ubn) = 8),
+    -- 統一編號 of a company, or 'OID:' and an organisation OID.
+    applicant    TEXT NOT NULL CHECK (length(applicant) = 8 OR applicant GLOB 'OID:[0-9]*'),
+    service      TEXT NOT NULL CHECK (service IN ('api', 'confirmation', 'registration')),
     kind         TEXT NOT NULL
                  CHECK (kind IN ('api-application', 'certificate-upload', 'data-change', 'address-change',
-                                 'api-stop', 'improvement-plan')),
+                                 'api-stop', 'improvement-plan', 'confirmation-start',
+                                 'confirmation-stop')),
     state        TEXT NOT NULL
                  CHECK (state IN ('accepted', 'approved', 'rejected', 'cancelled', 'uploaded')),
     submitted_at INTEGER NOT NULL,
@@ -65,43 +68,53 @@ CREATE TABLE cases (
         AND (decided_at IS NULL) = (grounds IS NULL))
 ) STRICT, WITHOUT ROWID;
 
--- [WARNING-02]: one case under way for each company.
-CREATE UNIQUE INDEX one_open_case ON cases (ubn) WHERE state = 'accepted';
+-- [WARNING-02]: one case under way for each applicant of a service.
+CREATE UNIQUE INDEX one_open_case ON cases (applicant, service) WHERE state = 'accepted';
 CREATE TRIGGER nobody_decides_an_own_case BEFORE UPDATE OF decided_by ON cases
-WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.decided_by AND own_company = NEW.ubn)
+WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.decided_by AND own_company = NEW.applicant)
 BEGIN SELECT RAISE (ABORT, 'an officer decides no case of their own company'); END;
 
-CREATE INDEX cases_by_company ON cases (ubn, submitted_at);
+CREATE INDEX cases_by_applicant ON cases (applicant, submitted_at);
 CREATE INDEX cases_by_state ON cases (state, submitted_at);
 
--- What was applied for, and the evidence: the CMS message exactly as received.
+-- What was applied for, whatever the kind: who, whom to write to, why; and the evidence: the CMS
+-- message exactly as received. What only one kind of form has stands in a table of that form.
 CREATE TABLE applications (
     case_id         TEXT NOT NULL REFERENCES cases (id),
     -- 1, and one more with each answer to a question.
     version         INTEGER NOT NULL CHECK (version > 0),
     received_at     INTEGER NOT NULL,
+    -- Of the company or organisation, as typed.
     company_name    TEXT NOT NULL,
-    host_address    TEXT NOT NULL,
     contact_name    TEXT NOT NULL,
-    landline        TEXT,
-    mobile          TEXT,
     email           TEXT NOT NULL,
     reason          TEXT NOT NULL,
-    notice_version  TEXT NOT NULL,
-    notice_sha256   TEXT NOT NULL,
-    rules_version   TEXT NOT NULL,
-    rules_sha256    TEXT NOT NULL,
     -- The name in the certificate that signed, beside the name that was typed.
     signer_name     TEXT NOT NULL,
     challenge       TEXT NOT NULL UNIQUE,
     signed_data     BLOB NOT NULL,
     -- What the acceptance of the signature was based on, JSON.
     judgement       TEXT NOT NULL CHECK (json_valid(judgement)),
+    PRIMARY KEY (case_id, version)
+) STRICT, WITHOUT ROWID;
+
+-- The form of the API service (112: figure 4): what it has beside every application.
+CREATE TABLE api_forms (
+    case_id         TEXT NOT NULL,
+    version         INTEGER NOT NULL,
+    host_address    TEXT NOT NULL,
+    landline        TEXT,
+    mobile          TEXT,
+    notice_version  TEXT NOT NULL,
+    notice_sha256   TEXT NOT NULL,
+    rules_version   TEXT NOT NULL,
+    rules_sha256    TEXT NOT NULL,
     PRIMARY KEY (case_id, version),
+    FOREIGN KEY (case_id, version) REFERENCES applications (case_id, version),
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX applications_by_address ON applications (host_address);
+CREATE INDEX api_forms_by_address ON api_forms (host_address);
 
 -- What an applicant was asked for (補件). The review's clock stands still meanwhile.
 CREATE TABLE questions (
@@ -142,7 +155,7 @@ CREATE INDEX notes_by_case ON notes (case_id, id);
 -- Letters (e-mail), written with what they are about, sent by `chayan relay`.
 CREATE TABLE letters (
     id          INTEGER PRIMARY KEY,
-    ubn         TEXT NOT NULL,
+    applicant   TEXT NOT NULL,
     case_id     TEXT REFERENCES cases (id),
     kind        TEXT NOT NULL,
     recipient   TEXT NOT NULL,

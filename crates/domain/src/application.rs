@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 use crate::field::{FieldError, FieldProblem, characters, line, paragraph};
-use crate::{Agreement, CaseKind, Edition, Ubn};
+use crate::{Agreement, CaseKind, Edition, Service, Ubn};
 
 /// Longest company name, in characters.
 const MAX_NAME: usize = 100;
@@ -186,7 +186,7 @@ pub fn reason_left(text: &str) -> isize {
 
 fn application_kind(text: &str) -> Result<CaseKind, FieldProblem> {
     CaseKind::from_name(text)
-        .filter(|kind| *kind != CaseKind::CertificateUpload)
+        .filter(|kind| kind.service() == Service::Api && *kind != CaseKind::CertificateUpload)
         .ok_or(FieldProblem::NotOffered)
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sign_in::{SignInError, company_number};
 use crate::{
     AddressPolicy, Application, ApplicationDraft, Case, CaseId, CaseKind, CaseState, Code, Coded,
-    Edition, FieldError, Standing, Ubn,
+    Edition, FieldError, Organisation, Standing, Ubn,
 };
 
 /// Why an application was refused.
@@ -125,7 +125,7 @@ impl SubmissionContext {
     }
 
     pub(crate) fn case(&self, ubn: Ubn, kind: CaseKind, state: CaseState) -> Case {
-        Case { id: self.case_id, ubn, kind, state, submitted_at: self.now }
+        Case { id: self.case_id, applicant: ubn.into(), kind, state, submitted_at: self.now }
     }
 }
 
@@ -193,16 +193,21 @@ pub struct Receipt {
     pub state_word: &'static str,
     /// 公司名稱.
     pub company_name: String,
-    /// 營利事業統一編號.
-    pub ubn: Ubn,
+    /// 營利事業統一編號 of a company.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ubn: Option<Ubn>,
+    /// Organisation OID of an agency or another organisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Organisation>,
     /// 市話.
     pub landline: Option<String>,
     /// 手機.
     pub mobile: Option<String>,
     /// 電子信箱.
     pub email: String,
-    /// 連線主機網路位址.
-    pub host_address: String,
+    /// 連線主機網路位址, where the form has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_address: Option<String>,
     /// 申請目的/原因.
     pub reason: String,
     /// isskey: on the receipts of certificate uploads.

@@ -1,12 +1,12 @@
 //! What the audit log says: who did what.
 
-use crate::Ubn;
+use crate::Applicant;
 
 /// Who did something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// A company, by its card.
-    Applicant(Ubn),
+    /// A company or an organisation, by its card.
+    Applicant(Applicant),
     /// Somebody on the list of officers, by the id there.
     Officer(i64),
     /// Whoever has the command line on the machine itself.
@@ -16,7 +16,7 @@ pub enum Actor {
 impl std::fmt::Display for Actor {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Applicant(ubn) => write!(formatter, "applicant:{ubn}"),
+            Self::Applicant(who) => write!(formatter, "applicant:{who}"),
             Self::Officer(id) => write!(formatter, "officer:{id}"),
             Self::Operator => formatter.write_str("operator"),
         }
@@ -28,7 +28,7 @@ impl Actor {
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
             None => (text == "operator").then_some(Self::Operator),
-            Some(("applicant", ubn)) => ubn.parse().ok().map(Self::Applicant),
+            Some(("applicant", who)) => who.parse().ok().map(Self::Applicant),
             Some(("officer", id)) => id.parse().ok().map(Self::Officer),
             Some(_) => None,
         }
@@ -161,7 +161,9 @@ mod tests {
     #[test]
     fn actors_and_acts_come_back() {
         let company = "12345675".parse().unwrap();
-        for actor in [Actor::Applicant(company), Actor::Officer(7), Actor::Operator] {
+        let agency = "OID:2.16.886.101.99999.1".parse().unwrap();
+        let applicants = [Actor::Applicant(company), Actor::Applicant(agency)];
+        for actor in applicants.into_iter().chain([Actor::Officer(7), Actor::Operator]) {
             assert_eq!(Actor::parse(&actor.to_string()), Some(actor));
         }
         assert_eq!(Actor::parse("officer:x"), None);

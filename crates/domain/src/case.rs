@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::Ubn;
+use crate::Applicant;
 
 /// S/N: the serial number of a case, a version 4 UUID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,17 +47,23 @@ pub enum CaseKind {
     ApiStop,
     /// 改善做法: after suspension or revocation (rule 11).
     ImprovementPlan,
+    /// 啟用 of the identity confirmation service (003, annex).
+    ConfirmationStart,
+    /// 停用 of the identity confirmation service (003, annex).
+    ConfirmationStop,
 }
 
 impl CaseKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::ApiApplication,
         Self::CertificateUpload,
         Self::DataChange,
         Self::AddressChange,
         Self::ApiStop,
         Self::ImprovementPlan,
+        Self::ConfirmationStart,
+        Self::ConfirmationStop,
     ];
 
     /// The name in the store and on the wire.
@@ -69,6 +75,21 @@ impl CaseKind {
             Self::AddressChange => "address-change",
             Self::ApiStop => "api-stop",
             Self::ImprovementPlan => "improvement-plan",
+            Self::ConfirmationStart => "confirmation-start",
+            Self::ConfirmationStop => "confirmation-stop",
+        }
+    }
+
+    /// The service that it belongs to.
+    pub fn service(self) -> Service {
+        match self {
+            Self::ApiApplication
+            | Self::CertificateUpload
+            | Self::DataChange
+            | Self::AddressChange
+            | Self::ApiStop
+            | Self::ImprovementPlan => Service::Api,
+            Self::ConfirmationStart | Self::ConfirmationStop => Service::Confirmation,
         }
     }
 
@@ -95,6 +116,31 @@ impl CaseKind {
             Self::AddressChange => "更改連線主機網路位址",
             Self::ApiStop => "API停用",
             Self::ImprovementPlan => "提出改善做法",
+            Self::ConfirmationStart => "用戶身分確認服務啟用",
+            Self::ConfirmationStop => "用戶身分確認服務停用",
+        }
+    }
+}
+
+/// The service that a case belongs to: an applicant has one case under way in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// 國民身分證領補換資料查驗作業API介接服務.
+    Api,
+    /// 自然人憑證用戶身分確認服務.
+    Confirmation,
+    /// 憑證註冊與指派.
+    Registration,
+}
+
+impl Service {
+    /// The name in the store and on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Confirmation => "confirmation",
+            Self::Registration => "registration",
         }
     }
 }
@@ -164,7 +210,7 @@ pub struct Case {
     /// S/N.
     pub id: CaseId,
     /// Whose case it is.
-    pub ubn: Ubn,
+    pub applicant: Applicant,
     /// 申請事項.
     pub kind: CaseKind,
     /// 案件狀態.
@@ -325,7 +371,7 @@ mod tests {
     fn case(state: CaseState) -> Case {
         Case {
             id: CaseId::from_random([7; 16]),
-            ubn: "12345675".parse().unwrap(),
+            applicant: "12345675".parse().unwrap(),
             kind: CaseKind::ApiApplication,
             state,
             submitted_at: "2023-11-17T14:35:04+08:00".parse().unwrap(),

@@ -6,6 +6,7 @@
 //! server.
 
 mod account;
+mod applicant;
 mod application;
 #[cfg(feature = "server")]
 mod apply;
@@ -49,6 +50,7 @@ mod upload;
 mod verification;
 
 pub use account::{Account, AccountStatus, Standing};
+pub use applicant::{Applicant, NoApplicant, Organisation};
 pub use application::{
     Application, ApplicationDraft, ResultTextError, check_field, reason_left, result_text,
 };
@@ -60,7 +62,7 @@ pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
 #[cfg(feature = "server")]
 pub use call::{CallOutcome, RateLimit, RateState, TokenDigest};
 pub use case::{
-    CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, UnderReview,
+    CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, Service, UnderReview,
 };
 pub use code::{Code, Coded};
 #[cfg(feature = "server")]

@@ -1,7 +1,7 @@
 //! Who may do what behind the counter (requirements A15, A17): every permission is a
 //! question to this one table.
 
-use crate::{Code, Coded, Ubn};
+use crate::{Applicant, Code, Coded};
 
 /// What a person on the list of officers is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,8 +122,8 @@ pub struct Officer {
     pub name: String,
     /// What the person may do.
     pub role: Role,
-    /// The company that the person has to do with, whose cases are for others.
-    pub own_company: Option<Ubn>,
+    /// The company or organisation that the person has to do with, whose cases are for others.
+    pub own_company: Option<Applicant>,
 }
 
 /// Why an officer may not.
@@ -155,13 +155,17 @@ impl Officer {
         if self.role.may(permission) { Ok(()) } else { Err(NotPermitted::Role) }
     }
 
-    /// Whether this officer may do this to a company.
+    /// Whether this officer may do this to a company or an organisation.
     ///
     /// # Errors
     /// [`NotPermitted`].
-    pub fn check_on(&self, company: Ubn, permission: Permission) -> Result<(), NotPermitted> {
+    pub fn check_on(
+        &self,
+        applicant: impl Into<Applicant>,
+        permission: Permission,
+    ) -> Result<(), NotPermitted> {
         self.check(permission)?;
-        if self.own_company == Some(company) { Err(NotPermitted::OwnCompany) } else { Ok(()) }
+        if self.own_company == Some(applicant.into()) { Err(NotPermitted::OwnCompany) } else { Ok(()) }
     }
 }
 
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn nobody_decides_a_case_of_their_own_company() {
-        let (own, other): (Ubn, Ubn) = ("12345675".parse().unwrap(), "04595257".parse().unwrap());
+        let (own, other): (Applicant, Applicant) = ("12345675".parse().unwrap(), "04595257".parse().unwrap());
         let officer =
             Officer { id: 1, name: "李".into(), role: Role::Officer, own_company: Some(own) };
         assert_eq!(officer.check_on(own, Permission::Decide), Err(NotPermitted::OwnCompany));

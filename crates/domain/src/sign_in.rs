@@ -3,7 +3,7 @@
 use pki::{CardRank, Credential, IssuerRole, SubjectType};
 use serde::Deserialize;
 
-use crate::{Code, Coded, Ubn};
+use crate::{Code, Coded, Organisation, Ubn};
 
 /// The document of a sign-in.
 #[derive(Deserialize)]
@@ -11,6 +11,8 @@ use crate::{Code, Coded, Ubn};
 enum SignInDocument {
     /// A company; the number was typed and must be the card's.
     Company { ubn: String },
+    /// An agency or another organisation; the card says which.
+    Organisation {},
     /// An officer.
     Officer {},
 }
@@ -22,6 +24,13 @@ pub enum SignedIn {
     Company {
         /// 統一編號 of form and certificate.
         ubn: Ubn,
+        /// The name in the certificate.
+        name: String,
+    },
+    /// An agency (GCA) or another organisation (XCA) by its card.
+    Organisation {
+        /// The organisation OID of the certificate.
+        organisation: Organisation,
         /// The name in the certificate.
         name: String,
     },
@@ -78,6 +87,10 @@ pub fn sign_in(
             }
             Ok(SignedIn::Company { ubn, name: credential.name.clone() })
         }
+        SignInDocument::Organisation {} => {
+            let organisation = organisation_number(credential)?;
+            Ok(SignedIn::Organisation { organisation, name: credential.name.clone() })
+        }
         SignInDocument::Officer {} => {
             let subject = officer_subject(credential).ok_or(SignInError::WrongCard)?;
             Ok(SignedIn::Officer { subject })
@@ -95,6 +108,21 @@ fn officer_subject(credential: &Credential) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The organisation OID of a card of GCA or XCA. A server's certificate is nobody's card, and a
+/// secondary card does not speak for the organisation.
+pub(crate) fn organisation_number(credential: &Credential) -> Result<Organisation, SignInError> {
+    let issued = matches!(credential.issuer, IssuerRole::Gca | IssuerRole::Xca);
+    if !issued || credential.subject_type == Some(SubjectType::Server) {
+        return Err(SignInError::WrongCard);
+    }
+    match credential.rank {
+        Some(CardRank::Primary) | None => (),
+        Some(CardRank::Secondary) => return Err(SignInError::SecondaryCard),
+        Some(CardRank::Mobile) => return Err(SignInError::WrongCard),
+    }
+    credential.organisation.map(Organisation::from).ok_or(SignInError::WrongCard)
 }
 
 /// The 統一編號 of a company's primary card. Anything else does not speak for a company.

@@ -49,7 +49,7 @@ enum Command {
         role: domain::Role,
         /// 統一編號 of the company that the person has to do with: its cases are for others.
         #[arg(long, value_parser = ubn)]
-        own_company: Option<domain::Ubn>,
+        own_company: Option<domain::Applicant>,
     },
     /// Take an officer off the list; the sessions end at once.
     RemoveOfficer {

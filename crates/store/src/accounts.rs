@@ -249,11 +249,13 @@ impl<D: Database> Cases<D> {
         ap_ids: impl IntoIterator<Item = ApId>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let ubn = row.case.ubn;
+        // A case of another service opens no account.
+        let ubn = row.case.applicant.ubn().ok_or(StoreError::Conflict)?;
+        let host_address = row.host_address.as_deref().ok_or(StoreError::Conflict)?;
         let mut parameters = vec![
             ubn.as_str().into(),
             row.company_name.as_str().into(),
-            row.host_address.as_str().into(),
+            host_address.into(),
             row.contact_name.as_str().into(),
             row.landline.clone().into(),
             row.mobile.clone().into(),
@@ -271,14 +273,18 @@ impl<D: Database> Cases<D> {
                 one(self.0.execute(CHANGE_DATA, &parameters)?)?;
             }
             CaseKind::AddressChange => {
-                let address = [ubn.as_str().into(), row.host_address.as_str().into()];
+                let address = [ubn.as_str().into(), host_address.into()];
                 one(self.0.execute(CHANGE_ADDRESS, &address)?)?;
             }
             CaseKind::ApiStop => {
                 one(self.0.execute(STOP, &[ubn.as_str().into(), now.into()])?)?;
             }
-            // Never under review (a constraint of the schema); and by two officers only.
-            CaseKind::CertificateUpload | CaseKind::ImprovementPlan => {
+            // Never under review (a constraint of the schema); by two officers only; and of
+            // another service.
+            CaseKind::CertificateUpload
+            | CaseKind::ImprovementPlan
+            | CaseKind::ConfirmationStart
+            | CaseKind::ConfirmationStop => {
                 return Err(StoreError::Conflict);
             }
         }
@@ -324,7 +330,7 @@ impl<D: Database> Cases<D> {
     ) -> Result<(), StoreError> {
         self.keep_upload_case(upload, evidence)?;
         let case = &upload.case;
-        let ubn = case.ubn;
+        let ubn = case.applicant.ubn().ok_or(StoreError::Conflict)?;
         if let Some(proof) = &upload.possession {
             let (challenge, at) = (&proof.challenge, case.submitted_at);
             self.consume_possession_challenge(challenge, evidence.origin, ubn, at)?;

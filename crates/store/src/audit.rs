@@ -1,6 +1,6 @@
 //! The audit log: entries are appended in the transaction of their act, and chained.
 
-use domain::{Act, Actor, CaseId, Ubn};
+use domain::{Act, Actor, Applicant, CaseId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,8 +19,8 @@ pub struct Deed {
     pub at: Timestamp,
     /// To which case.
     pub case: Option<CaseId>,
-    /// To which company.
-    pub company: Option<Ubn>,
+    /// To which company or organisation.
+    pub company: Option<Applicant>,
     /// What else has to be known later; nobody's personal data.
     pub details: serde_json::Value,
 }
@@ -31,16 +31,16 @@ impl Deed {
         Self { actor, act, at, case: None, company: None, details: serde_json::Value::Null }
     }
 
-    /// Done to this case of this company.
+    /// Done to this case of this applicant.
     #[must_use]
-    pub fn on_case(self, case: CaseId, company: Ubn) -> Self {
-        Self { case: Some(case), company: Some(company), ..self }
+    pub fn on_case(self, case: CaseId, applicant: Applicant) -> Self {
+        Self { case: Some(case), company: Some(applicant), ..self }
     }
 
-    /// Done to this company.
+    /// Done to this company or organisation.
     #[must_use]
-    pub fn on_company(self, company: Ubn) -> Self {
-        Self { company: Some(company), ..self }
+    pub fn on_company(self, company: impl Into<Applicant>) -> Self {
+        Self { company: Some(company.into()), ..self }
     }
 
     /// With what else has to be known later.
@@ -86,14 +86,14 @@ impl LogRow {
     pub fn deed(&self) -> Result<Deed, StoreError> {
         let wrong = || StoreError::Inconsistent { what: "audit entry", found: self.entry.clone() };
         let entry: Entry = serde_json::from_str(&self.entry).map_err(|_| wrong())?;
-        let company: Option<Option<Ubn>> = entry.company.map(|ubn| ubn.parse().ok());
+        let company: Option<Option<Applicant>> = entry.company.map(|text| text.parse().ok());
         let case = entry.case.map(|id| CaseId::parse(&id));
         Ok(Deed {
             actor: Actor::parse(&entry.actor).ok_or_else(wrong)?,
             act: Act::from_name(&entry.act).ok_or_else(wrong)?,
             at: Timestamp::from_second(entry.at).map_err(|_| wrong())?,
             case: case.map(|id| id.ok_or_else(wrong)).transpose()?,
-            company: company.map(|ubn| ubn.ok_or_else(wrong)).transpose()?,
+            company: company.map(|who| who.ok_or_else(wrong)).transpose()?,
             details: entry.details,
         })
     }
@@ -167,8 +167,11 @@ impl<D: Database> Cases<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn log_of_company(&self, ubn: Ubn) -> Result<Vec<LogRow>, StoreError> {
-        self.0.execute(OF_COMPANY, &[ubn.as_str().into()])?.iter().map(log_row).collect()
+    pub fn log_of_company(
+        &self,
+        company: impl Into<Applicant>,
+    ) -> Result<Vec<LogRow>, StoreError> {
+        self.0.execute(OF_COMPANY, &[company.into().to_string().into()])?.iter().map(log_row).collect()
     }
 
     /// A thousand entries from this place on.

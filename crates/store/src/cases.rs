@@ -1,7 +1,7 @@
 //! Cases and the applications behind them, as their applicants make and see them.
 
 use domain::{
-    Act, Actor, Agreement, Case, CaseId, CaseKind, CaseState, CertificateUpload, Ground, Receipt,
+    Act, Actor, Agreement, Applicant, Case, CaseId, CaseKind, CaseState, CertificateUpload, Ground, Receipt,
     ReviewClock, RocDateTime, Standing, Submission, Ubn, UnderReview,
 };
 use jiff::Timestamp;
@@ -21,10 +21,10 @@ pub struct CaseRow {
     pub decided_at: Option<Timestamp>,
     /// 審核結果.
     pub result: Option<String>,
-    /// 公司名稱.
+    /// 公司名稱, or the organisation's.
     pub company_name: String,
-    /// 連線主機網路位址.
-    pub host_address: String,
+    /// 連線主機網路位址, where the form has one.
+    pub host_address: Option<String>,
     /// 聯絡人.
     pub contact_name: String,
     /// 市話.
@@ -69,7 +69,7 @@ impl CaseRow {
 
     /// The receipt, which the applicant can see again at any time.
     pub fn receipt(&self) -> Receipt {
-        let Case { id, ubn, kind, state, submitted_at } = self.case.clone();
+        let Case { id, applicant, kind, state, submitted_at } = self.case.clone();
         Receipt {
             serial_number: id,
             kind,
@@ -79,7 +79,11 @@ impl CaseRow {
             state,
             state_word: state.word(),
             company_name: self.company_name.clone(),
-            ubn,
+            ubn: applicant.ubn(),
+            organisation: match applicant {
+                Applicant::Company(_) => None,
+                Applicant::Organisation(organisation) => Some(organisation),
+            },
             landline: self.landline.clone(),
             mobile: self.mobile.clone(),
             email: self.email.clone(),
@@ -125,34 +129,54 @@ impl Evidence<'_> {
     }
 }
 
+/// Who applies, whom to write to, and why: what every application has.
+#[derive(Clone, Copy, Debug)]
+pub struct Filing<'a> {
+    /// 公司名稱, or the organisation's.
+    pub name: &'a str,
+    /// 聯絡人.
+    pub contact_name: &'a str,
+    /// 電子信箱: where letters go.
+    pub email: &'a str,
+    /// What for.
+    pub reason: &'a str,
+    /// The name in the certificate that signed.
+    pub signer_name: &'a str,
+}
+
+/// What the form of the API service has besides.
+struct ApiForm {
+    host_address: String,
+    landline: Option<String>,
+    mobile: Option<String>,
+}
+
 const STANDING: &str = "SELECT
     (SELECT status FROM accounts WHERE ubn = ?1),
-    EXISTS (SELECT 1 FROM cases WHERE ubn = ?1 AND state = 'accepted'),
+    EXISTS (SELECT 1 FROM cases WHERE applicant = ?1 AND service = 'api' AND state = 'accepted'),
     (SELECT plan_accepted_at FROM accounts WHERE ubn = ?1)";
 const ASKED: &str = "SELECT cases.id, cases.kind FROM cases JOIN questions ON case_id = cases.id
-    WHERE ubn = ?1 AND state = 'accepted' AND closed_at IS NULL";
+    WHERE applicant = ?1 AND service = 'api' AND state = 'accepted' AND closed_at IS NULL";
 /// A record as it is kept.
 pub(crate) fn json(record: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|error| StoreError::Driver(error.to_string()))
 }
 
 const INSERT_CASE: &str =
-    "INSERT INTO cases (id, ubn, kind, state, submitted_at, version, review_days)
-    VALUES (?1, ?2, ?3, ?4, ?5, 1, ?6)";
+    "INSERT INTO cases (id, applicant, service, kind, state, submitted_at, version, review_days)
+    VALUES (?1, ?2, ?7, ?3, ?4, ?5, 1, ?6)";
 const INSERT_APPLICATION: &str = "INSERT INTO applications
-    (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
-     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data,
-     judgement, version, received_at)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, version, ?17
-    FROM cases WHERE id = ?1";
+    (case_id, version, received_at, company_name, contact_name, email, reason, signer_name,
+     challenge, signed_data, judgement)
+    SELECT ?1, version, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM cases WHERE id = ?1
+    RETURNING version";
+const INSERT_API_FORM: &str = "INSERT INTO api_forms
+    (case_id, version, host_address, landline, mobile,
+     notice_version, notice_sha256, rules_version, rules_sha256)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 /// The data on file stand on the receipt of an upload (figure 12).
-const INSERT_UPLOAD: &str = "INSERT INTO applications
-    (case_id, company_name, host_address, contact_name, landline, mobile, email, reason,
-     notice_version, notice_sha256, rules_version, rules_sha256, signer_name, challenge, signed_data,
-     judgement, version, received_at)
-    SELECT ?1, company_name, host_address, contact_name, landline, mobile, email, ?2,
-           ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11, 1, ?12 FROM accounts WHERE ubn = ?10
-    RETURNING case_id";
+const ON_FILE: &str = "SELECT company_name, contact_name, email, host_address, landline, mobile
+    FROM accounts WHERE ubn = ?1";
 const BY_CHALLENGE: &str =
     "SELECT case_id FROM applications WHERE challenge = ?1 AND signed_data = ?2";
 const EVIDENCE: &str = "SELECT version, received_at, signed_data, judgement FROM applications
@@ -160,29 +184,31 @@ const EVIDENCE: &str = "SELECT version, received_at, signed_data, judgement FROM
 /// What [`case_row`] reads.
 macro_rules! case_select {
     () => {
-        "SELECT cases.id, ubn, kind, state, submitted_at, decided_at, result,
+        "SELECT cases.id, applicant, kind, state, submitted_at, decided_at, result,
     company_name, host_address, contact_name, landline, mobile, email, reason, signer_name,
     cases.version, grounds, assigned_to, (SELECT name FROM officers WHERE officers.id = assigned_to),
     second_look, review_days + extension_days,
     (SELECT json_group_array(json_array(asked_at, closed_at)) FROM questions WHERE case_id = cases.id)
-    FROM cases JOIN applications ON case_id = cases.id AND applications.version = cases.version "
+    FROM cases
+    JOIN applications ON applications.case_id = cases.id AND applications.version = cases.version
+    LEFT JOIN api_forms ON api_forms.case_id = cases.id AND api_forms.version = cases.version "
     };
 }
 pub(crate) use case_select;
-const OF_COMPANY: &str = concat!(
+const OF_APPLICANT: &str = concat!(
     case_select!(),
-    "WHERE ubn = ?1 ORDER BY submitted_at DESC,
+    "WHERE applicant = ?1 ORDER BY submitted_at DESC,
     (SELECT min(place) FROM audit_log WHERE audit_log.case_id = cases.id) DESC"
 );
 const BY_ID: &str = concat!(case_select!(), "WHERE cases.id = ?1");
 const NEXT_VERSION: &str = "UPDATE cases SET version = version + 1
-    WHERE id = ?1 AND ubn = ?2 AND state = 'accepted' RETURNING version";
+    WHERE id = ?1 AND applicant = ?2 AND state = 'accepted' RETURNING version";
 const ANSWER: &str = "UPDATE questions SET closed_at = ?2, version = ?3
     WHERE case_id = ?1 AND closed_at IS NULL RETURNING id";
 const CLOSE_QUESTION: &str =
     "UPDATE questions SET closed_at = ?2 WHERE case_id = ?1 AND closed_at IS NULL";
 const CANCEL: &str = "UPDATE cases SET state = 'cancelled'
-    WHERE id = ?1 AND ubn = ?2 AND state = 'accepted' RETURNING id";
+    WHERE id = ?1 AND applicant = ?2 AND state = 'accepted' RETURNING id";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -190,10 +216,11 @@ pub(crate) const STATEMENTS: &[&str] = &[
     ASKED,
     INSERT_CASE,
     INSERT_APPLICATION,
-    INSERT_UPLOAD,
+    INSERT_API_FORM,
+    ON_FILE,
     BY_CHALLENGE,
     EVIDENCE,
-    OF_COMPANY,
+    OF_APPLICANT,
     BY_ID,
     NEXT_VERSION,
     ANSWER,
@@ -229,8 +256,8 @@ impl<D: Database> Cases<D> {
         })
     }
 
-    /// Keeps an application, or the answer to a question (補件) as the next version of one.
-    /// Inside a transaction. `review_days`: working days for the review.
+    /// Keeps an application to the API service, or the answer to a question (補件) as the next
+    /// version of one. Inside a transaction. `review_days`: working days for the review.
     ///
     /// # Errors
     /// [`StoreError::OpenCase`] when a case is under way; errors of the challenge.
@@ -241,46 +268,98 @@ impl<D: Database> Cases<D> {
         review_days: u16,
     ) -> Result<(), StoreError> {
         let Submission { case, application, .. } = submission;
+        let filing = Filing {
+            name: &application.company_name,
+            contact_name: &application.contact_name,
+            email: application.email.as_str(),
+            reason: &application.reason,
+            signer_name: &submission.signer_name,
+        };
+        let answer = application.answers.is_some();
+        let version = self.keep_application(case, filing, evidence, answer, review_days)?;
+        let form = ApiForm {
+            host_address: application.host_address.to_string(),
+            landline: application.landline.as_ref().map(|number| number.as_str().to_owned()),
+            mobile: application.mobile.as_ref().map(|number| number.as_str().to_owned()),
+        };
+        self.keep_api_form(case.id, version, form, &application.agreed)
+    }
+
+    /// Keeps what every application has, of whatever service: the case, or the next version of
+    /// one as the answer to a question; who applies and why; the evidence, whose challenge is
+    /// used up; the entry in the log. What the form has besides is kept by its service under the
+    /// version that this returns. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::OpenCase`] when a case of the same service is under way; errors of the
+    /// challenge.
+    pub fn keep_application(
+        &self,
+        case: &Case,
+        filing: Filing<'_>,
+        evidence: Evidence<'_>,
+        answers_question: bool,
+        review_days: u16,
+    ) -> Result<i64, StoreError> {
         self.consume(case, evidence)?;
         let at = case.submitted_at;
-        let act = match &application.answers {
-            None => {
-                self.insert_case(case, review_days)?;
-                Act::Submitted
-            }
-            Some(_) => {
-                let id = case.id.to_string();
-                let next = [id.as_str().into(), case.ubn.as_str().into()];
-                let version = one(self.0.execute(NEXT_VERSION, &next)?)?.integer(0)?;
-                one(self.0.execute(ANSWER, &[id.into(), at.into(), version.into()])?)?;
-                Act::Answered
-            }
+        let act = if answers_question {
+            let id = case.id.to_string();
+            let next = [id.as_str().into(), case.applicant.to_string().into()];
+            let version = one(self.0.execute(NEXT_VERSION, &next)?)?.integer(0)?;
+            one(self.0.execute(ANSWER, &[id.into(), at.into(), version.into()])?)?;
+            Act::Answered
+        } else {
+            self.insert_case(case, review_days)?;
+            Act::Submitted
         };
-        let Agreement { notice, rules } = application.agreed.clone();
-        self.0.execute(
-            INSERT_APPLICATION,
-            &[
-                case.id.to_string().into(),
-                application.company_name.as_str().into(),
-                application.host_address.to_string().into(),
-                application.contact_name.as_str().into(),
-                application.landline.as_ref().map(|number| number.as_str()).into(),
-                application.mobile.as_ref().map(|number| number.as_str()).into(),
-                application.email.as_str().into(),
-                application.reason.as_str().into(),
-                notice.version.into(),
-                notice.sha256.into(),
-                rules.version.into(),
-                rules.sha256.into(),
-                submission.signer_name.as_str().into(),
-                evidence.challenge.into(),
-                evidence.signed_data.into(),
-                json(evidence.judgement)?.into(),
-                at.into(),
-            ],
-        )?;
-        let deed = Deed::new(Actor::Applicant(case.ubn), act, at).on_case(case.id, case.ubn);
-        self.log(&deed.with(evidence.digest()))
+        let version = self.insert_application(case, filing, evidence)?;
+        let deed = Deed::new(Actor::Applicant(case.applicant), act, at);
+        self.log(&deed.on_case(case.id, case.applicant).with(evidence.digest()))?;
+        Ok(version)
+    }
+
+    fn insert_application(
+        &self,
+        case: &Case,
+        filing: Filing<'_>,
+        evidence: Evidence<'_>,
+    ) -> Result<i64, StoreError> {
+        let parameters = [
+            case.id.to_string().into(),
+            case.submitted_at.into(),
+            filing.name.into(),
+            filing.contact_name.into(),
+            filing.email.into(),
+            filing.reason.into(),
+            filing.signer_name.into(),
+            evidence.challenge.into(),
+            evidence.signed_data.into(),
+            json(evidence.judgement)?.into(),
+        ];
+        one(self.0.execute(INSERT_APPLICATION, &parameters)?)?.integer(0)
+    }
+
+    fn keep_api_form(
+        &self,
+        id: CaseId,
+        version: i64,
+        form: ApiForm,
+        agreed: &Agreement,
+    ) -> Result<(), StoreError> {
+        let Agreement { notice, rules } = agreed.clone();
+        let parameters = [
+            id.to_string().into(),
+            version.into(),
+            form.host_address.into(),
+            form.landline.into(),
+            form.mobile.into(),
+            notice.version.into(),
+            notice.sha256.into(),
+            rules.version.into(),
+            rules.sha256.into(),
+        ];
+        self.0.execute(INSERT_API_FORM, &parameters).map(drop)
     }
 
     /// Keeps the case of a certificate upload. Inside the upload's transaction.
@@ -296,43 +375,40 @@ impl<D: Database> Cases<D> {
         self.consume(case, evidence)?;
         // It is never reviewed.
         self.insert_case(case, 1)?;
-        let Agreement { notice, rules } = upload.agreed.clone();
-        one(self.0.execute(
-            INSERT_UPLOAD,
-            &[
-                case.id.to_string().into(),
-                upload.reason.as_str().into(),
-                notice.version.into(),
-                notice.sha256.into(),
-                rules.version.into(),
-                rules.sha256.into(),
-                upload.signer_name.as_str().into(),
-                evidence.challenge.into(),
-                evidence.signed_data.into(),
-                case.ubn.as_str().into(),
-                json(evidence.judgement)?.into(),
-                case.submitted_at.into(),
-            ],
-        )?)?;
-        let deed = Deed::new(Actor::Applicant(case.ubn), Act::Uploaded, case.submitted_at);
-        self.log(&deed.on_case(case.id, case.ubn).with(evidence.digest()))
+        let on_file = one(self.0.execute(ON_FILE, &[case.applicant.to_string().into()])?)?;
+        let filing = Filing {
+            name: on_file.text(0)?,
+            contact_name: on_file.text(1)?,
+            email: on_file.text(2)?,
+            reason: &upload.reason,
+            signer_name: &upload.signer_name,
+        };
+        let version = self.insert_application(case, filing, evidence)?;
+        let form = ApiForm {
+            host_address: on_file.text(3)?.to_owned(),
+            landline: on_file.optional_text(4)?,
+            mobile: on_file.optional_text(5)?,
+        };
+        self.keep_api_form(case.id, version, form, &upload.agreed)?;
+        let deed = Deed::new(Actor::Applicant(case.applicant), Act::Uploaded, case.submitted_at);
+        self.log(&deed.on_case(case.id, case.applicant).with(evidence.digest()))
     }
 
-    /// The case of this company that this very message has opened already: a page that lost
+    /// The case of this applicant that this very message has opened already: a page that lost
     /// the answer sends it again.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn case_of_message(
         &self,
-        ubn: Ubn,
+        applicant: impl Into<Applicant>,
         challenge: &str,
         signed_data: &[u8],
     ) -> Result<Option<CaseRow>, StoreError> {
         let rows = self.0.execute(BY_CHALLENGE, &[challenge.into(), signed_data.into()])?;
         let Some(row) = rows.first() else { return Ok(None) };
         let id = row.parsed(0, "case id", CaseId::parse)?;
-        match self.case_of(ubn, id) {
+        match self.case_of(applicant, id) {
             Err(StoreError::CaseNotFound) => Ok(None),
             other => other.map(Some),
         }
@@ -356,32 +432,34 @@ impl<D: Database> Cases<D> {
 
     fn consume(&self, case: &Case, evidence: Evidence<'_>) -> Result<(), StoreError> {
         let Evidence { challenge, purpose, origin, .. } = evidence;
-        self.consume_challenge(challenge, purpose, origin, Some(case.ubn), case.submitted_at)
+        let applicant = Some(case.applicant);
+        self.consume_challenge(challenge, purpose, origin, applicant, case.submitted_at)
     }
 
     fn insert_case(&self, case: &Case, review_days: u16) -> Result<(), StoreError> {
         let parameters = [
             case.id.to_string().into(),
-            case.ubn.as_str().into(),
+            case.applicant.to_string().into(),
             case.kind.name().into(),
             case.state.name().into(),
             case.submitted_at.into(),
             i64::from(review_days).into(),
+            case.kind.service().name().into(),
         ];
         match self.0.execute(INSERT_CASE, &parameters) {
-            Err(StoreError::Unique(columns)) if columns.contains("cases.ubn") => {
+            Err(StoreError::Unique(columns)) if columns.contains("cases.applicant") => {
                 Err(StoreError::OpenCase)
             }
             other => other.map(drop),
         }
     }
 
-    /// A company's cases, newest first.
+    /// An applicant's cases, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn cases_of(&self, ubn: Ubn) -> Result<Vec<CaseRow>, StoreError> {
-        self.0.execute(OF_COMPANY, &[ubn.as_str().into()])?.iter().map(case_row).collect()
+    pub fn cases_of(&self, applicant: impl Into<Applicant>) -> Result<Vec<CaseRow>, StoreError> {
+        self.0.execute(OF_APPLICANT, &[applicant.into().to_string().into()])?.iter().map(case_row).collect()
     }
 
     /// One case.
@@ -393,13 +471,18 @@ impl<D: Database> Cases<D> {
         rows.first().map(case_row).ok_or(StoreError::CaseNotFound)?
     }
 
-    /// One case of this company; another company's is not found.
+    /// One case of this applicant; another one's is not found.
     ///
     /// # Errors
     /// [`StoreError::CaseNotFound`].
-    pub fn case_of(&self, ubn: Ubn, id: CaseId) -> Result<CaseRow, StoreError> {
+    pub fn case_of(
+        &self,
+        applicant: impl Into<Applicant>,
+        id: CaseId,
+    ) -> Result<CaseRow, StoreError> {
+        let applicant = applicant.into();
         self.case(id).and_then(|row| {
-            if row.case.ubn == ubn { Ok(row) } else { Err(StoreError::CaseNotFound) }
+            if row.case.applicant == applicant { Ok(row) } else { Err(StoreError::CaseNotFound) }
         })
     }
 
@@ -409,10 +492,10 @@ impl<D: Database> Cases<D> {
     /// [`StoreError::Conflict`] when the case is no longer open.
     pub fn keep_cancellation(&self, cancelled: &Case, now: Timestamp) -> Result<(), StoreError> {
         self.close_question(cancelled.id, now)?;
-        let parameters = [cancelled.id.to_string().into(), cancelled.ubn.as_str().into()];
+        let parameters = [cancelled.id.to_string().into(), cancelled.applicant.to_string().into()];
         one(self.0.execute(CANCEL, &parameters)?)?;
-        let deed = Deed::new(Actor::Applicant(cancelled.ubn), Act::Cancelled, now);
-        self.log(&deed.on_case(cancelled.id, cancelled.ubn))
+        let deed = Deed::new(Actor::Applicant(cancelled.applicant), Act::Cancelled, now);
+        self.log(&deed.on_case(cancelled.id, cancelled.applicant))
     }
 
     /// A question that is open is no longer needed. Inside a transaction.
@@ -438,7 +521,7 @@ pub(crate) fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
     Ok(CaseRow {
         case: Case {
             id: row.parsed(0, "case id", CaseId::parse)?,
-            ubn: row.parsed(1, "統一編號", |text| text.parse().ok())?,
+            applicant: row.parsed(1, "applicant", |text| text.parse().ok())?,
             kind: row.parsed(2, "case kind", CaseKind::from_name)?,
             state: row.parsed(3, "case state", CaseState::from_name)?,
             submitted_at,
@@ -446,7 +529,7 @@ pub(crate) fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
         decided_at: row.optional_instant(5)?,
         result: row.optional_text(6)?,
         company_name: row.text(7)?.to_owned(),
-        host_address: row.text(8)?.to_owned(),
+        host_address: row.optional_text(8)?,
         contact_name: row.text(9)?.to_owned(),
         landline: row.optional_text(10)?,
         mobile: row.optional_text(11)?,

@@ -1,6 +1,6 @@
 //! Single-use challenges.
 
-use domain::{CHALLENGE_LIFETIME, POSSESSION_LIFETIME, Ubn};
+use domain::{Applicant, CHALLENGE_LIFETIME, POSSESSION_LIFETIME, Ubn};
 use jiff::Timestamp;
 use pki::Purpose;
 
@@ -19,15 +19,15 @@ pub struct IssuedChallenge {
 const FORGET: &str = "DELETE FROM challenges WHERE challenge IN
     (SELECT challenge FROM challenges WHERE expires_at < ?1 ORDER BY expires_at LIMIT 16)";
 const ISSUE: &str =
-    "INSERT INTO challenges (challenge, purpose, origin, ubn, issued_at, expires_at)
+    "INSERT INTO challenges (challenge, purpose, origin, applicant, issued_at, expires_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING expires_at";
 /// One statement decides: of any number of replays one gets the row.
 const CONSUME: &str = "UPDATE challenges SET used_at = ?5
-    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND ubn IS ?4
+    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4
       AND used_at IS NULL AND expires_at > ?5
     RETURNING challenge";
 const EXPLAIN: &str = "SELECT used_at IS NOT NULL FROM challenges
-    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND ubn IS ?4";
+    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[FORGET, ISSUE, CONSUME, EXPLAIN];
@@ -47,11 +47,11 @@ impl<D: Database> Cases<D> {
         challenge: String,
         purpose: Purpose,
         origin: &str,
-        ubn: Option<Ubn>,
+        applicant: Option<Applicant>,
         now: Timestamp,
     ) -> Result<IssuedChallenge, StoreError> {
         let purpose = purpose.name();
-        self.issue(challenge, purpose, origin, ubn, now, CHALLENGE_LIFETIME)
+        self.issue(challenge, purpose, origin, applicant, now, CHALLENGE_LIFETIME)
     }
 
     /// Keeps a challenge that a system's key is to sign.
@@ -65,7 +65,7 @@ impl<D: Database> Cases<D> {
         ubn: Ubn,
         now: Timestamp,
     ) -> Result<IssuedChallenge, StoreError> {
-        self.issue(challenge, POSSESSION, origin, Some(ubn), now, POSSESSION_LIFETIME)
+        self.issue(challenge, POSSESSION, origin, Some(ubn.into()), now, POSSESSION_LIFETIME)
     }
 
     fn issue(
@@ -73,7 +73,7 @@ impl<D: Database> Cases<D> {
         challenge: String,
         purpose: &str,
         origin: &str,
-        ubn: Option<Ubn>,
+        applicant: Option<Applicant>,
         now: Timestamp,
         lifetime: i64,
     ) -> Result<IssuedChallenge, StoreError> {
@@ -84,7 +84,7 @@ impl<D: Database> Cases<D> {
                 challenge.as_str().into(),
                 purpose.into(),
                 origin.into(),
-                ubn.map(String::from).into(),
+                applicant.map(String::from).into(),
                 now.into(),
                 Value::from(now.as_second() + lifetime),
             ],
@@ -102,10 +102,10 @@ impl<D: Database> Cases<D> {
         challenge: &str,
         purpose: Purpose,
         origin: &str,
-        ubn: Option<Ubn>,
+        applicant: Option<Applicant>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.consume_for(challenge, purpose.name(), origin, ubn, now)
+        self.consume_for(challenge, purpose.name(), origin, applicant, now)
     }
 
     /// Uses up a challenge that a system's key signed. Inside the upload's transaction.
@@ -119,7 +119,7 @@ impl<D: Database> Cases<D> {
         ubn: Ubn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.consume_for(challenge, POSSESSION, origin, Some(ubn), now)
+        self.consume_for(challenge, POSSESSION, origin, Some(ubn.into()), now)
     }
 
     fn consume_for(
@@ -127,14 +127,14 @@ impl<D: Database> Cases<D> {
         challenge: &str,
         purpose: &str,
         origin: &str,
-        ubn: Option<Ubn>,
+        applicant: Option<Applicant>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut parameters = vec![
             Value::from(challenge),
             purpose.into(),
             origin.into(),
-            ubn.map(String::from).into(),
+            applicant.map(String::from).into(),
             now.into(),
         ];
         if self.0.execute(CONSUME, &parameters)?.len() == 1 {

@@ -1,7 +1,7 @@
 //! Letters: written in the transaction of what they are about, sent later.
 
 use domain::letter::{Facts, Letter, Subject};
-use domain::{Act, Actor, CaseId, Ground, Ubn};
+use domain::{Act, Actor, Applicant, CaseId, Ground};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -13,8 +13,8 @@ use crate::{AccountRow, CaseRow, Cases, Database, Row, StoreError};
 /// A letter before it is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLetter<'a> {
-    /// To which company.
-    pub ubn: Ubn,
+    /// To which company or organisation.
+    pub applicant: Applicant,
     /// About which case.
     pub case: Option<CaseId>,
     /// Which template.
@@ -86,14 +86,14 @@ macro_rules! letter_select {
     };
 }
 const WRITE: &str =
-    "INSERT INTO letters (ubn, case_id, kind, recipient, subject, body, written_at, next_at)
+    "INSERT INTO letters (applicant, case_id, kind, recipient, subject, body, written_at, next_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) RETURNING id";
 const ONE: &str = concat!(letter_select!(), "WHERE id = ?1");
 const OF_CASE: &str = concat!(letter_select!(), "WHERE case_id = ?1 ORDER BY id");
-const OF_COMPANY: &str = concat!(letter_select!(), "WHERE ubn = ?1 ORDER BY id DESC LIMIT 100");
+const OF_COMPANY: &str = concat!(letter_select!(), "WHERE applicant = ?1 ORDER BY id DESC LIMIT 100");
 const RESEND: &str =
     "UPDATE letters SET state = 'queued', attempts = 0, next_at = ?2, sent_at = NULL
-    WHERE id = ?1 AND state <> 'queued' RETURNING ubn, case_id";
+    WHERE id = ?1 AND state <> 'queued' RETURNING applicant, case_id";
 const TAKE: &str = "UPDATE letters SET attempts = attempts + 1, next_at = ?2
     WHERE id = (SELECT id FROM letters WHERE state = 'queued' AND next_at <= ?1 ORDER BY next_at, id LIMIT 1)
     RETURNING id, kind, recipient, subject, body, written_at, state, attempts, answer, sent_at";
@@ -114,7 +114,7 @@ impl<D: Database> Cases<D> {
     /// [`StoreError`].
     pub fn write_letter(&self, new: NewLetter<'_>, now: Timestamp) -> Result<(), StoreError> {
         let parameters = [
-            new.ubn.as_str().into(),
+            new.applicant.to_string().into(),
             new.case.map(|id| id.to_string()).into(),
             new.kind.into(),
             new.recipient.into(),
@@ -123,7 +123,7 @@ impl<D: Database> Cases<D> {
             now.into(),
         ];
         let id = one(self.0.execute(WRITE, &parameters)?)?.integer(0)?;
-        let mut deed = Deed::new(Actor::Operator, Act::LetterWritten, now).on_company(new.ubn);
+        let mut deed = Deed::new(Actor::Operator, Act::LetterWritten, now).on_company(new.applicant);
         deed.case = new.case;
         let digest = letter_digest(new.letter);
         self.log(&deed.with(json!({ "letter": id, "kind": new.kind, "sha256": digest })))
@@ -158,7 +158,7 @@ impl<D: Database> Cases<D> {
             }
         };
         let new = NewLetter {
-            ubn: row.case.ubn,
+            applicant: row.case.applicant,
             case: Some(row.case.id),
             kind: subject.name(),
             recipient: &row.email,
@@ -184,7 +184,7 @@ impl<D: Database> Cases<D> {
         let facts = Facts { company_name, case: None, grounds: &[], text, origin };
         let letter = subject.letter(&facts);
         let new = NewLetter {
-            ubn: row.account.ubn,
+            applicant: row.account.ubn.into(),
             case: None,
             kind: subject.name(),
             recipient: &row.email,
@@ -205,8 +205,11 @@ impl<D: Database> Cases<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn letters_of_company(&self, ubn: Ubn) -> Result<Vec<LetterRow>, StoreError> {
-        self.0.execute(OF_COMPANY, &[ubn.as_str().into()])?.iter().map(letter_row).collect()
+    pub fn letters_of_company(
+        &self,
+        company: impl Into<Applicant>,
+    ) -> Result<Vec<LetterRow>, StoreError> {
+        self.0.execute(OF_COMPANY, &[company.into().to_string().into()])?.iter().map(letter_row).collect()
     }
 
     /// Has a letter sent once more. Inside a transaction.
@@ -216,8 +219,8 @@ impl<D: Database> Cases<D> {
     pub fn resend_letter(&self, id: i64, by: i64, now: Timestamp) -> Result<(), StoreError> {
         let rows = self.0.execute(RESEND, &[id.into(), now.into()])?;
         let row = rows.first().ok_or(StoreError::LetterQueued)?;
-        let ubn = row.parsed(0, "統一編號", |text| text.parse().ok())?;
-        let mut deed = Deed::new(Actor::Officer(by), Act::Resent, now).on_company(ubn);
+        let applicant: Applicant = row.parsed(0, "applicant", |text| text.parse().ok())?;
+        let mut deed = Deed::new(Actor::Officer(by), Act::Resent, now).on_company(applicant);
         deed.case = row.optional_text(1)?.and_then(|id| CaseId::parse(&id));
         self.log(&deed.with(json!({ "letter": id })))
     }

@@ -37,7 +37,7 @@ mod whole_register;
 pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use calls::{Before, EarlierCall, NewCall};
-pub use cases::{CaseRow, Evidence, EvidenceRow};
+pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};

@@ -195,7 +195,7 @@ impl<D: Database> Cases<D> {
         one(self.0.execute(DECIDE, &[proposal.id.into(), by.into(), now.into(), flag.into()])?)?;
         let act = if endorsed { Act::Endorsed } else { Act::Declined };
         let mut deed = Deed::new(Actor::Officer(by), act, now);
-        (deed.company, deed.case) = (proposal.ubn, proposal.case);
+        (deed.company, deed.case) = (proposal.ubn.map(Into::into), proposal.case);
         self.log(&deed.with(json!({ "act": proposal.act, "proposedBy": proposal.proposed_by })))?;
         if !endorsed {
             return Ok(());
@@ -206,7 +206,7 @@ impl<D: Database> Cases<D> {
                 let parameters = [ubn.into(), now.into(), proposal.reason.as_str().into()];
                 changed(self.0.execute(REVOKE, &parameters)?)?;
                 let mut deed = Deed::new(Actor::Officer(by), Act::Revoked, now);
-                deed.company = proposal.ubn;
+                deed.company = proposal.ubn.map(Into::into);
                 self.log(&deed.with(json!({ "reason": proposal.reason })))
             }
             ProposedAct::AcceptPlan => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Act, Actor, Officer, Role, Ubn};
+use domain::{Act, Actor, Applicant, Officer, Role};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -20,8 +20,8 @@ pub struct NewOfficer<'a> {
     pub name: &'a str,
     /// What the person may do.
     pub role: Role,
-    /// The company that the person has to do with.
-    pub own_company: Option<Ubn>,
+    /// The company or organisation that the person has to do with.
+    pub own_company: Option<Applicant>,
 }
 
 const FIND: &str = "SELECT id, name, role, own_company FROM officers
@@ -90,7 +90,7 @@ impl<D: Database> Cases<D> {
             new.subject_serial.into(),
             new.name.into(),
             new.role.name().into(),
-            new.own_company.as_ref().map(Ubn::as_str).into(),
+            new.own_company.map(String::from).into(),
             now.into(),
         ];
         let added = officer(&one(self.0.execute(ADD, &parameters)?)?)?;
@@ -117,7 +117,7 @@ fn officer(row: &crate::Row) -> Result<Officer, StoreError> {
         role: row.parsed(2, "role", Role::from_name)?,
         own_company: match row.is_null(3) {
             true => None,
-            false => Some(row.parsed(3, "統一編號", |text| text.parse().ok())?),
+            false => Some(row.parsed(3, "applicant", |text| text.parse().ok())?),
         },
     })
 }

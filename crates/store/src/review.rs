@@ -42,8 +42,8 @@ pub struct NoteRow {
 /// Another company that gave the same address or contact.
 #[derive(Clone, Debug)]
 pub struct CoincidenceRow {
-    /// 統一編號.
-    pub ubn: String,
+    /// 統一編號, or organisation OID.
+    pub applicant: String,
     /// 公司名稱.
     pub company_name: String,
     /// The form's member that is the same.
@@ -56,7 +56,7 @@ const OPEN: &str =
     concat!(case_select!(), "WHERE state = 'accepted' ORDER BY submitted_at, cases.id LIMIT 2000");
 const FIND: &str = concat!(
     case_select!(),
-    "WHERE ubn = ?1 OR cases.id = ?1 OR host_address = ?1 OR instr(company_name, ?1) > 0
+    "WHERE applicant = ?1 OR cases.id = ?1 OR host_address = ?1 OR instr(company_name, ?1) > 0
     ORDER BY submitted_at DESC LIMIT 200"
 );
 const ALL: &str = concat!(case_select!(), "ORDER BY submitted_at DESC, cases.id LIMIT 50000");
@@ -84,21 +84,25 @@ const SET_ASIDE: &str = "UPDATE cases SET state = 'accepted', decided_at = NULL,
     result = NULL, grounds = NULL
     WHERE id = ?1 AND state = 'rejected' RETURNING id";
 const COINCIDENCES: &str = "WITH own AS
-    (SELECT ubn, host_address, landline, mobile, email FROM cases
-        JOIN applications ON case_id = cases.id AND applications.version = cases.version
+    (SELECT applicant, host_address, landline, mobile, email FROM cases
+        JOIN applications ON applications.case_id = cases.id AND applications.version = cases.version
+        LEFT JOIN api_forms ON api_forms.case_id = cases.id AND api_forms.version = cases.version
         WHERE cases.id = ?1)
-    SELECT cases.ubn, company_name,
-        CASE WHEN applications.host_address = own.host_address THEN 'hostAddress'
+    SELECT cases.applicant, company_name,
+        CASE WHEN api_forms.host_address = own.host_address THEN 'hostAddress'
              WHEN applications.email = own.email THEN 'email'
-             WHEN applications.mobile = own.mobile THEN 'mobile' ELSE 'landline' END,
+             WHEN api_forms.mobile = own.mobile THEN 'mobile' ELSE 'landline' END,
         max(submitted_at)
-    FROM own, cases JOIN applications ON case_id = cases.id AND applications.version = cases.version
-    WHERE cases.ubn <> own.ubn AND (applications.host_address = own.host_address
-        OR applications.email = own.email OR applications.mobile = own.mobile
-        OR applications.landline = own.landline)
-    GROUP BY cases.ubn ORDER BY 4 DESC LIMIT 20";
+    FROM own, cases
+        JOIN applications ON applications.case_id = cases.id AND applications.version = cases.version
+        LEFT JOIN api_forms ON api_forms.case_id = cases.id AND api_forms.version = cases.version
+    WHERE cases.applicant <> own.applicant AND (api_forms.host_address = own.host_address
+        OR applications.email = own.email OR api_forms.mobile = own.mobile
+        OR api_forms.landline = own.landline)
+    GROUP BY cases.applicant ORDER BY 4 DESC LIMIT 20";
 const FORMER_VERSIONS: &str = "SELECT version, company_name, host_address, contact_name, landline,
-    mobile, email, reason FROM applications WHERE case_id = ?1 AND version < ?2 ORDER BY version";
+    mobile, email, reason FROM applications LEFT JOIN api_forms USING (case_id, version)
+    WHERE case_id = ?1 AND version < ?2 ORDER BY version";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -189,7 +193,7 @@ impl<D: Database> Cases<D> {
     ) -> Result<(), StoreError> {
         let id = row.case.id.to_string();
         one(self.0.execute(ASSIGN, &[id.into(), row.assigned_to.into(), to.into()])?)?;
-        let deed = Deed::new(Actor::Officer(by), act, now).on_case(row.case.id, row.case.ubn);
+        let deed = Deed::new(Actor::Officer(by), act, now).on_case(row.case.id, row.case.applicant);
         self.log(&deed.with(json!({ "from": row.assigned_to, "to": to })))
     }
 
@@ -205,7 +209,7 @@ impl<D: Database> Cases<D> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         one(self.0.execute(SECOND_LOOK, &[case.id.to_string().into(), reason.into()])?)?;
-        let deed = Deed::new(Actor::Officer(by), Act::SecondLook, now).on_case(case.id, case.ubn);
+        let deed = Deed::new(Actor::Officer(by), Act::SecondLook, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "wanted": reason.is_some() })))
     }
 
@@ -216,7 +220,7 @@ impl<D: Database> Cases<D> {
     pub fn note(&self, case: &Case, text: &str, by: i64, now: Timestamp) -> Result<(), StoreError> {
         let parameters = [case.id.to_string().into(), now.into(), by.into(), text.into()];
         self.0.execute(NOTE, &parameters)?;
-        self.log(&Deed::new(Actor::Officer(by), Act::Noted, now).on_case(case.id, case.ubn))
+        self.log(&Deed::new(Actor::Officer(by), Act::Noted, now).on_case(case.id, case.applicant))
     }
 
     /// The notes of a case, oldest first.
@@ -262,7 +266,7 @@ impl<D: Database> Cases<D> {
             Err(StoreError::Unique(_)) => return Err(StoreError::Conflict),
             other => other.map(drop)?,
         }
-        let deed = Deed::new(Actor::Officer(by), Act::Asked, now).on_case(case.id, case.ubn);
+        let deed = Deed::new(Actor::Officer(by), Act::Asked, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "grounds": grounds, "text": text })))
     }
 
@@ -297,7 +301,7 @@ impl<D: Database> Cases<D> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         one(self.0.execute(EXTEND, &[case.id.to_string().into(), i64::from(days).into()])?)?;
-        let deed = Deed::new(Actor::Officer(by), Act::Extended, now).on_case(case.id, case.ubn);
+        let deed = Deed::new(Actor::Officer(by), Act::Extended, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "workingDays": days })))
     }
 
@@ -324,7 +328,7 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         let act = if decided.state == CaseState::Approved { Act::Approved } else { Act::Rejected };
-        let deed = Deed::new(Actor::Officer(officer), act, now).on_case(decided.id, decided.ubn);
+        let deed = Deed::new(Actor::Officer(officer), act, now).on_case(decided.id, decided.applicant);
         self.log(&deed.with(json!({ "grounds": grounds, "result": result })))
     }
 
@@ -343,7 +347,7 @@ impl<D: Database> Cases<D> {
             Err(StoreError::Unique(_)) => return Err(StoreError::OpenCase),
             other => one(other?)?,
         };
-        let deed = Deed::new(Actor::Officer(by), Act::SetAside, now).on_case(case.id, case.ubn);
+        let deed = Deed::new(Actor::Officer(by), Act::SetAside, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "reason": reason })))
     }
 
@@ -354,7 +358,7 @@ impl<D: Database> Cases<D> {
     pub fn coincidences(&self, id: CaseId) -> Result<Vec<CoincidenceRow>, StoreError> {
         let coincidence = |row: &Row| {
             Ok(CoincidenceRow {
-                ubn: row.text(0)?.to_owned(),
+                applicant: row.text(0)?.to_owned(),
                 company_name: row.text(1)?.to_owned(),
                 member: row.text(2)?.to_owned(),
                 at: row.instant(3)?,

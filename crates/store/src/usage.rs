@@ -201,7 +201,7 @@ impl<D: Database> Cases<D> {
         let flag = |value: bool| i64::from(value).into();
         let parameters = [ubn.as_str().into(), flag(sandbox), flag(change_codes)];
         crate::database::one(self.0.execute(SET_CALLS, &parameters)?)?;
-        let actor = domain::Actor::Applicant(ubn);
+        let actor = domain::Actor::Applicant(ubn.into());
         let deed = Deed::new(actor, domain::Act::CallsSet, now).on_company(ubn);
         self.log(&deed.with(serde_json::json!({ "sandbox": sandbox, "changeCodes": change_codes })))
     }

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Code, Ubn};
+use domain::{Applicant, Code, Organisation, Ubn};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,13 @@ pub enum Who {
         /// 統一編號.
         ubn: Ubn,
         /// 公司名稱, from the certificate.
+        name: String,
+    },
+    /// An agency, a foundation, a school ..., by a card of GCA or XCA.
+    Organisation {
+        /// Organisation OID.
+        organisation: Organisation,
+        /// The name in the certificate.
         name: String,
     },
     /// An officer.
@@ -95,10 +102,23 @@ impl Session {
 /// The company that signed in.
 ///
 /// # Errors
-/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for an officer.
+/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for anybody else.
 pub async fn require_company(headers: &HeaderMap, now: Timestamp) -> Result<Ubn, Problem> {
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Company { ubn, .. }) => Ok(ubn),
+        Some(Who::Organisation { .. } | Who::Officer { .. }) => Err(Code::NotAllowed.into()),
+        None => Err(Code::NotSignedIn.into()),
+    }
+}
+
+/// The company or organisation that signed in.
+///
+/// # Errors
+/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for an officer.
+pub async fn require_applicant(headers: &HeaderMap, now: Timestamp) -> Result<Applicant, Problem> {
+    match Session::of(headers, now).await?.map(|session| session.who) {
+        Some(Who::Company { ubn, .. }) => Ok(ubn.into()),
+        Some(Who::Organisation { organisation, .. }) => Ok(organisation.into()),
         Some(Who::Officer { .. }) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
@@ -107,11 +127,11 @@ pub async fn require_company(headers: &HeaderMap, now: Timestamp) -> Result<Ubn,
 /// The id of the officer who signed in.
 ///
 /// # Errors
-/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for a company.
+/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for anybody else.
 pub async fn require_officer(headers: &HeaderMap, now: Timestamp) -> Result<i64, Problem> {
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Officer { id, .. }) => Ok(id),
-        Some(Who::Company { .. }) => Err(Code::NotAllowed.into()),
+        Some(Who::Company { .. } | Who::Organisation { .. }) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
 }

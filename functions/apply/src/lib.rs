@@ -159,7 +159,7 @@ async fn renew_iss_key(request: Request) -> Result<Reply, Problem> {
     let cases = Cases(&transaction);
     let row = cases.account(ubn)?.ok_or(domain::Code::AccountState)?;
     let end = former_until.map(RocDay::end);
-    cases.renew_iss_key(ubn, &key, end, Actor::Applicant(ubn), now)?;
+    cases.renew_iss_key(ubn, &key, end, Actor::Applicant(ubn.into()), now)?;
     let subject = match former_until {
         Some(RocDay(until)) => Subject::KeyRenewed { until },
         None => Subject::KeyBlocked,

@@ -19,16 +19,16 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     }
     let origin = web::origin().await?;
     let now = web::now();
-    let ubn = web::require_company(request.headers(), now).await?;
+    let applicant = web::require_applicant(request.headers(), now).await?;
     let id = web::segments(&request).get(2).and_then(|id| CaseId::parse(id));
     let id = id.ok_or(Code::CaseNotFound)?;
     let Nothing {} = SignedRequest::plain(request, &origin).await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let cancelled = cases.case_of(ubn, id)?.case.cancel(now)?;
+    let cancelled = cases.case_of(applicant, id)?.case.cancel(now)?;
     cases.keep_cancellation(&cancelled, now)?;
-    let receipt = cases.case_of(ubn, id)?.receipt();
+    let receipt = cases.case_of(applicant, id)?.receipt();
     transaction.commit()?;
     Ok(web::json(StatusCode::OK, &receipt))
 }

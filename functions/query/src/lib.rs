@@ -4,8 +4,8 @@
 mod guide;
 
 use domain::{
-    AccountStatus, Case, CaseId, CaseState, Code, Ground, IssKey, OfficeCalendar, RocDate,
-    RocDateTime, RocDay, TAIPEI,
+    AccountStatus, Case, CaseId, CaseState, Code, Ground, IssKey, OfficeCalendar, Organisation, RocDate,
+    RocDateTime, RocDay, TAIPEI, Ubn,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -240,7 +240,10 @@ async fn guide(request: &Request) -> Result<Reply, Problem> {
 struct ReceiptCheck {
     serial_number: CaseId,
     company_name: String,
-    ubn: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ubn: Option<Ubn>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organisation: Option<Organisation>,
     kind_word: &'static str,
     submitted_at_roc: String,
 }
@@ -251,7 +254,8 @@ fn check(id: &str) -> Result<Reply, Problem> {
     let reply = ReceiptCheck {
         serial_number: receipt.serial_number,
         company_name: receipt.company_name,
-        ubn: receipt.ubn.to_string(),
+        ubn: receipt.ubn,
+        organisation: receipt.organisation,
         kind_word: receipt.kind_word,
         submitted_at_roc: receipt.submitted_at_roc,
     };

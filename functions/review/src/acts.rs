@@ -119,7 +119,7 @@ pub(crate) async fn act(
     let said: Said = SignedRequest::plain(request, &origin).await?;
     let edition = web::edition().await?;
     let new_key = match (act, edition) {
-        (Act::Decision, Edition::Of108) => Some(new_key(id).await?),
+        (Act::Decision, Edition::Of108) => new_key(id).await?,
         _ => None,
     };
     let now = web::now();
@@ -128,7 +128,7 @@ pub(crate) async fn act(
     let cases = Cases(&transaction);
     let row = cases.case(id)?;
     if !matches!(act, Act::Note | Act::LetterPreview) {
-        officer.check_on(row.case.ubn, act.permission())?;
+        officer.check_on(row.case.applicant, act.permission())?;
     }
     if row.case.state == CaseState::Accepted
         && said.seen.is_some()
@@ -164,7 +164,8 @@ pub(crate) async fn act(
             if row.case.kind != CaseKind::ImprovementPlan {
                 return Err(Code::CaseKindNotOffered.into());
             }
-            let (ubn, id) = (row.case.ubn, Some(row.case.id));
+            let ubn = row.case.applicant.ubn().ok_or(Code::CaseKindNotOffered)?;
+            let id = Some(row.case.id);
             cases.propose(ProposedAct::AcceptPlan, ubn, id, &said.text()?, officer.id, now)?;
         }
         Act::LetterPreview => return desk.preview(),
@@ -176,10 +177,14 @@ pub(crate) async fn act(
 
 /// An isskey that an approval under the manual of 108 gives (figure 8): made before the
 /// transaction begins, since variables are read asynchronously.
-async fn new_key(id: CaseId) -> Result<NewIssKey, Problem> {
+async fn new_key(id: CaseId) -> Result<Option<NewIssKey>, Problem> {
     let row = Cases(store::spin::open(Label::Cases)?).case(id)?;
-    let (_, digest, sealed) = web::new_iss_key(row.case.ubn).await?;
-    Ok(NewIssKey { digest, sealed })
+    let Some(ubn) = row.case.applicant.ubn().filter(|_| row.case.kind == CaseKind::ApiApplication)
+    else {
+        return Ok(None);
+    };
+    let (_, digest, sealed) = web::new_iss_key(ubn).await?;
+    Ok(Some(NewIssKey { digest, sealed }))
 }
 
 /// Everything that an act needs.
@@ -204,7 +209,7 @@ impl<D: Database> Desk<'_, D> {
     fn assign(&self) -> Result<(), Problem> {
         let to = self.said.officer.ok_or(Code::MalformedRequest)?;
         let to = self.cases.officer_by_id(to)?.ok_or(Code::NotFound)?;
-        to.check_on(self.row.case.ubn, Permission::Decide)?;
+        to.check_on(self.row.case.applicant, Permission::Decide)?;
         let by = self.officer.id;
         Ok(self.cases.assign(self.row, Some(to.id), by, domain::Act::Assigned, self.now)?)
     }
@@ -271,8 +276,8 @@ impl<D: Database> Desk<'_, D> {
             let candidates =
                 (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(self.edition, web::random()));
             self.cases.keep_approval(row, candidates, now)?;
-            if let (Some(key), CaseKind::ApiApplication) = (&new_key, row.case.kind) {
-                self.cases.keep_iss_key(row.case.ubn, key)?;
+            if let (Some(key), Some(ubn)) = (&new_key, row.case.applicant.ubn()) {
+                self.cases.keep_iss_key(ubn, key)?;
             }
         }
         self.write(subject, grounds, &result)

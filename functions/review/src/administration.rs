@@ -1,7 +1,7 @@
 //! The audit log for whoever may read it; the list of officers and the office calendar for
 //! administrators.
 
-use domain::{Actor, Officer, Policy, PolicyValue, RocDay, Role, TAIPEI, Ubn};
+use domain::{Actor, Applicant, Officer, Policy, PolicyValue, RocDay, Role, TAIPEI};
 use http::StatusCode;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -99,7 +99,7 @@ struct OfficerRequest {
     name: String,
     role: String,
     #[serde(default)]
-    own_company: Option<Ubn>,
+    own_company: Option<Applicant>,
 }
 
 /// Names an officer, or changes what the list says of one.

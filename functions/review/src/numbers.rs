@@ -107,7 +107,7 @@ fn table(rows: &[CaseRow], calendar: &domain::OfficeCalendar) -> Vec<[String; 10
         [
             row.case.id.to_string(),
             row.case.kind.case_word().to_owned(),
-            row.case.ubn.to_string(),
+            row.case.applicant.to_string(),
             row.company_name.clone(),
             RocDateTime(row.case.submitted_at).to_string(),
             row.case.state.word().to_owned(),

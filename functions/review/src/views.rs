@@ -3,7 +3,7 @@
 use domain::letter::Letter;
 use domain::{
     Act, Actor, CaseId, Ground, OfficeCalendar, Officer, Permission, Queue, QueueFacts,
-    RegisterFinding, RocDateTime, RocDay, case_acts, compare_with_register, working_days_left,
+    RegisterFinding, RocDateTime, RocDay, Service, case_acts, compare_with_register, working_days_left,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -245,7 +245,7 @@ const CHANGEABLE: [&str; 7] =
 fn fields(row: &CaseRow) -> [String; 7] {
     [
         row.company_name.clone(),
-        row.host_address.clone(),
+        row.host_address.clone().unwrap_or_default(),
         row.contact_name.clone(),
         row.landline.clone().unwrap_or_default(),
         row.mobile.clone().unwrap_or_default(),
@@ -284,9 +284,10 @@ pub(crate) fn one(officer: &Officer, id: CaseId) -> Result<Reply, Problem> {
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
+    let applicant = cases.case(id)?.case.applicant;
     let detail = detail(&cases, officer, id, now)?;
     let deed = Deed::new(Actor::Officer(officer.id), Act::CaseRead, now);
-    cases.log(&deed.on_case(id, detail.summary.receipt.ubn))?;
+    cases.log(&deed.on_case(id, applicant))?;
     transaction.commit()?;
     Ok(web::json(StatusCode::OK, &detail))
 }
@@ -308,16 +309,19 @@ fn detail(
     now: Timestamp,
 ) -> Result<Detail, Problem> {
     let row = cases.case(id)?;
-    let ubn = row.case.ubn;
+    let applicant = row.case.applicant;
     let calendar = cases.calendar()?;
-    let account = cases.account(ubn)?;
+    let account = match (row.case.kind.service(), applicant.ubn()) {
+        (Service::Api, Some(ubn)) => cases.account(ubn)?,
+        _ => None,
+    };
     let proposed = cases.proposal_of(&row.case)?.map(|proposal| proposal.id);
-    let mut may = case_acts(officer, ubn, row.under_review());
+    let mut may = case_acts(officer, applicant, row.under_review());
     if proposed.is_some() {
         // It waits for the second officer.
         may.retain(|act| !matches!(*act, "plan" | "reject" | "question" | "release"));
     }
-    let past = cases.cases_of(ubn)?;
+    let past = cases.cases_of(applicant)?;
     let history = past.iter().filter(|past| past.case.id != id).map(|past| Past {
         serial_number: past.case.id,
         kind_word: past.case.kind.case_word(),
@@ -336,7 +340,7 @@ fn detail(
         true => cases
             .officers()?
             .into_iter()
-            .filter(|other| other.check_on(ubn, Permission::Decide).is_ok())
+            .filter(|other| other.check_on(applicant, Permission::Decide).is_ok())
             .map(|other| OfficerView { id: other.id, name: other.name })
             .collect(),
     };
@@ -426,6 +430,7 @@ fn facts(
                 notable: false,
             }));
         }
+        None if row.case.kind.service() != Service::Api => {}
         None => facts.push(Fact {
             name: "帳號狀態",
             text: "尚無帳號".into(),
@@ -434,8 +439,8 @@ fn facts(
             notable: false,
         }),
     }
-    if let Some(as_of) = cases.companies_as_of()? {
-        let entry = cases.company(row.case.ubn)?;
+    if let (Some(as_of), Some(ubn)) = (cases.companies_as_of()?, row.case.applicant.ubn()) {
+        let entry = cases.company(ubn)?;
         let finding = compare_with_register(&row.company_name, entry.as_ref());
         let at = Some(RocDay(as_of).to_string());
         let said = entry.as_ref().map(|entry| format!("{}，{}", entry.name, entry.status));
@@ -464,7 +469,7 @@ fn facts(
         };
         facts.push(Fact {
             name: "與其他公司相同",
-            text: format!("{member}：{}（{}）", found.company_name, found.ubn),
+            text: format!("{member}：{}（{}）", found.company_name, found.applicant),
             source: FORM,
             at: roc(found.at),
             notable: true,

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Act, Actor, Agreement, Code, Edition, SignedIn, Ubn};
+use domain::{Act, Actor, Agreement, Applicant, Code, Edition, SignedIn};
 use http::{Method, StatusCode, header};
 use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
@@ -97,15 +97,15 @@ async fn challenge(request: Request) -> Result<Reply, Problem> {
     let headers = request.headers().clone();
     let ChallengeRequest { purpose } = SignedRequest::plain(request, &origin).await?;
     let now = web::now();
-    let ubn: Option<Ubn> = match purpose {
+    let applicant: Option<Applicant> = match purpose {
         Purpose::SignIn => None,
         Purpose::Apply | Purpose::UploadCertificate => {
-            Some(web::require_company(&headers, now).await?)
+            Some(web::require_applicant(&headers, now).await?)
         }
     };
     let value = BASE64_URL_SAFE_NO_PAD.encode(web::random::<32>());
     let cases = Cases(store::spin::open(Label::Cases)?);
-    let issued = cases.issue_challenge(value, purpose, &origin, ubn, now)?;
+    let issued = cases.issue_challenge(value, purpose, &origin, applicant, now)?;
     let reply = ChallengeReply {
         challenge: issued.challenge,
         purpose,
@@ -128,7 +128,12 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let (who, actor) = match signed_in {
-        SignedIn::Company { ubn, name } => (Who::Company { ubn, name }, Actor::Applicant(ubn)),
+        SignedIn::Company { ubn, name } => {
+            (Who::Company { ubn, name }, Actor::Applicant(ubn.into()))
+        }
+        SignedIn::Organisation { organisation, name } => {
+            (Who::Organisation { organisation, name }, Actor::Applicant(organisation.into()))
+        }
         SignedIn::Officer { subject } => {
             let officer = cases.officer(&subject)?.ok_or(Code::OfficerUnknown)?;
             let id = officer.id;
@@ -137,8 +142,8 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     };
     cases.consume_challenge(&input.challenge, Purpose::SignIn, &origin, None, now)?;
     let mut deed = Deed::new(actor, Act::SignedIn, now);
-    if let Actor::Applicant(ubn) = actor {
-        deed = deed.on_company(ubn);
+    if let Actor::Applicant(applicant) = actor {
+        deed = deed.on_company(applicant);
     }
     cases.log(&deed)?;
     transaction.commit()?;

@@ -184,7 +184,7 @@ async fn figure_4_receipt() {
     ];
     desk.shows("#receipt-sheet", &rows).await.unwrap();
     desk.shots("receipt").await.unwrap();
-    let kept = "SELECT notice_version || rules_version FROM applications";
+    let kept = "SELECT notice_version || rules_version FROM api_forms";
     assert_eq!(desk.stored(kept).unwrap(), "108108");
     end(desk).await;
 }

@@ -30,7 +30,7 @@ fn a_company_goes_the_way_of_108() {
         text(&receipt["serialNumber"])
     };
     let id = applied(application());
-    let versions = "SELECT count(*) FROM applications
+    let versions = "SELECT count(*) FROM api_forms
         WHERE notice_version = '108' AND rules_version = '108'";
     assert_eq!(app.count("default", versions), 1);
     app.decides(&id, "approve");
