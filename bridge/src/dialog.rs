@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::assuan::{Conversation, Refusal};
@@ -161,10 +161,10 @@ impl Display for PinQuestion {
     }
 }
 
-/// Whether a PIN has a length that a card may take; others are refused before the card,
-/// where they could cost a try.
-pub fn has_pin_length(pin: &SecretString) -> bool {
-    (6..=8).contains(&pin.expose_secret().chars().count())
+/// Whether a PIN has a length and characters that a card may take; others (full-width
+/// digits of an input method, say) are refused before the card, where they could cost a try.
+pub fn is_pin(pin: &str) -> bool {
+    (6..=8).contains(&pin.len()) && pin.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A text in lines of so many letters at most, wherever that breaks it; a character that is

@@ -15,7 +15,7 @@ use x509_cert::der::{Decode, Encode};
 use zeroize::Zeroize;
 
 use crate::cards::{CardBackend, CardSource, PresentCard};
-use crate::dialog::{Windows, has_pin_length};
+use crate::dialog::{Windows, is_pin};
 
 /// What the component says it is: pages compare it as text with the last versions that
 /// they know (1.3.4.103328 on Windows, 1.3.4.13 on macOS, 1.3.4.3 on Linux).
@@ -121,6 +121,11 @@ fn message(refusal: Refusal) -> &'static str {
         (code::CANCELLED, _) => "使用者取消",
         (code::NO_PIN, _) => "未輸入PIN碼",
         (code::SIGN_TYPE, _) => "不接受的簽章種類或內容",
+        (code::NO_TBS, _) => "未輸入待簽資料",
+        (code::JSON, _) => "JSON格式錯誤",
+        (code::PARAMETER, _) => "參數錯誤",
+        (code::UNSUPPORTED, _) => "不支援的功能",
+        (code::BASE64, _) => "Base64解碼錯誤",
         _ => "元件執行失敗",
     }
 }
@@ -202,6 +207,14 @@ pub struct HipkiJob {
     pub windows: Windows,
     /// Whether the person must confirm another try.
     pub caution: bool,
+    /// What is to be done with the card.
+    pub order: Order,
+}
+
+/// What a page wants signed, found to be fit to be signed before any card is looked at.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
     /// The PIN that the page sent.
     pin: String,
     /// What is to be signed.
@@ -217,7 +230,7 @@ impl fmt::Debug for HipkiJob {
     }
 }
 
-impl Drop for HipkiJob {
+impl Drop for Order {
     fn drop(&mut self) {
         self.pin.zeroize();
     }
@@ -236,18 +249,13 @@ pub struct HipkiSigned {
 }
 
 impl Package {
-    /// The job that the package asks for.
+    /// What the package asks for.
     ///
     /// # Errors
     /// [`Refusal`]: nothing that could become a signature of this service's own format, no
-    /// digest that the page made (unless that is allowed), no old algorithm.
-    pub fn into_job(
-        self,
-        source: CardSource,
-        card: String,
-        windows: Windows,
-        allow_raw: bool,
-    ) -> Result<HipkiJob, Refusal> {
+    /// digest that the page made (unless that is allowed), no old algorithm, no PIN that
+    /// could be none.
+    pub fn into_order(self, allow_raw: bool) -> Result<Order, Refusal> {
         let tbs = self.tbs.ok_or(code::NO_TBS)?;
         let kind = match self.signature_type.as_deref() {
             Some("PKCS1") => Kind::Pkcs1,
@@ -275,14 +283,17 @@ impl Package {
         if ours.into_iter().any(holds) {
             return Err(code::SIGN_TYPE.into());
         }
-        let pin = self.pin.ok_or(code::NO_PIN)?;
-        Ok(HipkiJob { source, card, windows, caution: true, pin: as_typed(pin), tbs, kind })
+        let pin = as_typed(self.pin.ok_or(code::NO_PIN)?);
+        if !is_pin(&pin) {
+            return Err(Failure::from(FailureCode::PinLength).into());
+        }
+        Ok(Order { pin, tbs, kind })
     }
 }
 
 /// The PIN as it was typed: some pages encode it once more.
 fn as_typed(pin: String) -> String {
-    if !pin.contains('%') || (6..=8).contains(&pin.chars().count()) {
+    if !pin.contains('%') || is_pin(&pin) {
         return pin;
     }
     let decoded =
@@ -293,13 +304,6 @@ fn as_typed(pin: String) -> String {
 }
 
 impl HipkiJob {
-    /// The same, with or without the person's confirmation before the PIN is tried.
-    #[must_use]
-    pub fn with_caution(mut self, caution: bool) -> Self {
-        self.caution = caution;
-        self
-    }
-
     /// Signs, in the worker.
     ///
     /// # Errors
@@ -309,18 +313,16 @@ impl HipkiJob {
         backend: &dyn CardBackend,
         card: &PresentCard,
     ) -> Result<HipkiSigned, Failure> {
-        let pin = SecretString::from(self.pin.as_str());
-        if !has_pin_length(&pin) {
-            return Err(FailureCode::PinLength.into());
-        }
+        let Order { pin, tbs, kind } = &self.order;
+        let pin = SecretString::from(pin.as_str());
         let failed = |_| Failure::from(FailureCode::Failed);
-        let signature = match &self.kind {
-            Kind::Pkcs1 => backend.sign(card, Some(&pin), &self.tbs)?,
-            Kind::Raw => backend.sign_info(card, Some(&pin), &self.tbs)?,
+        let signature = match kind {
+            Kind::Pkcs1 => backend.sign(card, Some(&pin), tbs)?,
+            Kind::Raw => backend.sign_info(card, Some(&pin), tbs)?,
             Kind::Pkcs7 { nonce, with_card_number } => {
                 let number = with_card_number.then_some(card.number.as_str());
                 let mut draft = SignedDataDraft::new(
-                    self.tbs.clone(),
+                    tbs.clone(),
                     card.certificate.clone(),
                     card.chain.clone(),
                     number,
@@ -453,12 +455,8 @@ mod tests {
         Package::read(value.to_string().as_bytes()).unwrap_or_default()
     }
 
-    fn job(value: &Value, allow_raw: bool) -> Result<HipkiJob, u32> {
-        let source = CardSource::Demo("/".into());
-        let windows = Windows::DemoAnswer(String::new());
-        package(value)
-            .into_job(source, String::new(), windows, allow_raw)
-            .map_err(|refusal| refusal.code)
+    fn order(value: &Value, allow_raw: bool) -> Result<Order, u32> {
+        package(value).into_order(allow_raw).map_err(|refusal| refusal.code)
     }
 
     fn sign(member: &str, value: &str) -> Value {
@@ -495,7 +493,7 @@ mod tests {
 
     #[test]
     fn what_could_become_another_signature_is_refused() {
-        assert!(job(&sign("tbs", "text"), false).is_ok());
+        assert!(order(&sign("tbs", "text"), false).is_ok());
         let ours = format!(r#"{{"format":"{SIGNING_INPUT_FORMAT}"}}"#);
         let encoded = |bytes: &[u8]| {
             let mut package = sign("tbs", &BASE64_STANDARD.encode(bytes));
@@ -504,17 +502,23 @@ mod tests {
         };
         let attributes = [&[0x31, 0x0f, 0x30, 0x0d][..], &MESSAGE_DIGEST, &[0x31, 0]].concat();
         for bad in [sign("tbs", &ours), encoded(ours.as_bytes()), encoded(&attributes)] {
-            assert_eq!(job(&bad, true).err(), Some(code::SIGN_TYPE));
+            assert_eq!(order(&bad, true).err(), Some(code::SIGN_TYPE));
         }
-        assert_eq!(job(&sign("signatureType", "RAW"), false).err(), Some(code::SIGN_TYPE));
-        assert!(job(&sign("signatureType", "RAW"), true).is_ok());
-        assert_eq!(job(&sign("signatureType", "PKCS9"), true).err(), Some(code::SIGN_TYPE));
-        assert_eq!(job(&sign("hashAlgorithm", "SHA1"), true).err(), Some(code::PARAMETER));
-        assert_eq!(job(&sign("tbs", ABSENT), true).err(), Some(code::NO_TBS));
-        assert_eq!(job(&sign("pin", ""), true).err(), Some(code::NO_PIN));
+        assert_eq!(order(&sign("signatureType", "RAW"), false).err(), Some(code::SIGN_TYPE));
+        assert!(order(&sign("signatureType", "RAW"), true).is_ok());
+        assert_eq!(order(&sign("signatureType", "PKCS9"), true).err(), Some(code::SIGN_TYPE));
+        assert_eq!(order(&sign("hashAlgorithm", "SHA1"), true).err(), Some(code::PARAMETER));
+        assert_eq!(order(&sign("tbs", ABSENT), true).err(), Some(code::NO_TBS));
+        assert_eq!(order(&sign("pin", ""), true).err(), Some(code::NO_PIN));
         let mut bad = sign("tbs", "!");
         bad["tbsEncoding"] = json!("base64");
-        assert_eq!(job(&bad, true).err(), Some(code::BASE64));
+        assert_eq!(order(&bad, true).err(), Some(code::BASE64));
+        for pin in ["12345", "123456789", "１２３４５６", "12345\0", "12345 ", "%00%00%00%00%00%00"]
+        {
+            let refusal =
+                package(&sign("pin", pin)).into_order(true).err().unwrap_or(code::JSON.into());
+            assert_eq!((refusal.code, refusal.last_error), (code::LOGIN, 0xa2), "{pin:?}");
+        }
     }
 
     #[test]

@@ -13,13 +13,13 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use pki::{Fingerprint, SignedDataDraft, SigningInput};
 use protocol::{CardKind, Cards, Failure, FailureCode, Reader, SignRequest, Signed};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::assuan::{self, Refusal};
 use crate::cards::{CardBackend, CardSource, PresentCard, printable};
-use crate::dialog::{Confirmation, PinQuestion, Windows, has_pin_length};
+use crate::dialog::{Confirmation, PinQuestion, Windows, is_pin};
 use crate::hipki::{HipkiJob, HipkiSigned};
 use crate::page::{PageAnswer, PageQuestion};
 
@@ -27,6 +27,8 @@ use crate::page::{PageAnswer, PageQuestion};
 const MAX_DOCUMENT: usize = 128 << 10;
 /// Longest challenge.
 const MAX_CHALLENGE: usize = 128;
+/// Longest name of a card.
+const MAX_CARD: usize = 256;
 
 /// What a worker is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -187,6 +189,9 @@ fn content(origin: &str, request: &SignRequest) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// [`FailureCode::MalformedRequest`].
 pub fn check(origin: &str, request: &SignRequest) -> Result<(), Failure> {
+    if request.card.len() > MAX_CARD || request.card.contains(char::is_control) {
+        return Err(FailureCode::MalformedRequest.into());
+    }
     content(origin, request).map(drop)
 }
 
@@ -299,7 +304,7 @@ fn sign_content(
     pin: Option<&SecretString>,
     content: Vec<u8>,
 ) -> Result<Signed, Failure> {
-    if pin.is_some_and(|pin| !has_pin_length(pin)) {
+    if pin.is_some_and(|pin| !is_pin(pin.expose_secret())) {
         return Err(Failure { code: FailureCode::PinLength, tries_left: card.tries_left });
     }
     let failed = |_| Failure::from(FailureCode::Failed);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use card_rig::{PivCard, ReaderService};
-use desk::{Answered, Bridge, JSON, ORIGIN, Popup};
+use desk::{Answered, Bridge, Hipki, JSON, ORIGIN, Popup};
 use serde_json::{Value, json};
 use test_pki::bridge::{RunningBridge, scripted_pinentry};
 use test_pki::demo::write_card;
@@ -166,4 +166,39 @@ fn a_pin_that_was_typed_into_the_popup_is_erased() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(!holds(&memory(server)), "the server still has the PIN");
+}
+
+/// A page of the HiPKI component sends the PIN itself, and the server reads it. Nothing of it
+/// is left there either, right or wrong.
+#[test]
+fn a_pin_that_a_page_of_the_component_sent_is_erased() {
+    let canary = std::str::from_utf8(CANARY).unwrap();
+    let hipki = Hipki::start("hipki-pin", "999999");
+    let bridge = &hipki.bridge;
+    let company = bridge.pki.company(Company::card("測試甲股份有限公司", "12345675")).unwrap();
+    let card = |pin| write_card(&bridge.dir, "company", "MT00000000000001", pin, true, &company);
+    let package = json!({
+        "func": "MakeSignature", "tbs": "text", "hashAlgorithm": "SHA256",
+        "signatureType": "PKCS7", "pin": canary,
+    });
+    let body = format!("tbsPackage={package}");
+    for (pin, code) in [(canary, 0), ("123456", 0x7610_0006_u32)] {
+        card(pin).unwrap();
+        let answer = hipki.post("/sign", &body);
+        assert_eq!(answer["ret_code"], code, "{answer}");
+        assert!(!holds(answer.to_string().as_bytes()));
+    }
+    let server = bridge.running.id();
+    let end = Instant::now() + Duration::from_secs(5);
+    while family(server) != [server] {
+        assert!(Instant::now() < end, "the worker is gone");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let memory = memory(server);
+    let known = ORIGIN.as_bytes();
+    assert!(memory.windows(known.len()).any(|window| window == known));
+    assert!(!holds(&memory), "the server still has the PIN");
+    for file in files(&bridge.dir) {
+        assert!(!holds(&std::fs::read(&file).unwrap_or_default()), "{}", file.display());
+    }
 }

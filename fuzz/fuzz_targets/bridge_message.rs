@@ -1,8 +1,6 @@
 //! What pages send to the bridge: its own commands, and packages of the HiPKI component.
 #![no_main]
 
-use chayan_bridge::cards::CardSource;
-use chayan_bridge::dialog::Windows;
 use chayan_bridge::hipki::Package;
 use protocol::{Changes, Hello, PairReveal, SignRequest};
 
@@ -14,7 +12,6 @@ libfuzzer_sys::fuzz_target!(|message: &[u8]| {
         let _ = chayan_bridge::worker::check("https://site.example", &request);
     }
     if let Ok(package) = Package::read(message) {
-        let windows = Windows::of_the_system();
-        let _ = package.into_job(CardSource::Piv, "card".to_owned(), windows, false);
+        let _ = package.into_order(false);
     }
 });

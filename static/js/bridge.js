@@ -247,6 +247,7 @@ function reason({ cards, readers, troubles = [] }) {
   if (cards.length) return "wrong-card";
   if (states.includes("mute")) return "card-mute";
   if (states.includes("in-use")) return "card-in-use";
+  if (states.includes("needs-driver")) return troubles[0] ?? "card-needs-driver";
   if (states.includes("unknown")) return troubles[0] ?? "unknown-card";
   if (troubles.length && !readers.length) return troubles[0];
   return readers.length ? "no-card" : "no-reader";
@@ -256,7 +257,7 @@ function reason({ cards, readers, troubles = [] }) {
 async function look(send) {
   const answer = await send("/v1/cards", {});
   if (answer.status === 200) return answer.body;
-  if (["no-reader-service", "no-reader", "card-mute", "card-in-use"].includes(answer.body.code)) {
+  if (["no-reader-service", "reader-denied", "no-reader", "card-mute", "card-in-use"].includes(answer.body.code)) {
     return { cards: [], readers: [], troubles: [answer.body.code] };
   }
   if (answer.status === 0) throw await trouble("not-running");

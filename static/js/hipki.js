@@ -2,39 +2,22 @@
 // for each act, a PIN that is typed into this page. Used only when the person chooses it.
 
 import { ask } from "/js/ask.js";
+import { meaning, parse } from "/js/hipki-codes.js";
 import { Trouble, bridgeText, config } from "/js/service.js";
 
 const ANSWER_TIME = 15_000;
 const SIGN_TIME = 120_000;
 
-const trouble = async (code, left) => {
+const trouble = async (code, more = "") => {
   const [title, advice] = await bridgeText(code);
-  return new Trouble(title + (left ? `（剩餘次數：${left}）` : ""), advice, { code: `hipki-${code}` });
+  return new Trouble(title + more, advice, { code: `hipki-${code}` });
 };
 
-/** The words for the component's codes. */
-async function failure({ ret_code, last_error }) {
-  const code = ret_code >>> 0;
-  const last = Number.isInteger(last_error) ? Number(BigInt.asUintN(32, BigInt(last_error))) : 0;
-  if (code === 0x76100006) {
-    if (last === 0x80000001) return trouble("pin-wrong", 1);
-    if (last === 0x80000002) return trouble("pin-wrong", 2);
-    const codes = { 0xa0: "pin-wrong", 0xa2: "pin-length", 0xa4: "pin-locked" };
-    return trouble(codes[last] ?? "failed");
-  }
-  const codes = {
-    0x76000006: "no-card",
-    0x7600000e: "no-card",
-    0x76100003: "no-reader",
-    0x76000031: "hipki-site",
-    0x7600000f: "hipki-site",
-    0x7600000d: "timed-out",
-    0x76000998: "pin-length",
-    0x76000999: "pin-cancelled",
-    0x76500001: "certificate-expired",
-    0x76500002: "certificate-expired",
-  };
-  return trouble(codes[code] ?? "failed");
+/** The words for the component's codes; what only its own support can explain, with the code. */
+function failure(reply) {
+  const { words, left, told } = meaning(reply);
+  if (left) return trouble(words, `（剩餘次數：${left}）`);
+  return trouble(words, words.startsWith("hipki-") && words !== "hipki-site" ? `（錯誤代碼：${told}）` : "");
 }
 
 /**
@@ -59,9 +42,9 @@ async function act(pack, time) {
         if (source !== opened || origin !== new URL(hipkiUrl).origin) return;
         let reply;
         try {
-          reply = JSON.parse(data);
+          reply = parse(data);
         } catch {
-          return fail("failed");
+          return fail("hipki-helper");
         }
         if (reply?.func === "getTbs") {
           clearTimeout(timer);
@@ -102,6 +85,12 @@ function signingCards({ slots = [] }) {
   });
 }
 
+/** Why none of them can. */
+function missing({ slots = [] }) {
+  if (!slots.length) return "no-reader";
+  return slots.some(({ token }) => token) ? "hipki-card" : "no-card";
+}
+
 /** The dialog's action runs in its click; the dialog stays until it has ended. */
 function inClick(dialog, run) {
   const button = dialog.querySelector("[data-value=yes]");
@@ -118,7 +107,8 @@ export async function signByHipki(purpose, document, challenge) {
   ], [["yes", "讀取卡片"], ["", "取消"]], { id: "hipki" });
   const listed = await inClick(first, () => act({ func: "GetUserCert" }, ANSWER_TIME));
   const [card, ...others] = signingCards(listed);
-  if (!card || others.length) throw await trouble(card ? "hipki-several" : "no-card");
+  if (!card) throw await trouble(missing(listed));
+  if (others.length) throw await trouble("hipki-several");
   const format = "chayan-signing-input/1";
   const input = { challenge: await challenge(), document, format, origin: location.origin, purpose };
   const bytes = new TextEncoder().encode(canonical(input));
@@ -139,13 +129,15 @@ export async function signByHipki(purpose, document, challenge) {
   const signed = await inClick(second, async () => {
     const typed = pin.value;
     pin.value = "";
-    if (typed.length < 6) throw await trouble("pin-length");
+    if (!typed) throw await trouble("pin-missing");
+    // Full-width digits of an input method would cost a try.
+    if (!/^[!-~]{6,8}$/.test(typed)) throw await trouble("pin-length");
     return act({
       func: "MakeSignature", signatureType: "PKCS7", hashAlgorithm: "SHA256", tbsEncoding: "base64", tbs,
       pin: typed, nonce: input.challenge, withCardSN: "true", slotDescription: card.slot,
     }, SIGN_TIME);
   });
   // Another card than the one that was shown.
-  if (signed.cardSN !== card.number) throw await trouble("card-removed");
+  if (signed.cardSN !== card.number) throw await trouble("card-changed");
   return { signedData: signed.signature, transport: "hipki" };
 }

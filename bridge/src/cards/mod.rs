@@ -31,12 +31,12 @@ impl CardSource {
     /// The source, ready to be asked.
     ///
     /// # Errors
-    /// [`CardError::Failed`] for a module that must not be loaded.
+    /// [`CardError::Module`] for a module that must not be loaded.
     pub fn open(&self) -> Result<Box<dyn CardBackend>, CardError> {
         Ok(match self {
             Self::Demo(folder) => Box::new(demo::DemoCards::new(folder)),
             Self::Module(path) => {
-                modules::check(path).map_err(CardError::Failed)?;
+                modules::check(path).map_err(CardError::Module)?;
                 Box::new(pkcs11::Pkcs11Cards::new(path))
             }
             Self::Piv => Box::new(piv::PivCards),
@@ -84,6 +84,12 @@ pub enum CardError {
     /// The reader service of the system is not running.
     #[error("the reader service is not running")]
     NoService,
+    /// The system does not let this person use the readers.
+    #[error("the readers are not this person's to use")]
+    Denied,
+    /// The reader is not there, or no longer.
+    #[error("the reader is gone")]
+    NoReader,
     /// The card is not there, or no longer.
     #[error("the card is gone")]
     Removed,
@@ -108,6 +114,9 @@ pub enum CardError {
     /// The person cancelled on the reader's keys.
     #[error("cancelled")]
     Cancelled,
+    /// The module cannot be used at all.
+    #[error("the module: {0}")]
+    Module(String),
     /// The reader, card or module failed; the text never holds card data.
     #[error("{0}")]
     Failed(String),
@@ -117,6 +126,8 @@ impl From<CardError> for Failure {
     fn from(error: CardError) -> Self {
         match error {
             CardError::NoService => FailureCode::NoReaderService.into(),
+            CardError::Denied => FailureCode::ReaderDenied.into(),
+            CardError::NoReader => FailureCode::NoReader.into(),
             CardError::Removed => FailureCode::CardRemoved.into(),
             CardError::Mute => FailureCode::CardMute.into(),
             CardError::InUse => FailureCode::CardInUse.into(),
@@ -124,6 +135,7 @@ impl From<CardError> for Failure {
             CardError::PinLength => FailureCode::PinLength.into(),
             CardError::Locked => Self { code: FailureCode::PinLocked, tries_left: Some(0) },
             CardError::Cancelled => FailureCode::PinCancelled.into(),
+            CardError::Module(_) => FailureCode::ModuleFailed.into(),
             CardError::Failed(_) => FailureCode::Failed.into(),
         }
     }
@@ -185,6 +197,7 @@ impl PresentCard {
             holder: holder.as_ref().map(|holder| printable(&holder.name)).unwrap_or_default(),
             ubn: holder.and_then(|holder| holder.ubn),
             certificate: BASE64_STANDARD.encode(self.certificate.der()),
+            tries_left: self.tries_left,
         }
     }
 }

@@ -16,13 +16,18 @@ impl From<Error> for CardError {
     fn from(error: Error) -> Self {
         match error {
             Error::NoService | Error::ServiceStopped => Self::NoService,
-            Error::NoSmartcard
-            | Error::RemovedCard
-            | Error::UnknownReader
-            | Error::ReaderUnavailable
-            | Error::ResetCard => Self::Removed,
-            Error::UnresponsiveCard | Error::UnpoweredCard | Error::ProtoMismatch => Self::Mute,
-            Error::SharingViolation => Self::InUse,
+            // Where a policy guards the service (polkit): not for a session from elsewhere.
+            Error::SecurityViolation | Error::NoAccess => Self::Denied,
+            Error::UnknownReader | Error::ReaderUnavailable | Error::NoReadersAvailable => {
+                Self::NoReader
+            }
+            Error::NoSmartcard | Error::RemovedCard => Self::Removed,
+            Error::UnresponsiveCard
+            | Error::UnpoweredCard
+            | Error::UnsupportedCard
+            | Error::ProtoMismatch => Self::Mute,
+            // Another program holds the card, or has just reset it.
+            Error::SharingViolation | Error::ResetCard => Self::InUse,
             Error::WrongChv => Self::WrongPin { tries_left: None },
             Error::ChvBlocked => Self::Locked,
             Error::CancelledByUser => Self::Cancelled,
@@ -58,8 +63,27 @@ fn polled(context: &Context) -> Result<Vec<Polled>, CardError> {
     Ok(readers)
 }
 
+/// What certificate cards of the national PKI say of themselves in the answer to reset, by
+/// whatever authority they were issued: historical bytes, and the whole answer through a
+/// reader without contacts.
+const CERTIFICATE_CARDS: [&[u8]; 3] = [
+    b"CHTMOICA",
+    b"CHTGPKI",
+    &[
+        0x3b, 0x8b, 0x80, 0x01, 0x00, 0x31, 0xc1, 0x64, 0x08, 0x40, 0x21, 0x30, 0x00, 0x90, 0x00,
+        0x57,
+    ],
+];
+
+/// Whether this is the answer to reset of a certificate card. A no says nothing: there may
+/// be others.
+fn is_certificate_card(answer_to_reset: &[u8]) -> bool {
+    let holds = |part: &[u8]| answer_to_reset.windows(part.len()).any(|window| window == part);
+    CERTIFICATE_CARDS.into_iter().any(holds)
+}
+
 /// Every reader, its state before the card was asked anything: [`ReaderState::Unknown`]
-/// where a card answers.
+/// or [`ReaderState::NeedsDriver`] where a card answers.
 ///
 /// # Errors
 /// [`CardError`].
@@ -73,6 +97,8 @@ pub fn readers(context: &Context) -> Result<Vec<Reader>, CardError> {
             ReaderState::Mute
         } else if state.contains(State::EXCLUSIVE) {
             ReaderState::InUse
+        } else if is_certificate_card(reader.atr()) {
+            ReaderState::NeedsDriver
         } else {
             ReaderState::Unknown
         }
@@ -115,5 +141,52 @@ pub fn wait_for_change(seen: &dyn Fn(&str) -> bool, end: Instant) -> String {
             }
             Err(_) => std::thread::sleep(rest),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::FailureCode::{
+        CardInUse, CardMute, CardRemoved, Failed, NoReader, NoReaderService, PinCancelled,
+        PinLocked, PinWrong, ReaderDenied,
+    };
+
+    use super::*;
+
+    /// The codes that applicants meet, each with the word for its cause.
+    #[test]
+    fn every_code_of_the_service_has_its_cause() {
+        for (error, expected) in [
+            (Error::UnknownReader, NoReader),
+            (Error::SharingViolation, CardInUse),
+            (Error::NoSmartcard, CardRemoved),
+            (Error::ProtoMismatch, CardMute),
+            (Error::ReaderUnavailable, NoReader),
+            (Error::NoService, NoReaderService),
+            (Error::NoAccess, ReaderDenied),
+            (Error::NoReadersAvailable, NoReader),
+            (Error::UnresponsiveCard, CardMute),
+            (Error::UnpoweredCard, CardMute),
+            (Error::ResetCard, CardInUse),
+            (Error::RemovedCard, CardRemoved),
+            (Error::SecurityViolation, ReaderDenied),
+            (Error::WrongChv, PinWrong),
+            (Error::ChvBlocked, PinLocked),
+            (Error::CancelledByUser, PinCancelled),
+            (Error::InternalError, Failed),
+        ] {
+            let failure = protocol::Failure::from(CardError::from(error));
+            assert_eq!(failure.code, expected, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn certificate_cards_say_what_they_are() {
+        let first = b"\x3b\xb8\x13\x00\x81\x31\xfa\x52CHTMOICA\xa5";
+        let newer = b"\x3b\xd8\x96\x00\x81\xb1\xfe\x45\x1f\x07CHTGPKI\x4a\xdd";
+        assert!(is_certificate_card(first) && is_certificate_card(newer));
+        assert!(is_certificate_card(CERTIFICATE_CARDS[2]));
+        let plain = [0x3b, 0x95, 0x13, 0x81, 0x01, 0x80, 0x73, 0xff, 0x01, 0x00, 0x0b];
+        assert!(!is_certificate_card(&plain) && !is_certificate_card(b""));
     }
 }

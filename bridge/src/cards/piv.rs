@@ -27,7 +27,7 @@ impl CardBackend for PivCards {
         let context = super::pcsc::context()?;
         let mut found = Inventory { cards: Vec::new(), readers: super::pcsc::readers(&context)? };
         for reader in &mut found.readers {
-            if reader.state != ReaderState::Unknown {
+            if !matches!(reader.state, ReaderState::Unknown | ReaderState::NeedsDriver) {
                 continue;
             }
             // A faulty card in one reader does not hide the card in another.
@@ -38,7 +38,7 @@ impl CardBackend for PivCards {
                 }
                 Err(CardError::InUse) => reader.state = ReaderState::InUse,
                 Err(CardError::Mute) => reader.state = ReaderState::Mute,
-                Err(CardError::Removed) => reader.state = ReaderState::Empty,
+                Err(CardError::Removed | CardError::NoReader) => reader.state = ReaderState::Empty,
                 Ok(None) | Err(_) => (),
             }
         }

@@ -40,10 +40,12 @@ impl Pkcs11Cards {
         &self,
         act: impl FnOnce(&Pkcs11) -> Result<T, CardError>,
     ) -> Result<T, CardError> {
-        let module = Pkcs11::new(&self.module).map_err(card_error)?;
+        // Of the wrong architecture, or without a library that it needs: no card's fault.
+        let unusable = |error: Error| CardError::Module(error.to_string());
+        let module = Pkcs11::new(&self.module).map_err(unusable)?;
         module
             .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
-            .map_err(card_error)?;
+            .map_err(unusable)?;
         let result = act(&module);
         let _ = module.finalize();
         result

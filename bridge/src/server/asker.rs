@@ -1,11 +1,12 @@
 //! Who asks: `Host`, `Origin`, and what the bridge's own pages add.
 
-use http::header::{self, HeaderName};
+use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Request};
 use hyper::body::Incoming;
 use protocol::{Failure, FailureCode};
 
 use super::Bridge;
+use super::reply::{Answer, failed};
 use crate::page::is_window;
 use crate::sites::is_site;
 
@@ -93,4 +94,15 @@ impl Bridge {
         let own = [format!("http://127.0.0.1:{port}"), format!("http://localhost:{port}")];
         (is_site(origin) || self.sites.is_managed(origin)) && !own.iter().any(|own| own == origin)
     }
+}
+
+/// Tells a program of another person that this bridge is not theirs, and nothing else.
+pub(super) fn elsewhere(request: &Request<Incoming>) -> Answer {
+    let mut answer = failed(&FailureCode::OtherPerson.into());
+    if let Some(origin) = request.headers().get(header::ORIGIN) {
+        let headers = answer.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    }
+    answer
 }

@@ -5,17 +5,16 @@ use std::sync::atomic::AtomicBool;
 
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use jiff::Timestamp;
 use protocol::{Failure, FailureCode};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::asker::{PAGE_ORIGIN, single};
-use super::{Answer, Bridge, MAX_REQUEST, REQUEST_TIME, last, page, with_status};
+use super::reply::{Answer, last, page, with_status};
+use super::{Bridge, everything};
 use crate::dialog::Confirmation;
-use crate::hipki::{self, Package, Refusal, SERVER_VERSION, code};
+use crate::hipki::{self, HipkiJob, Package, Refusal, SERVER_VERSION, code};
 use crate::sites::is_site;
 use crate::worker::{Job, Word};
 
@@ -127,9 +126,7 @@ impl Bridge {
         if !self.sites.allows_hipki(origin) {
             return Err(code::SITE.into());
         }
-        let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
-        let body = timeout(REQUEST_TIME, body).await.map_err(|_| code::PARAMETER)?;
-        let body = body.map_err(|_| code::PARAMETER)?.to_bytes();
+        let body = everything(request.into_body()).await.ok_or(code::PARAMETER)?;
         let package = if body.is_empty() { Package::default() } else { Package::read(&body)? };
         match path {
             "/pkcs11info" => {
@@ -143,8 +140,11 @@ impl Bridge {
     }
 
     async fn sign_as_hipki(&self, origin: &str, package: Package) -> Result<Value, Refusal> {
-        let cards = self.cards().await?;
+        let raw = self.hipki.is_some_and(|options| options.allow_raw);
         let slot = package.slot_description.clone();
+        // What is unfit is refused before any card is looked at.
+        let order = package.into_order(raw)?;
+        let cards = self.cards().await?;
         let mut found = cards.cards.iter();
         let card = found.find(|card| slot.as_ref().is_none_or(|slot| *slot == card.reader));
         let id = match card {
@@ -153,9 +153,9 @@ impl Bridge {
             None => return Err(code::NO_CARD.into()),
         };
         let (source, card) = self.source_of(&id).ok_or(code::NO_CARD)?;
-        let raw = self.hipki.is_some_and(|options| options.allow_raw);
-        let job = package.into_job(source, card, self.windows.clone(), raw)?;
-        let job = |caution| Job::Hipki(Box::new(job.with_caution(caution)));
+        let windows = self.windows.clone();
+        let job =
+            |caution| Job::Hipki(Box::new(HipkiJob { source, card, windows, caution, order }));
         match self.try_pin(origin, None, &id, job).await? {
             Word::HipkiSigned(signed) => Ok(hipki::signed(&signed)),
             _ => Err(code::HELPER.into()),

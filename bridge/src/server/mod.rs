@@ -1,10 +1,12 @@
 //! The loopback HTTP surface: exact host, exact origin, a closed set of commands.
 
 mod asker;
+mod commands;
 mod hipki;
 mod pairing;
 mod patience;
 mod peer;
+mod reply;
 mod self_test;
 
 use std::convert::Infallible;
@@ -15,19 +17,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
 use protocol::{
-    Cards, Changes, Failure, FailureCode, Hello, HelloAnswer, ListCards, PROTOCOL_VERSION,
-    PairBegin, PairConfirm, PairReveal, ReaderState, SignRequest, Signed, Status,
+    Failure, FailureCode, ListCards, PROTOCOL_VERSION, PairBegin, PairConfirm, PairReveal, Status,
 };
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
@@ -37,14 +38,18 @@ use crate::cards::CardSource;
 use crate::dialog::Windows;
 use crate::page::{PageAnswer, PageWindows};
 use crate::sites::Sites;
-use crate::worker::{self, Job, SignJob, Word};
-use asker::{Asker, single};
+use crate::worker::{self, Job, Word};
+use asker::{Asker, elsewhere, single};
 use pairing::Pairings;
-use patience::{Attempt, Patience, Queue};
+use patience::{Patience, Queue};
+use reply::{Answer, done, failed, last, page, with_status};
 use self_test::Report;
 
 /// Largest request.
 const MAX_REQUEST: usize = 256 << 10;
+/// Largest request that is read to its end, and thrown away: whoever sends it shall be able
+/// to read why it was refused.
+const MAX_READ: usize = 8 << 20;
 /// How long a request's head and body may take, each.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// Connections at once.
@@ -53,16 +58,6 @@ const MAX_CONNECTIONS: usize = 256;
 const MAX_LOOKS: usize = 2;
 /// Pages that wait for a change at once; others look for themselves.
 const MAX_WAITS: usize = 8;
-/// How long a page waits for a change before it asks again.
-const CHANGE_TIME: Duration = Duration::from_secs(25);
-/// Failures before a PIN came to the card.
-const UNTRIED: [FailureCode; 5] = [
-    FailureCode::PinCancelled,
-    FailureCode::PinPromptUnavailable,
-    FailureCode::PinLength,
-    FailureCode::NoCard,
-    FailureCode::PinLocked,
-];
 /// The page that carries messages where a browser does not let pages ask themselves.
 const POPUP: &str = include_str!("popup.html");
 /// The page that looks at every part in turn.
@@ -110,8 +105,6 @@ struct Bridge {
     /// Makes [`Changes::seen`] say nothing about the readers.
     salt: [u8; 16],
 }
-
-type Answer = Response<Full<Bytes>>;
 
 /// Serves on loopback listeners of one port until the task is dropped.
 ///
@@ -213,17 +206,6 @@ async fn connection(stream: TcpStream, surface: Surface, bridge: Arc<Bridge>) {
         .await;
 }
 
-/// Tells a program of another person that this bridge is not theirs, and nothing else.
-fn elsewhere(request: &Request<Incoming>) -> Answer {
-    let mut answer = failed(&FailureCode::OtherPerson.into());
-    if let Some(origin) = request.headers().get(header::ORIGIN) {
-        let headers = answer.headers_mut();
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(header::VARY, HeaderValue::from_static("origin"));
-    }
-    answer
-}
-
 /// The popup asks whether there is something to show.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -265,55 +247,6 @@ async fn answer(bridge: &Bridge, request: Request<Incoming>) -> Answer {
         ] {
             headers.insert(name, value);
         }
-    }
-    answer
-}
-
-fn with_status(status: StatusCode, body: Bytes) -> Answer {
-    let mut answer = Response::new(Full::new(body));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    answer
-}
-
-fn json(status: StatusCode, body: &impl Serialize) -> Answer {
-    let mut answer = with_status(status, serde_json::to_vec(body).unwrap_or_default().into());
-    let kind = HeaderValue::from_static("application/json");
-    answer.headers_mut().insert(header::CONTENT_TYPE, kind);
-    answer
-}
-
-fn done(body: &impl Serialize) -> Answer {
-    json(StatusCode::OK, body)
-}
-
-/// Ends the connection with this answer: what was sent on it is erased with its buffers.
-fn last(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    answer
-}
-
-fn failed(failure: &Failure) -> Answer {
-    let status = StatusCode::from_u16(failure.code.status());
-    json(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), failure)
-}
-
-/// A page of the bridge's own: nothing from elsewhere, in no frame.
-fn page(html: &'static str) -> Answer {
-    let mut answer = with_status(StatusCode::OK, Bytes::from_static(html.as_bytes()));
-    let headers = answer.headers_mut();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
     }
     answer
 }
@@ -401,33 +334,6 @@ impl Bridge {
         }
     }
 
-    fn hello(&self, origin: &str, hello: &Hello) -> Result<HelloAnswer, Failure> {
-        pairing::check_nonce(&hello.nonce)?;
-        let site = self.sites.paired(origin).ok_or(FailureCode::NotPaired)?;
-        Ok(HelloAnswer {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            protocol: PROTOCOL_VERSION,
-            signature: site.hello(origin, &hello.nonce).ok_or(FailureCode::Failed)?,
-        })
-    }
-
-    /// Opens the window with the code, unless somebody allowed the site beforehand.
-    async fn pair(&self, origin: &str, pairing: &str) -> Result<protocol::Paired, Failure> {
-        let (key, code) = self.pairings.take(origin, pairing, Instant::now())?;
-        if !self.sites.is_managed(origin) {
-            let question = pairing::question(origin, &code);
-            let job = || Job::Confirm { windows: self.windows.clone(), question };
-            self.ask(origin, None, &AtomicBool::new(false), job).await.map_err(|failure| {
-                match failure.code {
-                    FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
-                    _ => failure,
-                }
-            })?;
-        }
-        self.sites.pair(origin, &key, Timestamp::now()).map_err(|_| FailureCode::Failed)?;
-        Ok(protocol::Paired {})
-    }
-
     /// Runs a job with a window: in its turn, made when its turn has come, and not too
     /// often in vain.
     async fn ask(
@@ -449,134 +355,6 @@ impl Bridge {
         }
         result
     }
-
-    /// What is in the readers, by every source: a source that fails does not hide another.
-    async fn cards(&self) -> Result<Cards, Failure> {
-        let _look = self.looks.acquire().await.map_err(|_| FailureCode::Busy)?;
-        let looks = self.sources.iter().enumerate().map(async |(number, source)| {
-            let job = Job::Look { source: source.clone() };
-            (number, self.workers.run(&job, None, &AtomicBool::new(false)).await)
-        });
-        let mut all = Cards::default();
-        let mut failure = None;
-        for (number, found) in futures_util::future::join_all(looks).await {
-            match found {
-                Ok(Word::Found(found)) => merge(&mut all, number, found),
-                Ok(_) => failure = Some(FailureCode::ModuleFailed.into()),
-                Err(error) => {
-                    all.troubles.push(error.code);
-                    failure = Some(error);
-                }
-            }
-        }
-        match failure {
-            Some(failure) if all.troubles.len() == self.sources.len() => Err(failure),
-            _ => Ok(all),
-        }
-    }
-
-    async fn changes(&self, known: Changes) -> Changes {
-        let salt = self.salt;
-        let seal = move |state: &str| {
-            let text = [&salt[..], state.as_bytes()].concat();
-            pki::Fingerprint::of(&text).to_string()[..32].to_owned()
-        };
-        let sources = self.sources.clone();
-        let Ok(place) = self.waits.clone().try_acquire_owned() else {
-            // Asked again, but not at once.
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            return known;
-        };
-        let end = Instant::now() + CHANGE_TIME;
-        let waited = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            let seen = |state: &str| seal(state) == known.seen;
-            let state = crate::watch::wait(&sources, &seen, end);
-            Changes { seen: seal(&state) }
-        });
-        let waited = timeout(CHANGE_TIME + REQUEST_TIME, waited).await;
-        waited.ok().and_then(Result::ok).unwrap_or_default()
-    }
-
-    async fn sign(
-        &self,
-        origin: &str,
-        window: Option<&str>,
-        mut request: SignRequest,
-    ) -> Result<Signed, Failure> {
-        worker::check(origin, &request)?;
-        if window.is_some() {
-            // The PIN may come through this process.
-            worker::no_traces();
-        }
-        let card = request.card.clone();
-        let (source, rest) = self.source_of(&card).ok_or(FailureCode::NoCard)?;
-        request.card = rest;
-        let job = |caution| {
-            Job::Sign(Box::new(SignJob {
-                source,
-                windows: self.windows.clone(),
-                origin: origin.to_owned(),
-                request,
-                caution,
-                page: window.is_some(),
-            }))
-        };
-        match self.try_pin(origin, window, &card, job).await? {
-            Word::Signed(signed) => Ok(signed),
-            _ => Err(FailureCode::ModuleFailed.into()),
-        }
-    }
-
-    /// The source of a card, and the card's name within it.
-    fn source_of(&self, card: &str) -> Option<(CardSource, String)> {
-        let (number, rest) = card.split_once(':')?;
-        let source = self.sources.get(number.parse::<usize>().ok()?)?;
-        Some((source.clone(), rest.to_owned()))
-    }
-
-    /// Runs a job that tries a PIN of this card, and keeps count. The job learns whether
-    /// the person must confirm the try when its turn has come.
-    async fn try_pin(
-        &self,
-        origin: &str,
-        window: Option<&str>,
-        card: &str,
-        job: impl FnOnce(bool) -> Job,
-    ) -> Result<Word, Failure> {
-        // Counted as wrong until it is known better: another one may have its turn before
-        // this one's answer is read.
-        let attempt = Attempt::new(&self.patience, card);
-        let counted = || job(attempt.begin());
-        let result = self.ask(origin, window, &attempt.working, counted).await;
-        match &result {
-            Ok(_) => self.patience.right_pin(card),
-            Err(failure) if attempt.came_to_the_card() && UNTRIED.contains(&failure.code) => {
-                self.patience.not_tried(card);
-            }
-            Err(_) => (),
-        }
-        result
-    }
-}
-
-/// Adds what one source found: a card that another source has as well is one card.
-fn merge(all: &mut Cards, number: usize, found: Cards) {
-    for mut card in found.cards {
-        if all.cards.iter().any(|other| other.certificate == card.certificate) {
-            continue;
-        }
-        card.id = format!("{number}:{}", card.id);
-        all.cards.push(card);
-    }
-    for reader in found.readers {
-        match all.readers.iter_mut().find(|other| other.name == reader.name) {
-            Some(other) => other.state = other.state.max(reader.state),
-            // What a module calls a slot without a card is no reader that others do not see.
-            None if reader.state == ReaderState::Empty && number > 0 => (),
-            None => all.readers.push(reader),
-        }
-    }
 }
 
 /// A JSON body. The content type is one that no page can send without a preflight.
@@ -587,8 +365,25 @@ async fn body<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Fail
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(malformed());
     }
-    let body = Limited::new(request.into_body(), MAX_REQUEST).collect();
-    let body = timeout(REQUEST_TIME, body).await.map_err(|_| malformed())?;
-    let bytes = body.map_err(|_| malformed())?.to_bytes();
+    let bytes = everything(request.into_body()).await.ok_or_else(malformed)?;
     serde_json::from_slice(&bytes).map_err(|_| malformed())
+}
+
+/// A body, unless it is too large or too slow.
+async fn everything(mut body: Incoming) -> Option<Vec<u8>> {
+    let read = async {
+        let (mut all, mut size) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.ok()?.into_data() else { continue };
+            size += data.len();
+            if size > MAX_READ {
+                return None;
+            }
+            if size <= MAX_REQUEST {
+                all.extend_from_slice(&data);
+            }
+        }
+        (size <= MAX_REQUEST).then_some(all)
+    };
+    timeout(REQUEST_TIME, read).await.ok().flatten()
 }

@@ -2,15 +2,22 @@
 //! so knows that the page speaks with this bridge and not with a program in between.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use pki::Fingerprint;
-use protocol::{Failure, FailureCode, PairOffer, PairRevealed, pairing_code};
+use protocol::{
+    Failure, FailureCode, Hello, HelloAnswer, PROTOCOL_VERSION, PairOffer, PairRevealed, Paired,
+    pairing_code,
+};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::Bridge;
 use crate::dialog::Confirmation;
 use crate::sites::SiteKey;
+use crate::worker::Job;
 
 /// Pairings at once.
 const MAX_PAIRINGS: usize = 8;
@@ -41,7 +48,7 @@ pub(super) struct Pairings {
 ///
 /// # Errors
 /// [`FailureCode::MalformedRequest`].
-pub(super) fn check_nonce(nonce: &str) -> Result<(), Failure> {
+fn check_nonce(nonce: &str) -> Result<(), Failure> {
     let fits = nonce.len() == 64 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
     if fits { Ok(()) } else { Err(FailureCode::MalformedRequest.into()) }
 }
@@ -133,7 +140,7 @@ impl Pairings {
 }
 
 /// What the window asks.
-pub(super) fn question(origin: &str, code: &str) -> Confirmation {
+fn question(origin: &str, code: &str) -> Confirmation {
     let (left, right) = code.split_at(3);
     Confirmation {
         title: "允許網站使用讀卡機？".to_owned(),
@@ -143,5 +150,34 @@ pub(super) fn question(origin: &str, code: &str) -> Confirmation {
         yes: "允許".to_owned(),
         no: "不允許".to_owned(),
         harmless: true,
+    }
+}
+
+impl Bridge {
+    pub(super) fn hello(&self, origin: &str, hello: &Hello) -> Result<HelloAnswer, Failure> {
+        check_nonce(&hello.nonce)?;
+        let site = self.sites.paired(origin).ok_or(FailureCode::NotPaired)?;
+        Ok(HelloAnswer {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL_VERSION,
+            signature: site.hello(origin, &hello.nonce).ok_or(FailureCode::Failed)?,
+        })
+    }
+
+    /// Opens the window with the code, unless somebody allowed the site beforehand.
+    pub(super) async fn pair(&self, origin: &str, pairing: &str) -> Result<Paired, Failure> {
+        let (key, code) = self.pairings.take(origin, pairing, Instant::now())?;
+        if !self.sites.is_managed(origin) {
+            let question = question(origin, &code);
+            let job = || Job::Confirm { windows: self.windows.clone(), question };
+            self.ask(origin, None, &AtomicBool::new(false), job).await.map_err(|failure| {
+                match failure.code {
+                    FailureCode::PinCancelled => FailureCode::PairingRefused.into(),
+                    _ => failure,
+                }
+            })?;
+        }
+        self.sites.pair(origin, &key, Timestamp::now()).map_err(|_| FailureCode::Failed)?;
+        Ok(Paired {})
     }
 }

@@ -35,6 +35,8 @@ struct CardReport {
     kind: CardKind,
     not_before: Option<Timestamp>,
     not_after: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tries_left: Option<u8>,
     /// For the person alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     holder: Option<String>,
@@ -82,6 +84,7 @@ fn report(card: Card, named: bool) -> CardReport {
         kind: card.kind,
         not_before: certificate.as_ref().map(Certificate::not_before),
         not_after: certificate.as_ref().map(Certificate::not_after),
+        tries_left: card.tries_left,
         holder: named.then_some(card.holder),
     }
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,10 @@ pub enum Answered<'a> {
 
 impl Bridge {
     pub fn start(name: &str, answered: &Answered<'_>) -> Self {
+        Self::start_with(name, answered, &[])
+    }
+
+    pub fn start_with(name: &str, answered: &Answered<'_>, more: &[&str]) -> Self {
         let dir =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
@@ -64,6 +68,7 @@ impl Bridge {
         let program = std::env::var_os("CHAYAN_BRIDGE");
         let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_chayan-bridge").into());
         let program = Path::new(&program);
+        arguments.extend(more);
         let running = RunningBridge::start(program, &dir, 0, &arguments, &[]).unwrap();
         Self { running, dir, pki }
     }
@@ -203,5 +208,38 @@ impl Popup<'_> {
             }
             signed.join().unwrap()
         })
+    }
+}
+
+/// A bridge that serves the HiPKI component's pages as well, and one of them that may ask.
+pub struct Hipki {
+    pub bridge: Bridge,
+    port: u16,
+}
+
+impl Hipki {
+    pub fn start(name: &str, pin: &str) -> Self {
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let more = ["--hipki", "--hipki-port", &port.to_string()];
+        Self { bridge: Bridge::start_with(name, &Answered::Always(pin), &more), port }
+    }
+
+    /// Asks as the component's own popup does for the page that sent it a package.
+    pub fn post(&self, path: &str, body: &str) -> Value {
+        let own = format!("127.0.0.1:{}", self.port);
+        let mut stream = TcpStream::connect(&own).unwrap();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nhost: {own}\r\norigin: http://{own}\r\nx-page-origin: {ORIGIN}\r\ncontent-type: application/x-www-form-urlencoded\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        // Too much is answered before it was read to the end.
+        let _ = stream.read_to_string(&mut answer);
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        serde_json::from_str(body).unwrap_or(Value::Null)
     }
 }

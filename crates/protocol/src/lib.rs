@@ -167,6 +167,8 @@ pub enum ReaderState {
     InUse,
     /// A card, but none that can sign here.
     Unknown,
+    /// A certificate card by what it says of itself, which nothing here can read.
+    NeedsDriver,
     /// A card that can sign.
     Card,
 }
@@ -190,6 +192,9 @@ pub struct Card {
     pub ubn: Option<String>,
     /// The signing certificate, DER in Base64.
     pub certificate: String,
+    /// PIN tries left, when the card tells: none is a locked card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tries_left: Option<u8>,
 }
 
 /// Kinds of cards, as far as a bridge can tell them.
@@ -261,6 +266,8 @@ pub enum FailureCode {
     TooManyRequests,
     /// The reader service of the system is not running.
     NoReaderService,
+    /// The system does not let this person use the readers.
+    ReaderDenied,
     /// No reader is plugged in.
     NoReader,
     /// The card named is not there.
@@ -275,13 +282,14 @@ pub enum FailureCode {
     PinCancelled,
     /// The PIN was wrong.
     PinWrong,
-    /// The PIN is shorter or longer than any PIN; the card was not asked.
+    /// The PIN is shorter or longer than any PIN, or has characters that no card takes; the
+    /// card was not asked.
     PinLength,
     /// The card is locked.
     PinLocked,
     /// No window to ask for the PIN could be opened.
     PinPromptUnavailable,
-    /// The card's module crashed or answered nonsense.
+    /// The card's module cannot be loaded, crashed, or answered nonsense.
     ModuleFailed,
     /// Card or module did not answer in time.
     TimedOut,
@@ -290,10 +298,40 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::OriginRefused,
+        Self::OtherPerson,
+        Self::NotPaired,
+        Self::PairingRefused,
+        Self::MalformedRequest,
+        Self::Busy,
+        Self::TooManyRequests,
+        Self::NoReaderService,
+        Self::ReaderDenied,
+        Self::NoReader,
+        Self::NoCard,
+        Self::CardMute,
+        Self::CardInUse,
+        Self::CardRemoved,
+        Self::PinCancelled,
+        Self::PinWrong,
+        Self::PinLength,
+        Self::PinLocked,
+        Self::PinPromptUnavailable,
+        Self::ModuleFailed,
+        Self::TimedOut,
+        Self::Failed,
+    ];
+
     /// The HTTP status of the answer.
     pub fn status(self) -> u16 {
         match self {
-            Self::OriginRefused | Self::OtherPerson | Self::NotPaired | Self::PairingRefused => 403,
+            Self::OriginRefused
+            | Self::OtherPerson
+            | Self::NotPaired
+            | Self::PairingRefused
+            | Self::ReaderDenied => 403,
             Self::MalformedRequest => 400,
             Self::Busy | Self::CardInUse => 409,
             Self::TooManyRequests => 429,

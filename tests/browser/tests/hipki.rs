@@ -89,7 +89,7 @@ async fn what_the_component_refuses_is_told_in_the_pages_words() {
     emulate(&desk, &emulator).await;
     desk.at_sign_in().await.unwrap();
     for (fault, said) in
-        [(Fault::UnknownToken, "沒有可用的卡片"), (Fault::NullToken, "沒有可用的卡片")]
+        [(Fault::UnknownToken, "不是可用的憑證IC卡"), (Fault::NullToken, "沒有可用的卡片")]
     {
         emulator.inject(fault);
         choose_hipki(&desk).await;
@@ -101,7 +101,7 @@ async fn what_the_component_refuses_is_told_in_the_pages_words() {
     emulator.inject(Fault::WrongCard);
     choose_hipki(&desk).await;
     by_hipki(&desk, "123456").await;
-    assert!(desk.text("#message").await.unwrap().contains("卡片已被取出"));
+    assert!(desk.text("#message").await.unwrap().contains("卡片已更換"));
     emulator.clear_faults();
     card.set_tries(1);
     choose_hipki(&desk).await;

@@ -41,6 +41,8 @@ pub enum Fault {
     WithoutFunc,
     /// Every operation fails with a code that arrives negative (0xE0000012).
     NegativeCode,
+    /// Every operation fails with this `ret_code` and this `last_error`.
+    Code(u32, u64),
     /// Cards are listed as the text "unknown token".
     UnknownToken,
     /// Cards are listed as null, as from empty readers.
@@ -140,6 +142,13 @@ impl Emulator {
         if self.has(Fault::WithoutFunc) {
             let message = codes::message(codes::HELPER_FAILED);
             return json!({ "ret_code": codes::wire(codes::HELPER_FAILED), "message": message });
+        }
+        let coded = self.shared().faults.iter().find_map(|fault| match fault {
+            Fault::Code(code, last) => Some((*code, *last)),
+            _ => None,
+        });
+        if let Some((code, last)) = coded {
+            return json!({ "func": func, "ret_code": codes::wire(code), "last_error": last });
         }
         let outcome = if self.has(Fault::NegativeCode) {
             Err(codes::CAPI_CANCELLED.into())
