@@ -246,6 +246,42 @@ fn a_card_may_be_pulled_out_at_any_step() {
     assert_eq!(desk.card.state().tries_left, 3);
 }
 
+/// A card of the national PKI by what it says of itself, which nothing here can read.
+struct CertificateCard;
+
+impl Card for CertificateCard {
+    fn answer(&mut self, _: &[u8]) -> Option<Vec<u8>> {
+        Some(vec![0x6e, 0x00])
+    }
+
+    fn answer_to_reset(&self) -> Vec<u8> {
+        [&[0x3b, 0xb8, 0x13, 0x00, 0x81, 0x31, 0xfa, 0x52][..], b"CHTMOICA", &[0xa5]].concat()
+    }
+}
+
+#[test]
+fn a_certificate_card_without_its_driver_is_told_from_other_cards() {
+    let desk = Desk::new("driver");
+    let state = |expected: &str| {
+        let end = Instant::now() + Duration::from_secs(5);
+        loop {
+            let found = desk.look(&CardSource::Piv);
+            if found["found"]["readers"][0]["state"] == expected {
+                break;
+            }
+            assert!(Instant::now() < end, "{expected}: {found}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    {
+        let _inserted = desk.service.insert(0, Box::new(CertificateCard)).unwrap();
+        state("needs-driver");
+    }
+    let other: Box<dyn Card> = Box::new(|_: &[u8]| Some(vec![0x6e, 0x00]));
+    let _inserted = desk.service.insert(0, other).unwrap();
+    state("unknown");
+}
+
 #[test]
 fn another_card_in_the_same_reader_does_not_sign() {
     let desk = Desk::new("swap");

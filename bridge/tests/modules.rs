@@ -104,6 +104,7 @@ fn every_code_has_its_word_and_a_pin_is_tried_once() {
         ("login=0x06", said("failed")),
         ("sign=0x32", said("card-removed")),
         ("sign=0xE0", said("card-removed")),
+        ("login=0x30", said("failed")),
         ("login=crash", said("module-failed")),
         ("sign=crash", said("module-failed")),
     ] {
@@ -166,6 +167,10 @@ fn a_module_that_crashes_or_talks_nonsense_is_contained() {
         let agent = ureq::get(format!("http://127.0.0.1:{}/v1/status", desk.bridge.port));
         assert!(agent.call().is_ok(), "{script}");
     }
+    // One that does not even start is no card's fault.
+    let desk = Desk::new("unusable", "initialize=0x30");
+    let found = desk.cards();
+    assert!(found.to_string().contains("module-failed"), "{found}");
     let desk = Desk::new("noise", "slots=noise,find=noise");
     assert_eq!(desk.cards()["cards"].as_array().unwrap().len(), 1);
     let desk = Desk::new("unknown", "uninitialised");

@@ -3,7 +3,7 @@
 
 mod desk;
 
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use card_rig::{PivCard, ReaderService};
 use desk::{Answered, Bridge, Hipki, JSON, ORIGIN, Popup};
 use serde_json::{Value, json};
-use test_pki::bridge::{RunningBridge, scripted_pinentry};
+use test_pki::bridge::{RunningBridge, memory, scripted_pinentry};
 use test_pki::demo::write_card;
 use test_pki::pki_set::{Company, TestPki};
 
@@ -19,23 +19,6 @@ const CANARY: &[u8] = b"73914682";
 
 fn holds(bytes: &[u8]) -> bool {
     bytes.windows(CANARY.len()).any(|window| window == CANARY)
-}
-
-/// Every readable byte of a process's memory.
-fn memory(process: u32) -> Vec<u8> {
-    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
-    let mut file = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();
-    let mut all = Vec::new();
-    for line in maps.lines().filter(|line| line.contains(" rw")) {
-        let range = line.split(' ').next().unwrap().split_once('-').unwrap();
-        let number = |text| u64::from_str_radix(text, 16).unwrap();
-        let (start, end) = (number(range.0), number(range.1));
-        let mut part = vec![0; usize::try_from(end - start).unwrap()];
-        if file.seek(SeekFrom::Start(start)).is_ok() && file.read_exact(&mut part).is_ok() {
-            all.extend(part);
-        }
-    }
-    all
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -117,11 +100,13 @@ fn a_pin_is_nowhere_but_in_the_hands_that_need_it() {
         assert!(Instant::now() < end, "worker and window are gone");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let memory = memory(bridge.id());
+    let memory = memory(bridge.id()).unwrap();
     // What it does know is found this way.
     let known = ORIGIN.as_bytes();
     assert!(memory.windows(known.len()).any(|window| window == known));
     assert!(!holds(&memory), "the server has seen the PIN");
+    let log = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "log");
+    assert!(files(&dir).iter().filter(|file| log(file)).count() >= 3, "bridge, window, pcscd");
     for file in files(&dir) {
         if file != pinentry {
             assert!(!holds(&std::fs::read(&file).unwrap_or_default()), "{}", file.display());
@@ -165,7 +150,7 @@ fn a_pin_that_was_typed_into_the_popup_is_erased() {
         assert!(Instant::now() < end, "the worker is gone");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(!holds(&memory(server)), "the server still has the PIN");
+    assert!(!holds(&memory(server).unwrap()), "the server still has the PIN");
 }
 
 /// A page of the HiPKI component sends the PIN itself, and the server reads it. Nothing of it
@@ -194,7 +179,7 @@ fn a_pin_that_a_page_of_the_component_sent_is_erased() {
         assert!(Instant::now() < end, "the worker is gone");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let memory = memory(server);
+    let memory = memory(server).unwrap();
     let known = ORIGIN.as_bytes();
     assert!(memory.windows(known.len()).any(|window| window == known));
     assert!(!holds(&memory), "the server still has the PIN");

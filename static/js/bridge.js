@@ -161,10 +161,14 @@ async function connect() {
 
 /** Helps to start the bridge. */
 async function start() {
+  // Closed without an answer, the browser's question is as good as a bridge that is not there.
+  const open = (await permission()) === "prompt";
   const { answer } = ask("找不到讀卡元件", [
     "讀卡元件沒有回應：可能尚未安裝、沒有啟動，或瀏覽器（例如 Safari）不允許網頁直接連線。",
-  ], [["start", "啟動讀卡元件", "chayan://start"], ["install", "安裝讀卡元件", "/bridge/", "_blank"], POPUP_BUTTON, HIPKI_BUTTON, ["", "取消"]], { id: "start-bridge" });
+    ...(open ? ["瀏覽器的詢問若被關閉或沒有回答，請按「再試一次」，並在詢問時按「允許」。"] : []),
+  ], [...(open ? [["again", "再試一次"]] : []), ["start", "啟動讀卡元件", "chayan://start"], ["install", "安裝讀卡元件", "/bridge/", "_blank"], POPUP_BUTTON, HIPKI_BUTTON, ["", "取消"]], { id: "start-bridge" });
   const chosen = await answer;
+  if (chosen === "again") return connect();
   if (chosen === "popup") return popup();
   if (chosen === "hipki") return HIPKI;
   if (chosen === "start") {

@@ -314,6 +314,23 @@ impl Desk {
         }
     }
 
+    /// The processes of the service and of the bridge.
+    ///
+    /// # Errors
+    /// When one of them does not run.
+    pub fn processes(&self) -> anyhow::Result<(u32, u32)> {
+        let host = self.host.as_ref().context("no service")?;
+        Ok((host.id(), self.bridge.as_ref().context("no bridge")?.id()))
+    }
+
+    /// What the service has written to its log.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn service_log(&self) -> anyhow::Result<String> {
+        Ok(self.host.as_ref().context("no service")?.log())
+    }
+
     /// Stops the bridge.
     pub fn stop_bridge(&mut self) {
         self.bridge = None;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use browser_tests::Desk;
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_pki::bridge::{CANCELLED, scripted_pinentry};
 use test_pki::demo::COMPANY;
 
@@ -164,6 +164,14 @@ async fn a_site_of_the_internet_needs_the_browsers_permission() {
     desk.shots("permission").await.unwrap();
     desk.click("#permission button[data-value='']").await.unwrap();
     assert!(desk.text("#message").await.unwrap().contains("瀏覽器不允許"));
+    // Dismissed: here nobody can see the browser's question, which is as if it were closed.
+    sign_in(&desk).await;
+    desk.click("#permission button[data-value=yes]").await.unwrap();
+    assert!(desk.text("#start-bridge").await.unwrap().contains("再試一次"));
+    desk.shots("permission-dismissed").await.unwrap();
+    desk.click("#start-bridge button[data-value=again]").await.unwrap();
+    desk.text("#permission").await.unwrap();
+    desk.click("#permission button[data-value='']").await.unwrap();
     // Denied: the way back, and the popup, which needs no permission.
     desk.permit("loopback-network", "denied").await.unwrap();
     sign_in(&desk).await;
@@ -295,6 +303,117 @@ async fn the_self_test_names_what_is_wrong_and_what_to_do() {
     let all = desk.page_text().await.unwrap();
     assert!(all.contains("找不到HiCOS卡片管理工具"), "{all}");
     desk.shots("nothing").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+/// Whatever the bridge may find, the page names the cause and the next step, in Chinese and in
+/// English. What it finds is found by real parts in the tests of the bridge; here it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_self_test_has_words_for_every_failure() {
+    let desk = Desk::start("self-test-words").await.unwrap();
+    desk.client
+        .goto(&format!("http://127.0.0.1:{}/v1/self-test", desk.bridge_port()))
+        .await
+        .unwrap();
+    desk.text("li[data-state]").await.unwrap();
+    let now = jiff::Timestamp::now();
+    let good = json!({
+        "version": "1.0", "system": "linux x86_64", "at": now, "windows": true,
+        "modules": ["/usr/lib/libHicos_p11v1.so"], "vendorModule": true, "troubles": [],
+        "readers": [{"name": "Reader 0", "state": "card"}],
+        "cards": [{
+            "reader": "Reader 0", "kind": "organisation", "holder": "測試機關",
+            "notBefore": "2020-01-01T00:00:00Z", "notAfter": "2099-01-01T00:00:00Z",
+        }],
+    });
+    let with = |changes: Value| {
+        let mut report = good.clone();
+        for (name, value) in changes.as_object().unwrap() {
+            report[name] = value.clone();
+        }
+        report
+    };
+    let state =
+        |state: &str| with(json!({"cards": [], "readers": [{"name": "Reader 0", "state": state}]}));
+    let trouble = |code: &str| with(json!({"cards": [], "troubles": [code]}));
+    let card = |name: &str, value: Value| {
+        let mut report = good.clone();
+        report["cards"][0][name] = value;
+        report
+    };
+    let cases = [
+        (good.clone(), "一切正常", "機關（團體）憑證", "All is well"),
+        (
+            with(json!({"windows": false})),
+            "無法開啟PIN碼視窗",
+            "Linux請安裝pinentry",
+            "No window can be opened",
+        ),
+        (
+            with(json!({"at": "2020-01-01T00:00:00Z"})),
+            "電腦時間 Clock",
+            "自動對時",
+            "automatic time",
+        ),
+        (trouble("module-failed"), "驅動程式 Driver", "重新安裝HiCOS", "install HiCOS again"),
+        (
+            with(
+                json!({"vendorModule": false, "cards": [], "readers": [{"name": "Reader 0", "state": "empty"}]}),
+            ),
+            "驅動程式 Driver",
+            "下載安裝",
+            "HiCOS was not found",
+        ),
+        (
+            trouble("no-reader-service"),
+            "讀卡機服務 Reader service",
+            "Smart Card",
+            "start the service",
+        ),
+        (trouble("reader-denied"), "讀卡機服務 Reader service", "polkit", "does not let you use"),
+        (
+            with(json!({"cards": [], "readers": []})),
+            "讀卡機 Reader",
+            "插上讀卡機",
+            "another socket",
+        ),
+        (state("empty"), "卡片 Card", "請插入憑證IC卡", "Insert the card"),
+        (state("mute"), "卡片 Card", "晶片朝上", "chip up"),
+        (state("in-use"), "卡片 Card", "關閉其他使用卡片的程式", "Another program"),
+        (state("unknown"), "卡片 Card", "健保卡、金融卡、悠遊卡", "Not a card that can sign here"),
+        (state("needs-driver"), "卡片 Card", "（或更新）HiCOS", "install or update HiCOS"),
+        (trouble("card-mute"), "卡片 Card", "晶片朝上", "The card is mute"),
+        (trouble("card-in-use"), "卡片 Card", "關閉其他使用卡片的程式", "close it"),
+        (trouble("card-removed"), "卡片 Card", "被取出", "taken out"),
+        (trouble("timed-out"), "卡片 Card", "換一個讀卡機", "does not answer"),
+        (trouble("failed"), "卡片 Card", "重新啟動讀卡元件", "restart the bridge"),
+        (card("triesLeft", json!(0)), "卡片 Card", "用戶代碼辦理解鎖", "unlock it"),
+        (card("triesLeft", json!(1)), "只剩最後1次機會", "請勿再試", "One PIN try is left"),
+        (card("notAfter", json!("2021-01-01T00:00:00Z")), "有效期限 Expiry", "過期", "Expired"),
+        (
+            card("notBefore", json!("2098-01-01T00:00:00Z")),
+            "有效期限 Expiry",
+            "才有效",
+            "Not valid yet",
+        ),
+    ];
+    for (number, (report, summary, chinese, english)) in cases.into_iter().enumerate() {
+        let script = format!(
+            "window.fetch = async () => ({{ json: async () => ({report}) }});
+            document.getElementById('summary').textContent = '';
+            document.getElementById('again').click();"
+        );
+        desk.client.execute(&script, vec![]).await.unwrap();
+        desk.says("#summary", summary).await.unwrap();
+        let all = desk.page_text().await.unwrap();
+        assert!(all.contains(chinese) && all.contains(english), "{summary}: {all}");
+        assert!(!all.contains("undefined") && !all.contains("Invalid"), "{all}");
+        let untold = "return [...document.querySelectorAll('#steps li')].filter((step) => !step.querySelector('[lang=en]')?.textContent).length";
+        assert_eq!(desk.client.execute(untold, vec![]).await.unwrap(), 0);
+        if [5, 12, 18].contains(&number) {
+            desk.shots(&format!("failure-{number}")).await.unwrap();
+        }
+    }
     desk.client.clone().close().await.unwrap();
 }
 

@@ -110,6 +110,62 @@ async fn what_the_component_refuses_is_told_in_the_pages_words() {
     desk.client.clone().close().await.unwrap();
 }
 
+/// Every code of the component that a sign-in can meet: its cause, its next step, and for what
+/// only the component's own support can explain, the code itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_code_of_the_component_has_its_words() {
+    let mut desk = Desk::start("hipki-codes").await.unwrap();
+    desk.stop_bridge();
+    let issued = desk.company_card().unwrap();
+    let card = EmulatedCard::new(&issued, "Reader 0", "MT00000000000001", "123456").unwrap();
+    let emulator = Emulator::new(vec![card], vec!["127.0.0.1".to_owned()]);
+    emulate(&desk, &emulator).await;
+    desk.at_sign_in().await.unwrap();
+    const LOGIN: u32 = 0x7610_0006;
+    for (code, last, title, advice) in [
+        (0x7600_0001, 0, "無法讀取卡片的憑證或金鑰（錯誤代碼：0x76000001）", "擦拭晶片"),
+        (0x7600_0005, 0, "無法載入卡片的驅動程式", "重新安裝HiCOS"),
+        (0x7600_0006, 0, "沒有可用的卡片", "插入憑證IC卡"),
+        (0x7600_000b, 0, "不支援此作業（錯誤代碼：0x7600000B）", "更新HiPKI"),
+        (0x7600_000d, 0, "執行失敗或逾時", "重新啟動HiPKI"),
+        (0x7600_000e, 0, "沒有可用的卡片", "插入憑證IC卡"),
+        (0x7600_000f, 0, "未信任本網站", "加入信任網站"),
+        (0x7600_0031, 0, "未信任本網站", "加入信任網站"),
+        (0x7600_0998, 0, "未輸入PIN碼", "輸入PIN碼"),
+        (0x7600_0999, 0, "已取消輸入PIN碼", "再操作一次"),
+        (0x7600_1003, 0, "未輸入PIN碼", "輸入PIN碼"),
+        (0x7610_0001, 0, "無法載入卡片的驅動程式", "重新安裝HiCOS"),
+        (0x7610_0003, 0, "找不到讀卡機", "插上讀卡機"),
+        (0x7610_0005, 0, "無法讀取卡片的憑證或金鑰", "擦拭晶片"),
+        (LOGIN, 0x06, "簽章失敗（錯誤代碼：0x76100006）", "重新插入卡片"),
+        (LOGIN, 0xa0, "PIN碼錯誤", "連續錯誤3次"),
+        (LOGIN, 0xa2, "PIN碼的長度或字元不正確", "6至8碼"),
+        (LOGIN, 0xa4, "卡片已鎖定", "用戶代碼"),
+        (LOGIN, 0x8000_0001, "PIN碼錯誤（剩餘次數：1）", "連續錯誤3次"),
+        (LOGIN, 0xffff_ffff_8000_0001, "PIN碼錯誤（剩餘次數：1）", "連續錯誤3次"),
+        (LOGIN, 0xffff_ffff_8000_0002, "PIN碼錯誤（剩餘次數：2）", "連續錯誤3次"),
+        (0x7610_000d, 0, "無法讀取卡片的憑證或金鑰", "憑證管理中心"),
+        (0x7630_0004, 0, "簽章失敗", "重新插入卡片"),
+        (0x7650_0001, 0, "憑證尚未生效", "電腦時間"),
+        (0x7650_0002, 0, "憑證已過期", "展期"),
+        (0x7660_0002, 0, "不支援此作業", "更新HiPKI"),
+        (0x8300_0100, 0, "不是可用的憑證IC卡", "健保卡"),
+        (0x8300_0101, 0, "插入的卡片種類不正確", "工商憑證"),
+        (0x8300_0105, 0, "PIN碼的長度或字元不正確", "6至8碼"),
+        (0xe000_0012, 0, "已取消輸入PIN碼", "再操作一次"),
+        (0x8100_0227, 0, "HiPKI元件發生錯誤（錯誤代碼：0x81000227）", "客服"),
+    ] {
+        emulator.clear_faults();
+        emulator.inject(Fault::Code(code, last));
+        choose_hipki(&desk).await;
+        desk.click("#hipki button[data-value=yes]").await.unwrap();
+        desk.says("#message", title).await.unwrap();
+        let said = desk.text("#message").await.unwrap();
+        assert!(said.contains(advice), "{code:08x}: {said}");
+    }
+    desk.client.clone().close().await.unwrap();
+}
+
 /// Serves the client page on a port of its own.
 fn serve_client() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

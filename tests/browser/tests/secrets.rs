@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use browser_tests::Desk;
 use serde_json::Value;
-use test_pki::bridge::scripted_pinentry;
+use test_pki::bridge::{memory, scripted_pinentry};
 use test_pki::demo::{COMPANY, write_card};
 
 const CANARY: &str = "73914682";
@@ -88,6 +88,33 @@ fn search_files(dir: &Path) {
     assert!(looked > 20, "{looked} files");
 }
 
+/// The service's database, log and memory hold the session that was signed in, but no PIN;
+/// nor does the bridge's memory.
+fn search_service(desk: &Desk) {
+    assert_ne!(desk.stored("SELECT count(*) FROM challenges").unwrap(), "0");
+    let mut databases = 0;
+    for entry in std::fs::read_dir(desk.dir.join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "db") {
+            let database = rusqlite::Connection::open(&path).unwrap();
+            // Whatever stands in the write-ahead log as well.
+            database.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+            assert!(!holds(&std::fs::read(&path).unwrap()), "{}", path.display());
+            databases += 1;
+        }
+    }
+    assert!(databases > 0);
+    let log = desk.service_log().unwrap();
+    assert!(log.contains("is served at") && !holds(log.as_bytes()), "{log}");
+    let (service, bridge) = desk.processes().unwrap();
+    let origin = desk.demo.origin.as_bytes();
+    for (process, name) in [(service, "service"), (bridge, "bridge")] {
+        let memory = memory(process).unwrap();
+        assert!(memory.windows(origin.len()).any(|part| part == origin), "{name}");
+        assert!(!holds(&memory), "the memory of the {name}");
+    }
+}
+
 /// Typed in the bridge's window, the PIN is afterwards in no file, and was in no byte that
 /// the browser sent or received.
 #[tokio::test(flavor = "multi_thread")]
@@ -101,6 +128,7 @@ async fn no_pin_comes_to_page_or_service() {
     desk.text("#kind").await.unwrap();
     desk.client.clone().close().await.unwrap();
     search_files(&desk.dir);
+    search_service(&desk);
     let traffic = traffic(&desk.dir);
     let through = |host: &str, text: &str| {
         let mut bytes = traffic.iter().filter(|(to, _)| to == host).map(|(_, bytes)| bytes);
@@ -134,6 +162,7 @@ async fn a_pin_that_is_typed_into_the_popup_comes_to_the_bridge_alone() {
     desk.text("#kind").await.unwrap();
     desk.client.clone().close().await.unwrap();
     search_files(&desk.dir);
+    search_service(&desk);
     let bridge = format!("127.0.0.1:{}", desk.bridge_port());
     let traffic = traffic(&desk.dir);
     let found: Vec<_> = traffic.iter().filter(|(_, bytes)| holds(bytes)).collect();

@@ -7,9 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -83,6 +82,7 @@ pub struct Host {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    log: Arc<Mutex<String>>,
 }
 
 impl Host {
@@ -103,8 +103,14 @@ impl Host {
             .with_context(|| format!("{} (run scripts/build)", program.display()))?;
         let stderr = child.stderr.take().context("no standard error")?;
         let (tell, told) = mpsc::channel();
+        let log = Arc::new(Mutex::new(String::new()));
+        let kept = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.push_str(&line);
+                kept.push('\n');
+                drop(kept);
                 if tell.send(line.clone()).is_err() {
                     eprintln!("host: {line}");
                 }
@@ -114,7 +120,7 @@ impl Host {
         while let Ok(line) = told.recv_timeout(Duration::from_secs(60)) {
             if let Some((_, address)) = line.split_once(" is served at ") {
                 let address = address.split_once("://").context("no address")?.1.parse()?;
-                return Ok(Self { child, address });
+                return Ok(Self { child, address, log });
             }
             said += &line;
             said.push('\n');
@@ -128,6 +134,11 @@ impl Host {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The process.

@@ -1,9 +1,12 @@
 //! The real bridge, started for a test, and a pinentry that answers as it is told.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -15,7 +18,8 @@ pub struct RunningBridge {
 }
 
 impl RunningBridge {
-    /// Starts `chayan-bridge serve` with these arguments; its state is kept in `folder`.
+    /// Starts `chayan-bridge serve` with these arguments; its state is kept in `folder`, and
+    /// what it says in a file `bridge-….log` there.
     ///
     /// # Errors
     /// When it does not listen.
@@ -26,27 +30,34 @@ impl RunningBridge {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let log = folder.join(format!("bridge-{}-{number}.log", std::process::id()));
         let mut child = Command::new(program)
             .args(["serve", "--port", &port.to_string(), "--state"])
             .arg(folder.join("bridge-state"))
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stderr(Stdio::piped())
+            .stderr(File::create(&log)?)
             .spawn()
             .context("the bridge")?;
-        let said = child.stderr.take().context("no output")?;
-        let mut lines = BufReader::new(said).lines();
-        let Some(Ok(first)) = lines.next() else { bail!("the bridge ended") };
-        let port = first.rsplit(':').next().and_then(|port| port.parse().ok());
-        let Some(port) = port.filter(|_| first.contains("listens on")) else {
-            let rest: Vec<_> = lines.map_while(Result::ok).collect();
-            let _ = child.wait();
-            bail!("{first} {}", rest.join(" "));
-        };
-        // What it says later must not fill the pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, port })
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let ended = child.try_wait()?.is_some();
+            let said = std::fs::read_to_string(&log)?;
+            let line = said.split_inclusive('\n').find(|line| line.contains("listens on"));
+            let port = line.and_then(|line| line.strip_suffix('\n')?.rsplit(':').next());
+            if let Some(port) = port.and_then(|port| port.parse().ok()) {
+                return Ok(Self { child, port });
+            }
+            if ended || Instant::now() > end {
+                let _ = child.kill();
+                let _ = child.wait();
+                bail!("the bridge does not listen: {}", said.replace('\n', " "));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Its process.
@@ -60,6 +71,26 @@ impl Drop for RunningBridge {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Every byte that a process of this person can write, as far as it can be read.
+///
+/// # Errors
+/// When there is no such process, or the system does not let its memory be read.
+pub fn memory(process: u32) -> anyhow::Result<Vec<u8>> {
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps"))?;
+    let mut file = File::open(format!("/proc/{process}/mem"))?;
+    let mut all = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+        let (start, end) = range.context("a range")?;
+        let (start, end) = (u64::from_str_radix(start, 16)?, u64::from_str_radix(end, 16)?);
+        let mut part = vec![0; usize::try_from(end - start)?];
+        if file.seek(SeekFrom::Start(start)).is_ok() && file.read_exact(&mut part).is_ok() {
+            all.extend(part);
+        }
+    }
+    Ok(all)
 }
 
 /// A pinentry in this folder: writes down what it is told (`pinentry.log`), and answers
