@@ -164,7 +164,13 @@ async fn a_site_of_the_internet_needs_the_browsers_permission() {
     desk.shots("permission").await.unwrap();
     desk.click("#permission button[data-value='']").await.unwrap();
     assert!(desk.text("#message").await.unwrap().contains("瀏覽器不允許"));
-    // Dismissed: here nobody can see the browser's question, which is as if it were closed.
+    // Dismissed: nobody can close the browser's question here, so the page sees what it would see
+    // then, a question that was not answered and a request that failed.
+    let bridge = format!("http://127.0.0.1:{}", desk.bridge_port());
+    let dismissed = format!(
+        "const own = window.fetch; window.fetch = (url, ...more) => String(url).startsWith('{bridge}') ? Promise.reject(new TypeError('dismissed')) : own(url, ...more);"
+    );
+    desk.client.execute(&dismissed, vec![]).await.unwrap();
     sign_in(&desk).await;
     desk.click("#permission button[data-value=yes]").await.unwrap();
     assert!(desk.text("#start-bridge").await.unwrap().contains("再試一次"));
@@ -172,6 +178,7 @@ async fn a_site_of_the_internet_needs_the_browsers_permission() {
     desk.click("#start-bridge button[data-value=again]").await.unwrap();
     desk.text("#permission").await.unwrap();
     desk.click("#permission button[data-value='']").await.unwrap();
+    at_sign_in(&desk).await;
     // Denied: the way back, and the popup, which needs no permission.
     desk.permit("loopback-network", "denied").await.unwrap();
     sign_in(&desk).await;

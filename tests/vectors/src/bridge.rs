@@ -73,21 +73,33 @@ impl Drop for RunningBridge {
     }
 }
 
-/// Every byte that a process of this person can write, as far as it can be read.
+/// Every byte that a process of this person can write and that is there: what was only set
+/// aside (proc(5), pagemap) holds nothing.
 ///
 /// # Errors
 /// When there is no such process, or the system does not let its memory be read.
 pub fn memory(process: u32) -> anyhow::Result<Vec<u8>> {
+    const PAGE: u64 = 4096;
     let maps = std::fs::read_to_string(format!("/proc/{process}/maps"))?;
     let mut file = File::open(format!("/proc/{process}/mem"))?;
+    let mut pages = File::open(format!("/proc/{process}/pagemap"))?;
     let mut all = Vec::new();
     for line in maps.lines().filter(|line| line.contains(" rw")) {
         let range = line.split(' ').next().and_then(|range| range.split_once('-'));
         let (start, end) = range.context("a range")?;
         let (start, end) = (u64::from_str_radix(start, 16)?, u64::from_str_radix(end, 16)?);
-        let mut part = vec![0; usize::try_from(end - start)?];
-        if file.seek(SeekFrom::Start(start)).is_ok() && file.read_exact(&mut part).is_ok() {
-            all.extend(part);
+        let mut present = vec![0; usize::try_from((end - start) / PAGE * 8)?];
+        pages.seek(SeekFrom::Start(start / PAGE * 8))?;
+        pages.read_exact(&mut present)?;
+        for (place, entry) in (start..end).step_by(4096).zip(present.chunks(8)) {
+            // In memory, or swapped out.
+            if entry.last().is_none_or(|flags| flags & 0xc0 == 0) {
+                continue;
+            }
+            let mut part = [0; 4096];
+            if file.seek(SeekFrom::Start(place)).is_ok() && file.read_exact(&mut part).is_ok() {
+                all.extend(part);
+            }
         }
     }
     Ok(all)
