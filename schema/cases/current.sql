@@ -109,6 +109,8 @@ CREATE TABLE api_forms (
     notice_sha256   TEXT NOT NULL,
     rules_version   TEXT NOT NULL,
     rules_sha256    TEXT NOT NULL,
+    -- 統編變更: the 統一編號 after (API停用) or before (API申請).
+    other_ubn       TEXT CHECK (length(other_ubn) = 8),
     PRIMARY KEY (case_id, version),
     FOREIGN KEY (case_id, version) REFERENCES applications (case_id, version),
     CHECK (landline IS NOT NULL OR mobile IS NOT NULL)
@@ -253,7 +255,7 @@ CREATE TABLE proposals (
     -- The case of the improvement plan.
     case_id     TEXT REFERENCES cases (id),
     -- A value of a policy, and the day (YYYY-MM-DD) from which it holds.
-    policy      TEXT CHECK (policy IN ('review-days', 'answer-days', 'conduct-score')),
+    policy      TEXT CHECK (policy IN ('review-days', 'answer-days', 'conduct-score', 'idle-days')),
     value       INTEGER CHECK (value BETWEEN 1 AND 60),
     valid_from  TEXT CHECK (valid_from GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
     reason      TEXT NOT NULL CHECK (reason <> ''),
@@ -306,6 +308,41 @@ BEGIN SELECT RAISE (ABORT, 'two officers accept an improvement plan'); END;
 CREATE TRIGGER nobody_decides_a_proposal_on_an_own_company BEFORE UPDATE OF decided_by ON proposals
 WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.decided_by AND own_company = NEW.ubn)
 BEGIN SELECT RAISE (ABORT, 'an officer decides nothing of their own company'); END;
+
+-- Accounts without a call for more than a year: warned, put before officers when the warning is
+-- over, ended by a call (rule 10).
+CREATE TABLE idle_warnings (
+    id           INTEGER PRIMARY KEY,
+    ubn          TEXT NOT NULL REFERENCES accounts (ubn),
+    -- The last use before it.
+    unused_since INTEGER NOT NULL,
+    warned_at    INTEGER NOT NULL CHECK (warned_at > unused_since),
+    -- The last day (YYYY-MM-DD) on which a call still counts by itself.
+    until        TEXT NOT NULL CHECK (until GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    -- When it was put before officers.
+    submitted_at INTEGER,
+    -- The proposal that was made of it.
+    proposal_id  INTEGER REFERENCES proposals (id),
+    closed_at    INTEGER,
+    outcome      TEXT CHECK (outcome IN ('used', 'closed', 'revoked', 'kept')),
+    CHECK ((closed_at IS NULL) = (outcome IS NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX one_open_idle_warning ON idle_warnings (ubn) WHERE closed_at IS NULL;
+CREATE INDEX idle_warnings_by_proposal ON idle_warnings (proposal_id);
+
+-- 統編變更: an account that goes on under another 統一編號 (rule 8). The API停用 that names it is
+-- approved; the account ends when the new one's first certificate is there.
+CREATE TABLE handovers (
+    stop_case TEXT PRIMARY KEY REFERENCES cases (id),
+    former    TEXT NOT NULL REFERENCES accounts (ubn),
+    successor TEXT NOT NULL CHECK (length(successor) = 8 AND successor <> former),
+    agreed_at INTEGER NOT NULL,
+    ended_at  INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX one_open_handover_from ON handovers (former) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX one_open_handover_to ON handovers (successor) WHERE ended_at IS NULL;
 
 -- Certificates of calling systems. The one without an end is in use; a former one until
 -- its end, which may lie ahead.

@@ -4,7 +4,7 @@
 import { checkUbn } from "/wasm/client.js";
 import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
-import { FIELDS, UPLOAD, checks, countReason, fillAnswer, form, wireForm } from "/js/form.js";
+import { FIELDS, UPLOAD, checks, countReason, fillAnswer, form, showOther, wireForm } from "/js/form.js";
 import { busy, element, show, tell, tellFields } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
 import { get, signIn, signInAs } from "/js/service.js";
@@ -14,6 +14,8 @@ let ubn = "";
 let kind = "";
 let account = null;
 let cardName = "";
+/// 統編變更: the former number whose account may be taken over.
+let takesOver = null;
 /** S/N of the case whose question is being answered. */
 let answers = null;
 const kinds = element("kind-select");
@@ -42,8 +44,9 @@ element("sign-in-form").addEventListener("submit", async (event) => {
 });
 
 async function offerKinds() {
-  const { openCase, offered, asked } = await get("/api/standing");
+  const { openCase, offered, asked, takesOver: former } = await get("/api/standing");
   answers = asked?.serialNumber ?? null;
+  takesOver = former;
   if (asked) {
     account = null;
     kind = asked.kind;
@@ -51,6 +54,7 @@ async function offerKinds() {
     element("certificate-row").hidden = true;
     element("former-row").hidden = true;
     fillAnswer(asked, draftOf(ubn, "answer").kept());
+    showOther(kind, takesOver);
     return;
   }
   if (openCase || !offered.length) {
@@ -81,8 +85,10 @@ element("kind-form").addEventListener("submit", (event) => {
   }
   if (account && kind !== "data-change") form.companyName.value = account.companyName;
   countReason();
+  showOther(kind, takesOver);
   show("form");
   if (plan) tell("請提出改善做法", "請於「使用目的/原因」說明發生原因及改善做法；經內政部核可後，再重新申請。", { good: true });
+  if (takesOver && kind === "api-application") tell("統一編號變更", "將承接變更前統一編號的帳號；該帳號於貴公司上傳憑證時停用。", { good: true });
   if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
 });
 

@@ -3,7 +3,7 @@
 
 import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
-import { FIELDS, UPLOAD, countReason, fillAnswer, form, wireForm } from "/js/form.js";
+import { FIELDS, UPLOAD, countReason, fillAnswer, form, showOther, wireForm } from "/js/form.js";
 import { element, show, tell } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
 import { get, signInAs } from "/js/service.js";
@@ -14,17 +14,23 @@ const draft = draftOf("", "form");
 
 beforeAsking(() => signInAs(form.ubn.value.trim()));
 
+/** 統編變更: the former number whose account may be taken over. */
+let takesOver = null;
+
 /** S/N of the case whose question is being answered. */
 let answers = null;
 
 wireStart("form", async () => {
-  const { asked } = await get("/api/standing").catch(() => ({}));
+  const { asked, takesOver: former } = await get("/api/standing").catch(() => ({}));
   if (asked) {
     answers = asked.serialNumber;
+    takesOver = former;
     form.kind.replaceChildren(new Option(asked.kindWord, asked.kind));
     showRows();
-    return fillAnswer(asked, null);
+    fillAnswer(asked, null);
+    return showOther(asked.kind, takesOver);
   }
+  takesOver = former;
   const kept = draft.kept();
   const found = FIELDS.filter((name) => !form[name].value && kept?.[name]);
   for (const name of found) form[name].value = kept[name];
@@ -40,6 +46,7 @@ function showRows() {
   const upload = form.kind.value === UPLOAD;
   element("certificate-row").hidden = !upload;
   element("former-row").hidden = !upload;
+  showOther(form.kind.value, takesOver);
   for (const name of FIELDS.filter((name) => !["ubn", "reason"].includes(name))) form[name].disabled = upload;
 }
 form.kind.addEventListener("change", showRows);

@@ -8,7 +8,7 @@ import { config, post, sign } from "/js/service.js";
 
 export const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 export const form = element("application-form");
-const NAMES = ["companyName", "ubn", "hostAddress", "contactName", "landline", "mobile", "email", "reason"];
+const NAMES = ["companyName", "ubn", "hostAddress", "contactName", "landline", "mobile", "email", "reason", "otherUbn"];
 /// The fields that are typed on this page.
 export const FIELDS = NAMES.filter((name) => form[name]);
 
@@ -40,6 +40,18 @@ export function fillAnswer(asked, kept) {
     row.querySelector("input, textarea").setAttribute("aria-invalid", "true");
   }
 }
+
+/** 統編變更: the other number, with API停用 the one that goes on, with API申請 the one before,
+ * where an account may be taken over. */
+export function showOther(kind, takesOver) {
+  const shown = kind === "api-stop" || (kind === "api-application" && Boolean(takesOver || form.otherUbn.value));
+  element("other-row").hidden = !shown;
+  if (!shown) form.otherUbn.value = "";
+  else if (kind === "api-application") form.otherUbn.value ||= takesOver ?? "";
+  element("other-label").textContent = otherLabel(kind);
+}
+
+const otherLabel = (kind) => (kind === "api-stop" ? "變更後統一編號：" : "變更前統一編號：");
 
 /** Says how much may still be typed under 使用目的/原因. */
 export async function countReason() {
@@ -167,6 +179,7 @@ async function prepared({ ubn, kind, kindWord, answers = null }) {
       ["聯絡電話", phones(document)],
       ["電子信箱", document.email],
       ["使用目的/原因", document.reason],
+      [otherLabel(kind).slice(0, -1), document.otherUbn],
       texts,
     ] };
   }

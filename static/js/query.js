@@ -39,14 +39,21 @@ async function load() {
     ["有效起始日期", account?.notBefore],
     ["有效迄止日期", account?.notAfter],
     ["啟用狀態", account?.statusWord, "word"],
+    ["自", account?.statusSince],
+    ["辦理者", account?.statusBy, "word"],
+    ["查驗", account?.calls, "word"],
+    ["恢復方式", account?.wayBack, "word"],
     ["原因", account?.statusReason],
     ["isskey", account?.issKey, "secret"],
     ["原isskey續用至", account?.formerIssKeyUntil],
     ["apId", account?.apId, "secret"],
   ]);
   warn(account);
-  element("guide").hidden = account?.status !== "active";
-  element("keys").hidden = !(account?.status === "active" && account.issKey);
+  element("handover").hidden = !progress.handover;
+  element("handover").textContent = progress.handover ? `統一編號變更：${progress.handover.words}` : "";
+  const live = inUse(account);
+  element("guide").hidden = !live;
+  element("keys").hidden = !(live && account.issKey);
   element("count").textContent =
     `查詢結果：計${progress.count}筆申請資料　查詢日期時間：${progress.queriedAt}`;
   const opened = progress.cases.find(({ kind, state }) => kind === "api-application" && state === "approved");
@@ -55,13 +62,19 @@ async function load() {
   show("result");
 }
 
-/** What the company has to know of its certificates. */
+/** 啟用, with or without a certificate that is valid. */
+const inUse = (account) => ["active", "certificate-expired"].includes(account?.status);
+
+/** What the company has to know of its certificates, and of not being used. */
 function warn(account) {
   const warning = account?.expiryWarning ?? null;
   element("expiry").hidden = warning === null;
   element("expiry").textContent = warning === 0
     ? "憑證已過期，系統無法查驗。請換發憑證後，於「API介接服務申請」辦理憑證上傳。"
     : `憑證將於${warning}天內到期。請儘早換發，並於「API介接服務申請」辦理憑證上傳；上傳時可指定原憑證續用至何日。`;
+  const idle = account?.idle;
+  element("idle").hidden = !idle;
+  element("idle").textContent = idle ? `自${idle.since}以後已逾一年沒有查驗紀錄。請於${idle.until}前完成至少一次查驗，警告將於次日解除；逾期仍未使用者，將由審核人員辦理註銷。` : "";
   const ends = account?.formerUntil;
   element("former").hidden = !ends;
   element("former").textContent = ends ? `原憑證可續用至 ${ends}，期間新舊兩張憑證皆可使用。` : "";
@@ -74,7 +87,7 @@ function next({ state, kind, expectedBy, holidaysKnown, question }, account) {
     const note = holidaysKnown ? "" : "（未扣除國定假日）";
     return `內政部審核中，預計於 ${expectedBy} 前完成${note}，結果請以本頁查詢；審核期間不需要再次申請。`;
   }
-  if (state === "approved" && kind === "api-application" && account?.status === "active" && !account.certificateSerialNumber) return "請由「API介接服務申請」選擇憑證上傳。";
+  if (state === "approved" && kind === "api-application" && inUse(account) && !account.certificateSerialNumber) return "請由「API介接服務申請」選擇憑證上傳。";
   if (state === "rejected") return "請依審核結果修正後，重新申請。";
   return "";
 }
@@ -93,6 +106,7 @@ function caseView(found, edition, account) {
       [of108 ? "申請事由" : "申請事項", found.kindWord, "word"],
       ["申請日期", found.submittedAtRoc],
       ["連線主機網路位址", found.hostAddress],
+      [found.kind === "api-stop" ? "變更後統一編號" : "變更前統一編號", found.otherUbn],
     ]],
     ["申請目的/原因", [[null, found.reason]]],
     ["案件狀態", [
@@ -116,7 +130,7 @@ function caseView(found, edition, account) {
   if (following) box.append(paragraph(`接下來：${following}`, "next"));
   const buttons = document.createElement("div");
   buttons.className = "buttons";
-  if (account?.status === "active") {
+  if (inUse(account)) {
     // Where the manual has it: at the case that opened the account.
     buttons.append(guideLink({ className: "button secondary", textContent: "↓ 操作文件下載" }));
     element("guide").hidden = true;

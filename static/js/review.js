@@ -7,17 +7,20 @@ import { wireAccount } from "/js/review/account.js";
 import { wireAdministration } from "/js/review/administration.js";
 import { wireCase } from "/js/review/case.js";
 import { wireConduct } from "/js/review/conduct.js";
+import { wireIdle } from "/js/review/idle.js";
 import { wireList } from "/js/review/list.js";
 import { wireNumbers } from "/js/review/numbers.js";
+import { place } from "/js/review/places.js";
 import { wirePolicies } from "/js/review/policies.js";
 import { wireProposals } from "/js/review/proposals.js";
 import { wireSweep } from "/js/review/sweep.js";
 
 const list = wireList({ open: (id) => casePage.open(id) });
-const account = wireAccount();
+const account = wireAccount({ openCase: (id) => casePage.open(id) });
 const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
 const conduct = wireConduct({ openAccount: account.open });
+const idle = wireIdle({ openAccount: account.open });
 const sweep = wireSweep({ openAccount: account.open });
 const numbers = wireNumbers();
 const policies = wirePolicies();
@@ -28,6 +31,7 @@ const PLACES = [
   ["queue", "案件清單", "read-cases", list.load],
   ["proposals", "待覆核事項", "read-cases", proposals.load],
   ["conduct", "異常使用", "read-cases", conduct.load],
+  ["idle", "逾一年未使用", "read-cases", idle.load],
   ["numbers", "統計", "read-cases", numbers.load],
   ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],
@@ -42,17 +46,35 @@ async function begin() {
   const places = PLACES.filter(([, , permission]) => me.may.includes(permission));
   element("places").replaceChildren(...places.map(([, word, , load]) => {
     const button = make("button", { type: "button", className: "secondary", textContent: word });
-    button.addEventListener("click", () => busy(button, "讀取中…", load));
+    button.addEventListener("click", () => busy(button, "讀取中…", () => load()));
     return button;
   }), leave());
-  await places[0][3]();
+  may = places;
+  await go();
 }
+
+/// What is open to whoever is signed in; nothing before.
+let may = [];
+
+/** Goes to where the address says: after sign-in, and with the browser's back and forward. */
+async function go() {
+  const [name, of] = place();
+  const cases = may.some(([known]) => known === "queue");
+  if (cases && name === "case") return casePage.open(of);
+  if (cases && name === "account") return account.open(of);
+  const [, , , load] = may.find(([known]) => known === name) ?? may[0];
+  await load(of);
+}
+
+window.addEventListener("popstate", () => {
+  if (may.length) go().catch(tellTrouble);
+});
 
 function leave() {
   const button = make("button", { type: "button", className: "secondary", id: "sign-out", textContent: "登出" });
   button.addEventListener("click", async () => {
     await signOut().catch(() => {});
-    location.reload();
+    location.assign(location.pathname);
   });
   return button;
 }
@@ -66,7 +88,7 @@ element("sign-in-form").addEventListener("submit", async (event) => {
 });
 
 for (const button of document.querySelectorAll("[data-to=queue]")) {
-  button.addEventListener("click", () => busy(button, "讀取中…", list.load));
+  button.addEventListener("click", () => busy(button, "讀取中…", () => list.load()));
 }
 
 // Whoever is signed in already goes on.

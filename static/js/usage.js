@@ -32,6 +32,17 @@ async function testData() {
     row(cell(code(personId)), cell(code(answer)), cell(word))));
 }
 
+/** Words of our own, so that each is known in English. */
+const word = (text) => make("span", { textContent: text });
+
+async function accountStates() {
+  const { states } = await get("/api/account-states");
+  element("account-states").replaceChildren(...states.map((one) => row(
+    make("th", { scope: "row", textContent: one.word }), cell(one.calls),
+    make("td", {}, ...one.offers.flatMap((offer, index) => index ? [" · ", word(offer)] : [word(offer)])), cell(one.wayBack))));
+}
+
+accountStates().catch(() => {});
 state().catch(() => { element("state").textContent = "無法取得服務狀態，請稍後再試一次。"; });
 testData().catch(() => {});
 
@@ -73,11 +84,15 @@ async function load() {
   settings = usage;
   sheet(element("account-sheet"), [
     ["apId", usage.apId],
+    ["啟用狀態", usage.statusWord, "word"],
+    ["最近一次查驗", usage.lastAt],
     ["每分鐘上限", String(usage.callsPerMinute)],
     ["瞬間上限", String(usage.burst)],
     ["測試模式", usage.sandbox ? "是" : "否", "word"],
     ["回應代碼9、A", usage.changeCodes ? "是" : "否", "word"],
   ]);
+  element("idle").hidden = !usage.idle;
+  element("idle").textContent = usage.idle ? `自${usage.idle.since}以後已逾一年沒有查驗紀錄。請於${usage.idle.until}前完成至少一次查驗（測試模式亦可）；逾期仍未使用者，將由審核人員辦理註銷。` : "";
   element("mode").hidden = !usage.sandbox;
   element("set-sandbox").textContent = usage.sandbox ? "結束測試模式" : "改為測試模式";
   element("set-codes").textContent = usage.changeCodes ? "不再回應代碼9、A" : "回應代碼9、A（統號變更紀錄）";

@@ -52,6 +52,91 @@ impl AccountStatus {
     }
 }
 
+/// 啟用狀態 as it is shown: what is on file, and that an account without a valid certificate cannot
+/// be called with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccountState {
+    /// 啟用.
+    Active,
+    /// 啟用, but the last certificate is over: by time alone.
+    CertificateExpired,
+    /// 暫停.
+    Suspended,
+    /// 停用.
+    Stopped,
+    /// 註銷.
+    Revoked,
+}
+
+impl AccountState {
+    /// Every state, in the order of the published table.
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::CertificateExpired, Self::Suspended, Self::Stopped, Self::Revoked];
+
+    /// The state of an account whose last certificate ends then; `None` when it has none yet.
+    pub fn of(status: AccountStatus, certificate_ends: Option<Timestamp>, now: Timestamp) -> Self {
+        match status {
+            AccountStatus::Active if certificate_ends.is_some_and(|end| end < now) => {
+                Self::CertificateExpired
+            }
+            AccountStatus::Active => Self::Active,
+            AccountStatus::Suspended => Self::Suspended,
+            AccountStatus::Stopped => Self::Stopped,
+            AccountStatus::Revoked => Self::Revoked,
+        }
+    }
+
+    /// What is on file.
+    pub fn status(self) -> AccountStatus {
+        match self {
+            Self::Active | Self::CertificateExpired => AccountStatus::Active,
+            Self::Suspended => AccountStatus::Suspended,
+            Self::Stopped => AccountStatus::Stopped,
+            Self::Revoked => AccountStatus::Revoked,
+        }
+    }
+
+    /// The name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CertificateExpired => "certificate-expired",
+            other => other.status().name(),
+        }
+    }
+
+    /// What pages call it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CertificateExpired => "憑證過期",
+            other => other.status().word(),
+        }
+    }
+
+    /// What becomes of verification calls.
+    pub fn calls(self) -> &'static str {
+        match self {
+            Self::Active => "受理",
+            Self::Suspended => "回應代碼8",
+            Self::CertificateExpired | Self::Stopped | Self::Revoked => "不受理",
+        }
+    }
+
+    /// What may be applied for when no case is under way: 申請事項 in words.
+    pub fn offers(self, edition: Edition) -> Vec<&'static str> {
+        edition.kinds(Some(self.status())).iter().map(|kind| kind.word()).collect()
+    }
+
+    /// What leads back to calls.
+    pub fn way_back(self) -> &'static str {
+        match self {
+            Self::Active => "",
+            Self::CertificateExpired => "上傳新憑證後，即時恢復",
+            Self::Suspended | Self::Revoked => "改善做法經核可後，重新API申請",
+            Self::Stopped => "重新API申請",
+        }
+    }
+}
+
 /// An account as the progress page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
@@ -78,6 +163,9 @@ pub struct Standing {
     pub asked: Option<(CaseId, CaseKind)>,
     /// Whether an improvement plan was accepted after suspension or revocation.
     pub plan_accepted: bool,
+    /// The former 統一編號 whose account goes on under this one (統編變更): its API停用 is approved
+    /// and names this company.
+    pub takes_over: Option<Ubn>,
 }
 
 impl Standing {
@@ -105,6 +193,37 @@ mod tests {
                 assert!(Standing { open_case: true, ..standing }.offered(edition).is_empty());
                 assert_eq!(standing.offered(edition), edition.kinds(account));
             }
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_is_over_is_a_state_of_its_own() {
+        let now: Timestamp = "2026-11-28T08:00:00+08:00".parse().unwrap();
+        let second = jiff::SignedDuration::from_secs(1);
+        let of = |status, end| AccountState::of(status, end, now);
+        assert_eq!(of(AccountStatus::Active, None), AccountState::Active, "not uploaded yet");
+        assert_eq!(of(AccountStatus::Active, Some(now)), AccountState::Active);
+        let over = of(AccountStatus::Active, Some(now - second));
+        assert_eq!((over.word(), over.name()), ("憑證過期", "certificate-expired"));
+        assert_eq!(over.offers(Edition::Of112), AccountState::Active.offers(Edition::Of112));
+        for status in [AccountStatus::Suspended, AccountStatus::Stopped, AccountStatus::Revoked] {
+            assert_eq!(of(status, Some(now - second)).status(), status);
+        }
+    }
+
+    /// docs/review.md has what the code says, word for word.
+    #[test]
+    fn the_published_table_is_the_one_that_holds() {
+        let docs = include_str!("../../../docs/review.md");
+        for state in AccountState::ALL {
+            let row = format!(
+                "| {} | {} | {} | {} |",
+                state.word(),
+                state.calls(),
+                state.offers(Edition::Of112).join("、"),
+                state.way_back()
+            );
+            assert!(docs.contains(&row), "{row}");
         }
     }
 

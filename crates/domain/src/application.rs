@@ -43,6 +43,9 @@ pub struct ApplicationDraft {
     /// S/N of the case whose question this answers (補件).
     #[serde(default)]
     pub answers: Option<String>,
+    /// 統編變更: with API停用 the 統一編號 that goes on, with API申請 the one before.
+    #[serde(default)]
+    pub other_ubn: String,
 }
 
 /// A complete application whose every field was checked. Its JSON is what the card signs.
@@ -74,6 +77,9 @@ pub struct Application {
     /// S/N of the case whose question this answers (補件).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<String>,
+    /// 統編變更: with API停用 the 統一編號 that goes on, with API申請 the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_ubn: Option<Ubn>,
 }
 
 impl ApplicationDraft {
@@ -110,6 +116,7 @@ impl ApplicationDraft {
         }
         let email = field!("email", self.email.parse::<Email>());
         let reason = field!("reason", paragraph(&self.reason, MAX_REASON));
+        let other_ubn = field!("otherUbn", other_ubn(&self.other_ubn, kind, ubn));
         let agreed = field!("agreed", agreement(edition, self.agreed.as_ref()));
         match (
             kind,
@@ -121,6 +128,7 @@ impl ApplicationDraft {
             mobile,
             email,
             reason,
+            other_ubn,
             agreed,
         ) {
             (
@@ -133,6 +141,7 @@ impl ApplicationDraft {
                 Some(mobile),
                 Some(email),
                 Some(reason),
+                Some(other_ubn),
                 Some(agreed),
             ) if errors.is_empty() => Ok(Application {
                 kind,
@@ -146,6 +155,7 @@ impl ApplicationDraft {
                 reason,
                 agreed,
                 answers: self.answers.clone(),
+                other_ubn,
             }),
             _ => Err(errors),
         }
@@ -173,6 +183,8 @@ pub fn check_field(
             .map(|number| number.map_or_else(String::new, |number| number.as_str().to_owned())),
         "email" => text.parse().map(|email: Email| email.as_str().to_owned()),
         "reason" => paragraph(text, MAX_REASON),
+        "otherUbn" => optional::<Ubn>(text)
+            .map(|ubn| ubn.map_or_else(String::new, |ubn| ubn.as_str().to_owned())),
         _ => Err(FieldProblem::NotOffered),
     }
 }
@@ -188,6 +200,23 @@ fn application_kind(text: &str) -> Result<CaseKind, FieldProblem> {
     CaseKind::from_name(text)
         .filter(|kind| kind.service() == Service::Api && *kind != CaseKind::CertificateUpload)
         .ok_or(FieldProblem::NotOffered)
+}
+
+/// Another 統一編號 than the company's own, where one belongs.
+fn other_ubn(
+    text: &str,
+    kind: Option<CaseKind>,
+    own: Option<Ubn>,
+) -> Result<Option<Ubn>, FieldProblem> {
+    let other = optional::<Ubn>(text)?;
+    match kind {
+        _ if other.is_none() => Ok(None),
+        Some(CaseKind::ApiStop | CaseKind::ApiApplication) if other == own => {
+            Err(FieldProblem::OtherUbn)
+        }
+        Some(CaseKind::ApiStop | CaseKind::ApiApplication) => Ok(other),
+        _ => Err(FieldProblem::NotOffered),
+    }
 }
 
 fn optional<T: std::str::FromStr<Err = FieldProblem>>(
@@ -213,29 +242,6 @@ pub(crate) fn reason(text: &str) -> Result<String, FieldProblem> {
     paragraph(text, MAX_REASON)
 }
 
-/// 審核結果 is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the result text cannot be accepted")]
-pub struct ResultTextError([FieldError; 1]);
-
-impl crate::Coded for ResultTextError {
-    fn code(&self) -> crate::Code {
-        crate::Code::InvalidFields
-    }
-
-    fn fields(&self) -> &[FieldError] {
-        &self.0
-    }
-}
-
-/// 審核結果: a text that the applicant will read; never empty.
-///
-/// # Errors
-/// [`ResultTextError`].
-pub fn result_text(text: &str, max: usize) -> Result<String, ResultTextError> {
-    paragraph(text, max).map_err(|problem| ResultTextError([FieldError::at("result", problem)]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,7 +259,26 @@ mod tests {
             reason: "依洗錢防制法第十條辦理客戶身分查驗".into(),
             agreed: Some(Edition::Of112.agreement()),
             answers: None,
+            other_ubn: String::new(),
         }
+    }
+
+    /// 統編變更: the other number belongs to two kinds, and is never the company's own.
+    #[test]
+    fn the_other_number_is_another_one() {
+        let policy = AddressPolicy::PublicOrLoopback;
+        let judged = |kind: &str, other: &str| {
+            let draft = ApplicationDraft { kind: kind.into(), other_ubn: other.into(), ..draft() };
+            draft.parse(Edition::Of112, policy).map(|application| application.other_ubn)
+        };
+        let wrong = |problem| Err(vec![FieldError::at("otherUbn", problem)]);
+        for kind in ["api-stop", "api-application"] {
+            assert_eq!(judged(kind, ""), Ok(None));
+            assert_eq!(judged(kind, "０４５９５２５７"), Ok("04595257".parse().ok()));
+            assert_eq!(judged(kind, "12345675"), wrong(FieldProblem::OtherUbn));
+            assert_eq!(judged(kind, "1"), wrong(FieldProblem::UbnFormat));
+        }
+        assert_eq!(judged("data-change", "04595257"), wrong(FieldProblem::NotOffered));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::sign_in::{SignInError, company_number};
 use crate::{
     AddressPolicy, Application, ApplicationDraft, Case, CaseId, CaseKind, CaseState, Code, Coded,
-    Edition, FieldError, Organisation, Standing, Ubn,
+    Edition, FieldError, FieldProblem, Organisation, Standing, Ubn,
 };
 
 /// Why an application was refused.
@@ -157,6 +157,12 @@ pub fn submit(
     if serde_json::to_value(&application).ok().as_ref() != Some(&input.document) {
         return Err(ApplyError::ContentDiffers);
     }
+    // Nobody takes over an account whose company has not said so under its own card.
+    let takes_over = application.other_ubn.filter(|_| application.kind == CaseKind::ApiApplication);
+    if takes_over.is_some() && takes_over != context.standing.takes_over {
+        let error = FieldError::at("otherUbn", FieldProblem::NothingToTakeOver);
+        return Err(ApplyError::Fields(vec![error]));
+    }
     let mut case = context.case(application.ubn, application.kind, CaseState::Accepted);
     match &application.answers {
         None => context.admit(proof, application.ubn, application.kind)?,
@@ -210,6 +216,9 @@ pub struct Receipt {
     pub host_address: Option<String>,
     /// 申請目的/原因.
     pub reason: String,
+    /// 統編變更: the 統一編號 after (API停用) or before (API申請).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_ubn: Option<Ubn>,
     /// isskey: on the receipts of certificate uploads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss_key: Option<String>,

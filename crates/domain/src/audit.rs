@@ -127,6 +127,18 @@ acts! {
     ConductFound = "conduct-found", "發現異常使用情形";
     /// What it was.
     ConductClosed = "conduct-closed", "異常使用結案";
+    /// An account that was not used for a year was warned.
+    IdleWarned = "idle-warned", "警告逾一年未使用";
+    /// Its warning is over: officers are to look at it.
+    IdleSubmitted = "idle-submitted", "逾一年未使用，提請審核人員辦理";
+    /// It was used, or closed, or officers let it go on.
+    IdleCleared = "idle-cleared", "逾一年未使用之警告解除";
+    /// The accounts that were warned were looked at.
+    IdleRead = "idle-read", "查看逾一年未使用帳號";
+    /// A company is told how its 統一編號 is changed.
+    UbnChangeNoticed = "ubn-change-noticed", "通知辦理統編變更";
+    /// The account of another 統一編號 goes on as this one: the former has ended.
+    HandedOver = "handed-over", "統編變更完成，原帳號停用";
     /// An outage of the verification call was announced.
     OutageAnnounced = "outage-announced", "公告停機";
     /// A letter was written, with its digest.

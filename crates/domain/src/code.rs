@@ -121,6 +121,10 @@ codes! {
     AccountState = "account-state", 409;
     /// Not a value that a policy can have, or not from a day to come.
     PolicyValue = "policy-value", 422;
+    /// The account was used: there is no reason any more.
+    AccountUsed = "account-used", 409;
+    /// The days that a warning gives are not over.
+    WarningNotOver = "warning-not-over", 409;
     /// No question of the case is open.
     NothingAsked = "nothing-asked", 409;
 

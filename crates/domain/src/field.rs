@@ -48,11 +48,32 @@ pub enum FieldProblem {
     /// Not a day from today on, or one too far away.
     #[error("not a day on which a certificate may end")]
     SwitchDate,
+    /// The company's own number where another one is asked for.
+    #[error("the company's own number")]
+    OtherUbn,
+    /// No API停用 that is approved names this company as the one that goes on.
+    #[error("no account that this company may take over")]
+    NothingToTakeOver,
+    /// Neither the subject serial of a citizen certificate nor `OID:` and an OID.
+    #[error("not what a card is known by")]
+    CardSubject,
+    /// Not between 1 and 30.
+    #[error("not between 1 and 30")]
+    ExtensionDays,
+    /// Not between 1 and 60.
+    #[error("not between 1 and 60")]
+    PolicyNumber,
+    /// Not a day to come.
+    #[error("not a day to come")]
+    DayToCome,
+    /// No day at all.
+    #[error("not a day")]
+    Day,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 21] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -67,6 +88,13 @@ impl FieldProblem {
         Self::NotAgreed,
         Self::NotOffered,
         Self::SwitchDate,
+        Self::OtherUbn,
+        Self::NothingToTakeOver,
+        Self::CardSubject,
+        Self::ExtensionDays,
+        Self::PolicyNumber,
+        Self::DayToCome,
+        Self::Day,
     ];
 }
 

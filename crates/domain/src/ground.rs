@@ -4,8 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::field::{FieldError, FieldProblem};
-use crate::{Code, Coded};
+use crate::CaseKind;
 
 macro_rules! grounds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $field:literal, $word:literal, $english:literal;)*) => {
@@ -77,6 +76,12 @@ grounds! {
     /// Rule 11.
     PlanInsufficient = "plan-insufficient", "reason", "改善做法不足",
         "The improvement plan is not sufficient.";
+    /// Rule 8.
+    StopUnclear = "stop-unclear", "reason", "停用原因不明確",
+        "The reason for stopping is not clear.";
+    /// Rule 8.
+    ChangeUnproven = "change-unproven", "otherUbn", "無法確認統一編號變更前後之關係",
+        "That one number follows the other cannot be confirmed.";
     /// Said in the text.
     Other = "other", "", "其他（如說明）", "Other, as explained.";
 }
@@ -86,32 +91,45 @@ impl Ground {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|ground| ground.name() == name)
     }
-}
 
-/// Whoever is refused or asked must be told at least one ground.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no ground was chosen")]
-pub struct MissingGrounds([FieldError; 1]);
-
-impl Default for MissingGrounds {
-    fn default() -> Self {
-        Self([FieldError::at("grounds", FieldProblem::Required)])
-    }
-}
-
-impl Coded for MissingGrounds {
-    fn code(&self) -> Code {
-        Code::InvalidFields
-    }
-
-    fn fields(&self) -> &[FieldError] {
-        &self.0
+    /// Whether it can be a ground of such a case.
+    pub fn fits(self, kind: CaseKind) -> bool {
+        use CaseKind::{AddressChange, ApiApplication, ApiStop, DataChange, ImprovementPlan};
+        match self {
+            Self::PurposeMissing
+            | Self::LegalBasisMissing
+            | Self::LegalBasisUnfit
+            | Self::BusinessUnfit
+            | Self::NameDiffers => matches!(kind, ApiApplication | DataChange),
+            Self::NotRegistered => {
+                matches!(kind, ApiApplication | DataChange | AddressChange | ImprovementPlan)
+            }
+            Self::AddressTaken | Self::AddressUnclear => {
+                matches!(kind, ApiApplication | DataChange | AddressChange)
+            }
+            Self::PublicAgency => matches!(kind, ApiApplication),
+            Self::PlanInsufficient => matches!(kind, ImprovementPlan),
+            Self::StopUnclear => matches!(kind, ApiStop),
+            Self::ChangeUnproven => matches!(kind, ApiStop | ApiApplication),
+            Self::ContactUnclear | Self::Other => true,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_grounds_of_its_own() {
+        let of = |kind| Ground::ALL.iter().filter(move |ground| ground.fits(kind));
+        for kind in CaseKind::ALL {
+            assert!(of(kind).any(|ground| *ground == Ground::Other), "{}", kind.name());
+        }
+        assert!(of(CaseKind::ImprovementPlan).any(|ground| *ground == Ground::PlanInsufficient));
+        assert!(!of(CaseKind::ApiStop).any(|ground| *ground == Ground::LegalBasisMissing));
+        assert!(!of(CaseKind::ApiApplication).any(|ground| *ground == Ground::PlanInsufficient));
+    }
 
     #[test]
     fn codes_are_those_of_the_wire() {

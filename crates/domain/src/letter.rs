@@ -3,8 +3,8 @@
 
 use jiff::civil::Date;
 
-use crate::field::{line, paragraph};
-use crate::{CaseId, CaseKind, Code, Coded, Edition, FieldError, Ground, RocDay};
+use crate::field::line;
+use crate::{CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RocDay, Ubn};
 
 /// What a letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,24 @@ pub enum Subject {
     },
     /// Another isskey, since the former one leaked.
     KeyBlocked,
+    /// Not used for a year: what happens if it stays so.
+    Unused {
+        /// The day of the last use.
+        since: Date,
+        /// The last day on which a call still counts by itself.
+        until: Date,
+    },
+    /// How a company whose 統一編號 has changed keeps its access.
+    UbnChange,
+    /// 統編變更: where it stands after a decision, or that it is done.
+    Handover {
+        /// How far it has come.
+        step: HandoverStep,
+        /// The 統一編號 before.
+        former: Ubn,
+        /// And now.
+        successor: Ubn,
+    },
 }
 
 /// Whom and what a letter speaks of.
@@ -75,39 +93,16 @@ const MAX_SUBJECT: usize = 150;
 /// Longest body of a letter, in characters.
 const MAX_BODY: usize = 4000;
 
-/// Why an edited letter cannot go.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the letter cannot be sent as it is")]
-pub struct LetterError(Vec<FieldError>);
-
-impl Coded for LetterError {
-    fn code(&self) -> Code {
-        Code::InvalidFields
-    }
-
-    fn fields(&self) -> &[FieldError] {
-        &self.0
-    }
-}
-
 impl Letter {
     /// The letter as an officer left it: a line and a text, neither empty nor endless.
     ///
     /// # Errors
-    /// [`LetterError`].
-    pub fn edited(&self) -> Result<Self, LetterError> {
-        let subject = line(&self.subject, MAX_SUBJECT);
-        let body = paragraph(&self.body, MAX_BODY);
-        match (subject, body) {
-            (Ok(subject), Ok(body)) => Ok(Self { subject, body }),
-            (subject, body) => {
-                let fields = [("subject", subject.err()), ("body", body.err())];
-                let wrong = fields.into_iter().filter_map(|(member, problem)| {
-                    problem.map(|problem| FieldError::at(member, problem))
-                });
-                Err(LetterError(wrong.collect()))
-            }
-        }
+    /// [`FormError`].
+    pub fn edited(&self) -> Result<Self, FormError> {
+        let mut form = FormCheck::default();
+        let subject = form.take("subject", line(&self.subject, MAX_SUBJECT));
+        let body = form.text("body", &self.body, MAX_BODY);
+        form.finish(subject.zip(body).map(|(subject, body)| Self { subject, body }))
     }
 }
 
@@ -126,6 +121,9 @@ impl Subject {
             Self::Revoked => "revoked",
             Self::KeyRenewed { .. } => "key-renewed",
             Self::KeyBlocked => "key-blocked",
+            Self::Unused { .. } => "unused",
+            Self::UbnChange => "ubn-change",
+            Self::Handover { .. } => "handover",
         }
     }
 
@@ -143,6 +141,10 @@ impl Subject {
             Self::Revoked => "註銷查驗權限通知",
             Self::KeyRenewed { .. } => "isskey更換通知",
             Self::KeyBlocked => "isskey停用通知",
+            Self::Unused { .. } => "逾一年未使用通知",
+            Self::UbnChange => "統一編號變更辦理通知",
+            Self::Handover { step: HandoverStep::Done, .. } => "統一編號變更完成通知",
+            Self::Handover { .. } => "核准通知（統一編號變更）",
         }
     }
 
@@ -195,6 +197,24 @@ impl Subject {
                 "原isskey因外洩已即時停用，請至「API介接服務進度查詢」查看新的isskey並更新系統。若非貴公司或戶政司所通報，請立即聯繫。".into(),
                 "Your former isskey leaked and was blocked at once. See the progress page for the new one.".into(),
             ),
+            Self::Unused { since, until } => (
+                format!("自{}以後已逾一年沒有查驗紀錄。請於{}前以系統完成至少一次查驗（測試模式亦可）；不再使用者，請至「API介接服務申請」辦理API停用。逾期仍未使用者，將由審核人員依申請注意事項第十點辦理註銷。", RocDay(since), RocDay(until)),
+                format!("No call has been made since {since}. Make at least one by {until}, or apply for stopping on the application page; after that officers may revoke your access."),
+            ),
+            Self::UbnChange => (
+                "營利事業統一編號變更者，請以原統一編號的工商憑證至「API介接服務申請」辦理API停用，並填寫變更後統一編號；核准後，以新統一編號的工商憑證重新申請。原帳號於新帳號可查驗前仍可使用。".into(),
+                "If your company's number has changed: apply for stopping with the former card and name the new number; then apply with the new card. The former account works until the new one does.".into(),
+            ),
+            Self::Handover { step, former, successor } => {
+                let (approved, in_english) = match step {
+                    HandoverStep::Done => ("", ""),
+                    _ => ("申請已核准。", "Your application was approved. "),
+                };
+                (
+                    format!("{approved}{}", step.words(former, successor)),
+                    format!("{in_english}{}", step.english(former, successor)),
+                )
+            }
         }
     }
 

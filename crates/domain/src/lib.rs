@@ -23,8 +23,13 @@ mod contact;
 #[cfg(feature = "server")]
 mod credentials;
 mod field;
+mod form;
 mod ground;
+#[cfg(feature = "server")]
+mod handover;
 mod id_card;
+#[cfg(feature = "server")]
+mod idle;
 #[cfg(feature = "server")]
 pub mod letter;
 #[cfg(feature = "server")]
@@ -49,11 +54,9 @@ mod upload;
 #[cfg(feature = "server")]
 mod verification;
 
-pub use account::{Account, AccountStatus, Standing};
+pub use account::{Account, AccountState, AccountStatus, Standing};
 pub use applicant::{Applicant, NoApplicant, Organisation};
-pub use application::{
-    Application, ApplicationDraft, ResultTextError, check_field, reason_left, result_text,
-};
+pub use application::{Application, ApplicationDraft, check_field, reason_left};
 #[cfg(feature = "server")]
 pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};
 pub use audit::{Act, Actor};
@@ -71,12 +74,17 @@ pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 #[cfg(feature = "server")]
 pub use credentials::{ApId, ISS_KEY_OVERLAP_DAYS, IssKey, SealError, Sealed, SealingKey};
 pub use field::{FieldError, FieldProblem, fold_width};
-pub use ground::{Ground, MissingGrounds};
+pub use form::{FormCheck, FormError, result_text};
+pub use ground::Ground;
+#[cfg(feature = "server")]
+pub use handover::HandoverStep;
 pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 #[cfg(feature = "server")]
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
 #[cfg(feature = "server")]
-pub use officer::{NotPermitted, Officer, Permission, Role};
+pub use idle::{IdleStep, IdleWarning, idle_step, used_within_a_year_until};
+#[cfg(feature = "server")]
+pub use officer::{NotPermitted, Officer, Permission, Role, officer_subject};
 #[cfg(feature = "server")]
 pub use policy::{Policy, PolicyError, PolicyValue};
 #[cfg(feature = "server")]

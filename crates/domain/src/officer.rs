@@ -1,6 +1,7 @@
 //! Who may do what behind the counter (requirements A15, A17): every permission is a
 //! question to this one table.
 
+use crate::field::{FieldProblem, fold_width};
 use crate::{Applicant, Code, Coded};
 
 /// What a person on the list of officers is there for.
@@ -165,13 +166,55 @@ impl Officer {
         permission: Permission,
     ) -> Result<(), NotPermitted> {
         self.check(permission)?;
-        if self.own_company == Some(applicant.into()) { Err(NotPermitted::OwnCompany) } else { Ok(()) }
+        if self.own_company == Some(applicant.into()) {
+            Err(NotPermitted::OwnCompany)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What a card of an officer is known by: the serial number in the subject of a citizen certificate,
+/// sixteen digits; or `OID:` and the organisation OID of an agency's.
+///
+/// # Errors
+/// [`FieldProblem`].
+pub fn officer_subject(text: &str) -> Result<String, FieldProblem> {
+    let text = fold_width(text).trim().to_owned();
+    let known = match text.strip_prefix("OID:") {
+        Some(oid) => pki::ObjectIdentifier::new(oid).is_ok(),
+        None => text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    match text.as_str() {
+        "" => Err(FieldProblem::Required),
+        _ if known => Ok(text),
+        _ => Err(FieldProblem::CardSubject),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_is_known_by_sixteen_digits_or_an_oid() {
+        for good in ["0000000112345678", "OID:2.16.886.101.20003", " ０000000112345678 "] {
+            assert!(officer_subject(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "112345678",
+            "00000001123456789",
+            "000000011234567A",
+            "2.16.886.101",
+            "OID:",
+            "OID:9.1",
+            "OID:2.16.x",
+            "oid:2.16.886",
+        ] {
+            assert_eq!(officer_subject(wrong), Err(FieldProblem::CardSubject), "{wrong}");
+        }
+        assert_eq!(officer_subject(" "), Err(FieldProblem::Required));
+    }
 
     #[test]
     fn the_table_of_permissions() {
@@ -194,7 +237,8 @@ mod tests {
 
     #[test]
     fn nobody_decides_a_case_of_their_own_company() {
-        let (own, other): (Applicant, Applicant) = ("12345675".parse().unwrap(), "04595257".parse().unwrap());
+        let (own, other): (Applicant, Applicant) =
+            ("12345675".parse().unwrap(), "04595257".parse().unwrap());
         let officer =
             Officer { id: 1, name: "李".into(), role: Role::Officer, own_company: Some(own) };
         assert_eq!(officer.check_on(own, Permission::Decide), Err(NotPermitted::OwnCompany));

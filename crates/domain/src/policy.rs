@@ -16,11 +16,15 @@ pub enum Policy {
     AnswerDays,
     /// Points of abnormal use at which an account is suspended (rule 9).
     ConductScore,
+    /// Days from the warning of an account that was not used for a year to its revocation being put
+    /// before officers (rule 10).
+    IdleDays,
 }
 
 impl Policy {
     /// Every policy.
-    pub const ALL: [Self; 3] = [Self::ReviewDays, Self::AnswerDays, Self::ConductScore];
+    pub const ALL: [Self; 4] =
+        [Self::ReviewDays, Self::AnswerDays, Self::ConductScore, Self::IdleDays];
 
     /// The name in the store and on the wire.
     pub const fn name(self) -> &'static str {
@@ -28,6 +32,7 @@ impl Policy {
             Self::ReviewDays => "review-days",
             Self::AnswerDays => "answer-days",
             Self::ConductScore => "conduct-score",
+            Self::IdleDays => "idle-days",
         }
     }
 
@@ -37,6 +42,7 @@ impl Policy {
             Self::ReviewDays => "審核時間（工作日）",
             Self::AnswerDays => "補件時間（工作日）",
             Self::ConductScore => "異常使用自動暫停（分）",
+            Self::IdleDays => "逾一年未使用警告期間（日）",
         }
     }
 
@@ -51,6 +57,7 @@ impl Policy {
             Self::ReviewDays => edition.review_days(),
             Self::AnswerDays => Edition::ANSWER_DAYS,
             Self::ConductScore => 60,
+            Self::IdleDays => 30,
         }
     }
 }
@@ -61,7 +68,7 @@ impl Policy {
 pub struct PolicyValue {
     /// Which.
     pub policy: Policy,
-    /// In working days or points, 1 to 60.
+    /// In working days, days or points, 1 to 60.
     pub value: u16,
     /// The first day on which it holds.
     pub valid_from: Date,
@@ -90,10 +97,14 @@ impl PolicyValue {
     /// # Errors
     /// [`PolicyError`].
     pub fn check(self, today: Date) -> Result<Self, PolicyError> {
-        if !(1..=60).contains(&self.value) {
-            return Err(PolicyError::Value);
-        }
-        if self.valid_from <= today { Err(PolicyError::Past) } else { Ok(self) }
+        self.errors(today).first().map_or(Ok(self), |error| Err(*error))
+    }
+
+    /// Everything that is in the way of it.
+    pub fn errors(self, today: Date) -> Vec<PolicyError> {
+        let value = (!(1..=60).contains(&self.value)).then_some(PolicyError::Value);
+        let day = (self.valid_from <= today).then_some(PolicyError::Past);
+        value.into_iter().chain(day).collect()
     }
 }
 

@@ -84,7 +84,11 @@ impl Queue {
 }
 
 /// What this officer may do to this case now, by the names of the acts on the wire.
-pub fn case_acts(officer: &Officer, applicant: crate::Applicant, case: UnderReview) -> Vec<&'static str> {
+pub fn case_acts(
+    officer: &Officer,
+    applicant: crate::Applicant,
+    case: UnderReview,
+) -> Vec<&'static str> {
     let mut acts = Vec::new();
     let may = |permission| officer.check_on(applicant, permission).is_ok();
     let open = case.state == CaseState::Accepted;

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use domain::letter::Letter;
 use domain::{Act, CaseId};
 use pki::{Evidence, Judgement, SigningInput, TrustStore};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::native::Native;
-use store::{Cases, EvidenceRow, LogRow};
+use store::{Cases, EvidenceRow, LetterRow, LogRow};
 
 use crate::audit::{Tree, is_included, last_checkpoint, open_checkpoint, read_checkpoint};
 
 /// The file's format.
-const FORMAT: &str = "chayan-case/2";
+const FORMAT: &str = "chayan-case/3";
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -25,6 +26,8 @@ struct ExportedCase {
     case_id: String,
     /// The application, and each answer to a question.
     messages: Vec<Message>,
+    /// The letters about it, as they were written.
+    letters: Vec<ExportedLetter>,
     /// What was done to the case: decisions too.
     log: Vec<Entry>,
     /// The signed checkpoint that the entries' proofs lead to (C2SP tlog-checkpoint).
@@ -39,6 +42,16 @@ struct Message {
     /// The CMS message exactly as received, Base64.
     signed_data: String,
     judgement: Judgement,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExportedLetter {
+    /// Its number, as the log names it.
+    id: i64,
+    kind: String,
+    subject: String,
+    body: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,6 +80,13 @@ pub(crate) fn export(
         signed_data: BASE64_STANDARD.encode(row.signed_data),
         judgement: row.judgement,
     };
+    let letter = |row: LetterRow| ExportedLetter {
+        id: row.id,
+        kind: row.kind,
+        subject: row.letter.subject,
+        body: row.letter.body,
+    };
+    let letters = cases.letters_of_case(case)?.into_iter().map(letter).collect();
     let tree = Tree::read(cases)?;
     let checkpoint = checkpoints.map(last_checkpoint).transpose()?;
     let size = match &checkpoint {
@@ -84,6 +104,7 @@ pub(crate) fn export(
         format: FORMAT.into(),
         case_id: id.into(),
         messages: messages.into_iter().map(message).collect(),
+        letters,
         log,
         checkpoint: checkpoint.map(String::from_utf8).transpose()?,
     };
@@ -179,6 +200,7 @@ fn verify_log(
         (None, _) => None,
     };
     let mut digests = Vec::new();
+    let mut letters = Vec::new();
     let mut proved = 0;
     for found in &exported.log {
         let row = LogRow {
@@ -195,6 +217,9 @@ fn verify_log(
         if matches!(deed.act, Act::Submitted | Act::Answered | Act::Uploaded) {
             let digest = deed.details["signedDataSha256"].as_str().unwrap_or_default();
             digests.push(digest.to_owned());
+        }
+        if deed.act == Act::LetterWritten {
+            letters.push(deed.details.clone());
         }
         let state = match &checkpoint {
             Some(checkpoint) if !found.proof.is_empty() || checkpoint.size() == 1 => {
@@ -225,6 +250,7 @@ fn verify_log(
         })
         .collect::<anyhow::Result<_>>()?;
     ensure!(kept == digests, "the log speaks of other messages");
+    verify_letters(exported, &letters, lines)?;
     if checkpoint.is_some() {
         let all = exported.log.len();
         ensure!(
@@ -242,5 +268,29 @@ fn verify_log(
         (None, Some(_)) => "checkpoint  not looked at: give --log-key to prove the entries".into(),
         (None, None) => "checkpoint  none in the file: the entries are as recorded".into(),
     });
+    Ok(())
+}
+
+/// Whether the letters are those of which the log has the digests, and no others.
+fn verify_letters(
+    exported: &ExportedCase,
+    told: &[serde_json::Value],
+    lines: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    ensure!(
+        exported.letters.len() == told.len(),
+        "the log speaks of {} letters, the file has {}",
+        told.len(),
+        exported.letters.len()
+    );
+    for (letter, told) in exported.letters.iter().zip(told) {
+        let ExportedLetter { id, kind, subject, body } = letter;
+        let text = Letter { subject: subject.clone(), body: body.clone() };
+        let same = told["letter"] == *id
+            && told["kind"] == kind.as_str()
+            && told["sha256"] == store::letter_digest(&text);
+        ensure!(same, "letter {id} is not the one that the log speaks of");
+        lines.push(format!("letter      {id} {kind}: as the log has it: {subject}"));
+    }
     Ok(())
 }

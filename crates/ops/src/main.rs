@@ -4,6 +4,7 @@
 mod audit;
 mod conduct;
 mod evidence;
+mod idle;
 mod import;
 mod register;
 mod relay;
@@ -39,7 +40,7 @@ enum Command {
     AddOfficer {
         /// Serial number of a citizen certificate's subject, or `OID:` and the organisation OID
         /// of an agency's, for example OID:2.16.886.101.20003.
-        #[arg(long)]
+        #[arg(long, value_parser = subject)]
         subject_serial: String,
         /// Name for the page's head.
         #[arg(long)]
@@ -87,6 +88,17 @@ enum Command {
         /// The service's address, for the letter to who is suspended.
         #[arg(long)]
         origin: String,
+    },
+    /// Warn accounts without a call for more than a year, put before officers those that stay unused
+    /// until their warning is over, and end the warnings of those that call. To be run by a
+    /// scheduler, once a day, with --confirm; without it, it says what it would do.
+    WarnUnused {
+        /// The service's address, for the letters.
+        #[arg(long)]
+        origin: String,
+        /// Do it.
+        #[arg(long)]
+        confirm: bool,
     },
     /// Announce an outage of the verification call on the page of the service's state.
     AnnounceOutage {
@@ -243,6 +255,10 @@ enum Verify {
     },
 }
 
+fn subject(text: &str) -> Result<String, &'static str> {
+    domain::officer_subject(text).map_err(|_| "sixteen digits, or OID: and an OID")
+}
+
 fn role(text: &str) -> Result<domain::Role, &'static str> {
     domain::Role::from_name(text).ok_or("officer, supervisor, auditor or administrator")
 }
@@ -337,6 +353,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let (cases, calls) = (open(data, Label::Cases)?, open(data, Label::Calls)?);
             let judged = conduct::judge(&cases, &calls, origin, jiff::Timestamp::now())?;
             println!("{} accounts stand out, {} suspended", judged.found, judged.suspended);
+        }
+        Command::WarnUnused { origin, confirm } => {
+            let (cases, calls) = (open(data, Label::Cases)?, open(data, Label::Calls)?);
+            for line in idle::tend(&cases, &calls, origin, *confirm, jiff::Timestamp::now())? {
+                println!("{line}");
+            }
         }
         Command::AnnounceOutage { from, until, note } => {
             let database = open(data, Label::Cases)?;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use domain::{
-    Account, AccountStatus, Act, Actor, ApId, Caller, CallerCertificate, CaseKind,
+    Account, AccountState, AccountStatus, Act, Actor, ApId, Caller, CallerCertificate, CaseKind,
     CertificateUpload, HostAddress, RateLimit, Sealed, Ubn,
 };
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use crate::audit::Deed;
 use crate::cases::{CaseRow, Evidence};
 use crate::database::one;
-use crate::{Cases, Database, Row, StoreError};
+use crate::{Cases, Database, HandoverPlan, Row, StoreError};
 
 /// An account as its company sees it.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct AccountRow {
     pub iss_key: Option<Sealed>,
     /// The certificate in use.
     pub certificate: Option<CertificateRow>,
+    /// When the last certificate that may be used is over; none while there is none in use.
+    pub certificates_end: Option<Timestamp>,
     /// Until when the former one may be used as well.
     pub former_ends_at: Option<Timestamp>,
     /// Until when the former isskey is taken as well.
@@ -40,6 +42,21 @@ pub struct AccountRow {
     pub status_since: Timestamp,
     /// Why, in words that the company reads; empty when it goes without saying.
     pub status_reason: String,
+}
+
+impl AccountRow {
+    /// 啟用狀態 as it is shown now.
+    pub fn state(&self, now: Timestamp) -> AccountState {
+        AccountState::of(self.account.status, self.certificates_end, now)
+    }
+
+    /// Since when it is so.
+    pub fn state_since(&self, now: Timestamp) -> Timestamp {
+        match (self.state(now), self.certificates_end) {
+            (AccountState::CertificateExpired, Some(end)) => end,
+            _ => self.status_since,
+        }
+    }
 }
 
 /// What the progress page shows of a certificate.
@@ -82,13 +99,25 @@ pub enum Replacement {
     SameIssKey,
 }
 
-const ACCOUNT: &str = "SELECT accounts.ubn, company_name, host_address, status, approved_at,
+macro_rules! account_select {
+    () => {
+        "SELECT accounts.ubn, company_name, host_address, status, approved_at,
     contact_name, landline, mobile, email, ap_id, iss_key_sealed,
     serial_number, not_before, not_after,
     (SELECT max(replaced_at) FROM certificates WHERE ubn = accounts.ubn),
-    status_since, status_reason, former_iss_key_until
-    FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL
-    WHERE accounts.ubn = ?1";
+    status_since, status_reason, former_iss_key_until,
+    (SELECT max(min(not_after, coalesce(replaced_at, not_after))) FROM certificates WHERE ubn = accounts.ubn)
+    FROM accounts LEFT JOIN certificates ON certificates.ubn = accounts.ubn AND replaced_at IS NULL "
+    };
+}
+const ACCOUNT: &str = concat!(account_select!(), "WHERE accounts.ubn = ?1");
+const ALL_ACCOUNTS: &str = concat!(account_select!(), "ORDER BY accounts.ubn");
+/// What brought an account into its status.
+const STATUS_DEED: &str = "SELECT place, entry, leaf FROM audit_log WHERE company = ?1
+    AND (act IN ('suspended', 'resumed', 'revoked', 'handed-over') OR act = 'approved' AND EXISTS
+        (SELECT 1 FROM cases WHERE cases.id = case_id AND (kind = 'api-application'
+            OR kind = 'api-stop' AND cases.id NOT IN (SELECT stop_case FROM handovers))))
+    ORDER BY place DESC LIMIT 1";
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
 /// statement anew for each call (a test looks).
 pub(crate) const CALLER: &str =
@@ -152,6 +181,8 @@ const RENEW_ISS_KEY: &str = "UPDATE accounts SET
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[
     ACCOUNT,
+    ALL_ACCOUNTS,
+    STATUS_DEED,
     CERTIFICATES_IN_USE,
     SET_REVOKED,
     CALLER,
@@ -175,6 +206,23 @@ impl<D: Database> Cases<D> {
     /// [`StoreError`].
     pub fn account(&self, ubn: Ubn) -> Result<Option<AccountRow>, StoreError> {
         self.0.execute(ACCOUNT, &[ubn.as_str().into()])?.first().map(account_row).transpose()
+    }
+
+    /// Every account that there ever was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn accounts(&self) -> Result<Vec<AccountRow>, StoreError> {
+        self.0.execute(ALL_ACCOUNTS, &[])?.iter().map(account_row).collect()
+    }
+
+    /// Who brought an account into the status that it has, as the log says.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn status_deed(&self, ubn: Ubn) -> Result<Option<Deed>, StoreError> {
+        let rows = self.0.execute(STATUS_DEED, &[ubn.as_str().into()])?;
+        rows.first().map(|row| crate::audit::log_row(row)?.deed()).transpose()
     }
 
     /// The caller with this isskey, if it has a certificate in use at this instant.
@@ -276,9 +324,14 @@ impl<D: Database> Cases<D> {
                 let address = [ubn.as_str().into(), host_address.into()];
                 one(self.0.execute(CHANGE_ADDRESS, &address)?)?;
             }
-            CaseKind::ApiStop => {
-                one(self.0.execute(STOP, &[ubn.as_str().into(), now.into()])?)?;
-            }
+            CaseKind::ApiStop => match self.handover_plan(row)? {
+                Some(HandoverPlan::Agree(successor)) => {
+                    self.agree_handover(row.case.id, ubn, successor, now)?;
+                }
+                _ => {
+                    one(self.0.execute(STOP, &[ubn.as_str().into(), now.into()])?)?;
+                }
+            },
             // Never under review (a constraint of the schema); by two officers only; and of
             // another service.
             CaseKind::CertificateUpload
@@ -443,6 +496,10 @@ fn account_row(row: &Row) -> Result<AccountRow, StoreError> {
         email: row.text(8)?.to_owned(),
         ap_id: row.text(9)?.to_owned(),
         iss_key: if row.is_null(10) { None } else { Some(Sealed(row.blob(10)?.to_vec())) },
+        certificates_end: match certificate {
+            None => None,
+            Some(_) => row.optional_instant(18)?,
+        },
         certificate,
         former_ends_at: row.optional_instant(14)?,
         status_since: row.instant(15)?,

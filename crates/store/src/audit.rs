@@ -167,11 +167,12 @@ impl<D: Database> Cases<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn log_of_company(
-        &self,
-        company: impl Into<Applicant>,
-    ) -> Result<Vec<LogRow>, StoreError> {
-        self.0.execute(OF_COMPANY, &[company.into().to_string().into()])?.iter().map(log_row).collect()
+    pub fn log_of_company(&self, company: impl Into<Applicant>) -> Result<Vec<LogRow>, StoreError> {
+        self.0
+            .execute(OF_COMPANY, &[company.into().to_string().into()])?
+            .iter()
+            .map(log_row)
+            .collect()
     }
 
     /// A thousand entries from this place on.
@@ -183,7 +184,7 @@ impl<D: Database> Cases<D> {
     }
 }
 
-fn log_row(row: &Row) -> Result<LogRow, StoreError> {
+pub(crate) fn log_row(row: &Row) -> Result<LogRow, StoreError> {
     Ok(LogRow {
         place: row.integer(0)?,
         entry: row.text(1)?.to_owned(),

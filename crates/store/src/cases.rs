@@ -1,8 +1,8 @@
 //! Cases and the applications behind them, as their applicants make and see them.
 
 use domain::{
-    Act, Actor, Agreement, Applicant, Case, CaseId, CaseKind, CaseState, CertificateUpload, Ground, Receipt,
-    ReviewClock, RocDateTime, Standing, Submission, Ubn, UnderReview,
+    Act, Actor, Agreement, Applicant, Case, CaseId, CaseKind, CaseState, CertificateUpload, Ground,
+    Receipt, ReviewClock, RocDateTime, Standing, Submission, Ubn, UnderReview,
 };
 use jiff::Timestamp;
 use pki::{Judgement, Purpose};
@@ -49,6 +49,8 @@ pub struct CaseRow {
     pub second_look: Option<String>,
     /// When its decision is due.
     pub clock: ReviewClock,
+    /// 統編變更: the 統一編號 after (API停用) or before (API申請).
+    pub other_ubn: Option<Ubn>,
 }
 
 impl CaseRow {
@@ -89,6 +91,7 @@ impl CaseRow {
             email: self.email.clone(),
             host_address: self.host_address.clone(),
             reason: self.reason.clone(),
+            other_ubn: self.other_ubn,
             iss_key: None,
         }
     }
@@ -149,6 +152,7 @@ struct ApiForm {
     host_address: String,
     landline: Option<String>,
     mobile: Option<String>,
+    other_ubn: Option<Ubn>,
 }
 
 const STANDING: &str = "SELECT
@@ -172,8 +176,8 @@ const INSERT_APPLICATION: &str = "INSERT INTO applications
     RETURNING version";
 const INSERT_API_FORM: &str = "INSERT INTO api_forms
     (case_id, version, host_address, landline, mobile,
-     notice_version, notice_sha256, rules_version, rules_sha256)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+     notice_version, notice_sha256, rules_version, rules_sha256, other_ubn)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 /// The data on file stand on the receipt of an upload (figure 12).
 const ON_FILE: &str = "SELECT company_name, contact_name, email, host_address, landline, mobile
     FROM accounts WHERE ubn = ?1";
@@ -188,7 +192,8 @@ macro_rules! case_select {
     company_name, host_address, contact_name, landline, mobile, email, reason, signer_name,
     cases.version, grounds, assigned_to, (SELECT name FROM officers WHERE officers.id = assigned_to),
     second_look, review_days + extension_days,
-    (SELECT json_group_array(json_array(asked_at, closed_at)) FROM questions WHERE case_id = cases.id)
+    (SELECT json_group_array(json_array(asked_at, closed_at)) FROM questions WHERE case_id = cases.id),
+    other_ubn
     FROM cases
     JOIN applications ON applications.case_id = cases.id AND applications.version = cases.version
     LEFT JOIN api_forms ON api_forms.case_id = cases.id AND api_forms.version = cases.version "
@@ -253,6 +258,7 @@ impl<D: Database> Cases<D> {
             open_case: row.integer(1)? == 1,
             asked,
             plan_accepted: !row.is_null(2),
+            takes_over: self.takes_over(ubn)?,
         })
     }
 
@@ -281,6 +287,7 @@ impl<D: Database> Cases<D> {
             host_address: application.host_address.to_string(),
             landline: application.landline.as_ref().map(|number| number.as_str().to_owned()),
             mobile: application.mobile.as_ref().map(|number| number.as_str().to_owned()),
+            other_ubn: application.other_ubn,
         };
         self.keep_api_form(case.id, version, form, &application.agreed)
     }
@@ -358,6 +365,7 @@ impl<D: Database> Cases<D> {
             notice.sha256.into(),
             rules.version.into(),
             rules.sha256.into(),
+            form.other_ubn.as_ref().map(Ubn::as_str).into(),
         ];
         self.0.execute(INSERT_API_FORM, &parameters).map(drop)
     }
@@ -388,6 +396,7 @@ impl<D: Database> Cases<D> {
             host_address: on_file.text(3)?.to_owned(),
             landline: on_file.optional_text(4)?,
             mobile: on_file.optional_text(5)?,
+            other_ubn: None,
         };
         self.keep_api_form(case.id, version, form, &upload.agreed)?;
         let deed = Deed::new(Actor::Applicant(case.applicant), Act::Uploaded, case.submitted_at);
@@ -459,7 +468,11 @@ impl<D: Database> Cases<D> {
     /// # Errors
     /// [`StoreError`].
     pub fn cases_of(&self, applicant: impl Into<Applicant>) -> Result<Vec<CaseRow>, StoreError> {
-        self.0.execute(OF_APPLICANT, &[applicant.into().to_string().into()])?.iter().map(case_row).collect()
+        self.0
+            .execute(OF_APPLICANT, &[applicant.into().to_string().into()])?
+            .iter()
+            .map(case_row)
+            .collect()
     }
 
     /// One case.
@@ -545,6 +558,10 @@ pub(crate) fn case_row(row: &Row) -> Result<CaseRow, StoreError> {
             submitted_at,
             days: u16::try_from(row.integer(20)?).unwrap_or(u16::MAX),
             pauses,
+        },
+        other_ubn: match row.is_null(22) {
+            true => None,
+            false => Some(row.parsed(22, "統一編號", |text| text.parse().ok())?),
         },
     })
 }

@@ -90,7 +90,8 @@ const WRITE: &str =
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) RETURNING id";
 const ONE: &str = concat!(letter_select!(), "WHERE id = ?1");
 const OF_CASE: &str = concat!(letter_select!(), "WHERE case_id = ?1 ORDER BY id");
-const OF_COMPANY: &str = concat!(letter_select!(), "WHERE applicant = ?1 ORDER BY id DESC LIMIT 100");
+const OF_COMPANY: &str =
+    concat!(letter_select!(), "WHERE applicant = ?1 ORDER BY id DESC LIMIT 100");
 const RESEND: &str =
     "UPDATE letters SET state = 'queued', attempts = 0, next_at = ?2, sent_at = NULL
     WHERE id = ?1 AND state <> 'queued' RETURNING applicant, case_id";
@@ -123,7 +124,8 @@ impl<D: Database> Cases<D> {
             now.into(),
         ];
         let id = one(self.0.execute(WRITE, &parameters)?)?.integer(0)?;
-        let mut deed = Deed::new(Actor::Operator, Act::LetterWritten, now).on_company(new.applicant);
+        let mut deed =
+            Deed::new(Actor::Operator, Act::LetterWritten, now).on_company(new.applicant);
         deed.case = new.case;
         let digest = letter_digest(new.letter);
         self.log(&deed.with(json!({ "letter": id, "kind": new.kind, "sha256": digest })))
@@ -209,7 +211,11 @@ impl<D: Database> Cases<D> {
         &self,
         company: impl Into<Applicant>,
     ) -> Result<Vec<LetterRow>, StoreError> {
-        self.0.execute(OF_COMPANY, &[company.into().to_string().into()])?.iter().map(letter_row).collect()
+        self.0
+            .execute(OF_COMPANY, &[company.into().to_string().into()])?
+            .iter()
+            .map(letter_row)
+            .collect()
     }
 
     /// Has a letter sent once more. Inside a transaction.

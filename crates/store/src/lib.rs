@@ -19,6 +19,8 @@ mod companies;
 mod database;
 mod error;
 mod findings;
+mod handovers;
+mod idle;
 mod letters;
 mod lifecycle;
 #[cfg(feature = "native")]
@@ -43,6 +45,8 @@ pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
 pub use findings::{FindingRow, WatchedAccount};
+pub use handovers::{HandoverPlan, HandoverRow};
+pub use idle::{IdleAccount, IdleEnd, IdleRow};
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
@@ -77,6 +81,8 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         calendar::STATEMENTS,
         cases::STATEMENTS,
         findings::CASES,
+        handovers::STATEMENTS,
+        idle::CASES,
         challenges::STATEMENTS,
         companies::STATEMENTS,
         letters::STATEMENTS,
@@ -94,6 +100,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
             .iter()
             .chain(usage::CALLS)
             .chain(findings::CALLS)
+            .chain(idle::CALLS)
             .map(|statement| (schema::Label::Calls, *statement)),
     );
     all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));

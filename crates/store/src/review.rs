@@ -209,7 +209,8 @@ impl<D: Database> Cases<D> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         one(self.0.execute(SECOND_LOOK, &[case.id.to_string().into(), reason.into()])?)?;
-        let deed = Deed::new(Actor::Officer(by), Act::SecondLook, now).on_case(case.id, case.applicant);
+        let deed =
+            Deed::new(Actor::Officer(by), Act::SecondLook, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "wanted": reason.is_some() })))
     }
 
@@ -301,7 +302,8 @@ impl<D: Database> Cases<D> {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         one(self.0.execute(EXTEND, &[case.id.to_string().into(), i64::from(days).into()])?)?;
-        let deed = Deed::new(Actor::Officer(by), Act::Extended, now).on_case(case.id, case.applicant);
+        let deed =
+            Deed::new(Actor::Officer(by), Act::Extended, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "workingDays": days })))
     }
 
@@ -328,7 +330,8 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         let act = if decided.state == CaseState::Approved { Act::Approved } else { Act::Rejected };
-        let deed = Deed::new(Actor::Officer(officer), act, now).on_case(decided.id, decided.applicant);
+        let deed =
+            Deed::new(Actor::Officer(officer), act, now).on_case(decided.id, decided.applicant);
         self.log(&deed.with(json!({ "grounds": grounds, "result": result })))
     }
 
@@ -347,7 +350,8 @@ impl<D: Database> Cases<D> {
             Err(StoreError::Unique(_)) => return Err(StoreError::OpenCase),
             other => one(other?)?,
         };
-        let deed = Deed::new(Actor::Officer(by), Act::SetAside, now).on_case(case.id, case.applicant);
+        let deed =
+            Deed::new(Actor::Officer(by), Act::SetAside, now).on_case(case.id, case.applicant);
         self.log(&deed.with(json!({ "reason": reason })))
     }
 

@@ -20,4 +20,6 @@ pub use request::{
     Nothing, Reply, SignedRequest, client_address, download, empty, json, json_object,
     method_not_allowed, now, precise_now, random, readiness, respond, segments, signed_request,
 };
-pub use session::{Session, Who, clear_cookie, require_applicant, require_company, require_officer};
+pub use session::{
+    Session, Who, clear_cookie, require_applicant, require_company, require_officer,
+};

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::letter::Subject;
 use domain::{
-    Actor, ApplyError, CaseId, Edition, Ground, IssKey, Policy, Receipt, RocDate, RocDay,
-    SubmissionContext, UploadRefused,
+    Actor, ApplyError, CaseId, Edition, Ground, HandoverStep, IssKey, Policy, Receipt, RocDate,
+    RocDay, SubmissionContext, UploadRefused,
 };
 use http::{Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
@@ -53,6 +53,8 @@ struct StandingReply {
     offered: Vec<Offer>,
     /// What the company was asked for, and has not answered yet.
     asked: Option<Asked>,
+    /// 統編變更: the former 統一編號 whose account goes on under this one.
+    takes_over: Option<domain::Ubn>,
 }
 
 #[derive(Serialize)]
@@ -95,7 +97,12 @@ async fn standing(request: &Request) -> Result<Reply, Problem> {
         None => None,
         Some((id, _)) => asked(&cases, id)?,
     };
-    let reply = StandingReply { open_case: standing.open_case, offered: offered.collect(), asked };
+    let reply = StandingReply {
+        open_case: standing.open_case,
+        offered: offered.collect(),
+        asked,
+        takes_over: standing.takes_over,
+    };
     Ok(web::json(StatusCode::OK, &reply))
 }
 
@@ -369,6 +376,12 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
         }
     };
     cases.keep_upload(&upload, &replacement, signed.evidence())?;
+    // From now on the new account can be called with: the former one ends.
+    if let Some(row) = cases.complete_handover(signed.session, signed.now)? {
+        let (former, successor) = (row.account.ubn, signed.session);
+        let subject = Subject::Handover { step: HandoverStep::Done, former, successor };
+        cases.write_account_letter(&row, subject, "", &signed.origin, signed.now)?;
+    }
     let mut receipt = cases.case(upload.case.id)?.receipt();
     transaction.commit()?;
     receipt.iss_key = Some(iss_key.reveal().to_owned());

@@ -4,8 +4,8 @@
 mod guide;
 
 use domain::{
-    AccountStatus, Case, CaseId, CaseState, Code, Ground, IssKey, OfficeCalendar, Organisation, RocDate,
-    RocDateTime, RocDay, TAIPEI, Ubn,
+    AccountState, AccountStatus, Actor, Case, CaseId, CaseState, Code, Edition, Ground, IssKey,
+    OfficeCalendar, Organisation, RocDate, RocDateTime, RocDay, TAIPEI, Ubn,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -40,9 +40,24 @@ async fn route(request: Request) -> Result<Reply, Problem> {
 struct Progress {
     ubn: String,
     account: Option<AccountView>,
+    /// 統編變更 that the company is part of: what is next, in words.
+    handover: Option<HandoverView>,
     queried_at: String,
     count: usize,
     cases: Vec<CaseView>,
+}
+
+#[derive(Serialize)]
+struct HandoverView {
+    step: &'static str,
+    words: String,
+}
+
+/// 逾一年未使用: the days of the last use and of the end of the warning, `112/11/17`.
+#[derive(Serialize)]
+struct IdleView {
+    since: String,
+    until: String,
 }
 
 /// Before the end of a day.
@@ -62,6 +77,16 @@ struct AccountView {
     status_word: &'static str,
     /// Since when, `112/11/17`.
     status_since: String,
+    /// By whom, as far as the company is told.
+    status_by: &'static str,
+    /// What becomes of calls.
+    calls: &'static str,
+    /// What may be applied for, when no case is under way.
+    offers: Vec<&'static str>,
+    /// What leads back to calls.
+    way_back: &'static str,
+    /// The warning that it was not used for a year.
+    idle: Option<IdleView>,
     /// Why, where that has to be said.
     status_reason: String,
     /// The warning that is due for the certificate: days before its end, 0 when it is over.
@@ -117,9 +142,27 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
     let ubn = web::require_company(request.headers(), now).await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
     let account = match cases.account(ubn)? {
-        Some(row) => Some(account_view(row, now).await?),
+        Some(row) => {
+            let by = match cases.status_deed(ubn)?.map(|deed| deed.actor) {
+                _ if row.state(now) == AccountState::CertificateExpired => "憑證效期屆滿",
+                Some(Actor::Officer(_)) => "審核人員",
+                Some(Actor::Operator) => "系統",
+                Some(Actor::Applicant(_)) => "申請人",
+                None => "",
+            };
+            let idle = cases.idle_warning(ubn)?.map(|row| IdleView {
+                since: RocDay::of(row.warning.unused_since).to_string(),
+                until: RocDay(row.warning.until).to_string(),
+            });
+            let edition = web::edition().await?;
+            Some(AccountView { status_by: by, idle, ..account_view(row, edition, now).await? })
+        }
         None => None,
     };
+    let handover = cases.handover(ubn)?.map(|row| HandoverView {
+        step: row.step.name(),
+        words: row.step.words(row.former, row.successor),
+    });
     let rows = cases.cases_of(ubn)?;
     let calendar = cases.calendar()?;
     let mut views = Vec::new();
@@ -133,6 +176,7 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
     let reply = Progress {
         ubn: ubn.to_string(),
         account,
+        handover,
         queried_at: RocDateTime(now).to_string(),
         count: rows.len(),
         cases: views,
@@ -140,7 +184,12 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
     Ok(web::json(StatusCode::OK, &reply))
 }
 
-async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountView, Problem> {
+async fn account_view(
+    row: AccountRow,
+    edition: Edition,
+    now: jiff::Timestamp,
+) -> Result<AccountView, Problem> {
+    let (state, since) = (row.state(now), row.state_since(now));
     let AccountRow { account, certificate, iss_key, former_ends_at, .. } = row;
     let iss_key = match iss_key {
         None => None,
@@ -159,9 +208,14 @@ async fn account_view(row: AccountRow, now: jiff::Timestamp) -> Result<AccountVi
         certificate_serial_number: certificate.as_ref().map(|row| row.serial_number.clone()),
         not_before: certificate.as_ref().map(|row| RocDate(row.not_before).to_string()),
         not_after: certificate.as_ref().map(|row| RocDate(row.not_after).to_string()),
-        status: account.status.name(),
-        status_word: account.status.word(),
-        status_since: RocDay(TAIPEI.to_datetime(row.status_since).date()).to_string(),
+        status: state.name(),
+        status_word: state.word(),
+        status_since: RocDay::of(since).to_string(),
+        status_by: "",
+        calls: state.calls(),
+        offers: state.offers(edition),
+        way_back: state.way_back(),
+        idle: None,
         status_reason: row.status_reason,
         expiry_warning: certificate_ends
             .filter(|_| in_use)

@@ -3,8 +3,8 @@
 
 use domain::letter::Subject;
 use domain::{
-    Actor, Case, CaseKind, CaseState, Code, Officer, Permission, RegisterFinding, RocDate,
-    RocDateTime, RocDay, TaipeiDay, Ubn,
+    AccountState, Actor, Case, CaseKind, CaseState, Code, Edition, Officer, Permission,
+    RegisterFinding, RocDate, RocDateTime, RocDay, TaipeiDay, Ubn,
 };
 use http::StatusCode;
 use jiff::SignedDuration;
@@ -30,6 +30,7 @@ pub(crate) enum Act {
     Resumption,
     Revocation,
     KeyLeak,
+    UbnChange,
 }
 
 impl Act {
@@ -39,6 +40,7 @@ impl Act {
             "resumption" => Self::Resumption,
             "revocation" => Self::Revocation,
             "key-leak" => Self::KeyLeak,
+            "ubn-change" => Self::UbnChange,
             _ => return None,
         })
     }
@@ -48,7 +50,7 @@ impl Act {
             Self::Suspension | Self::KeyLeak => Permission::Suspend,
             Self::Resumption => Permission::Supervise,
             // One proposes, another endorses.
-            Self::Revocation => Permission::Decide,
+            Self::Revocation | Self::UbnChange => Permission::Decide,
         }
     }
 }
@@ -61,7 +63,19 @@ struct AccountView {
     status: &'static str,
     status_word: &'static str,
     status_since: String,
+    /// Who brought it about.
+    status_by: String,
     status_reason: String,
+    /// What becomes of calls.
+    calls_word: &'static str,
+    /// What the company may apply for, when no case is under way.
+    offers: Vec<&'static str>,
+    /// What leads back to calls.
+    way_back: &'static str,
+    /// 統編變更 that the company is part of.
+    handover: Option<HandoverView>,
+    /// The warning that it was not used for a year.
+    idle: Option<crate::idle::IdleView>,
     host_address: String,
     ap_id: String,
     certificate_serial_number: Option<String>,
@@ -74,23 +88,50 @@ struct AccountView {
     proposals: Vec<ProposalView>,
 }
 
+/// Both sides of a change of the 統一編號, and what is next.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HandoverView {
+    former: Ubn,
+    successor: Ubn,
+    step: &'static str,
+    words: String,
+    stop_case: domain::CaseId,
+    application: Option<domain::CaseId>,
+}
+
+pub(crate) fn handover_view(
+    cases: &Cases<impl Database>,
+    ubn: Ubn,
+) -> Result<Option<HandoverView>, Problem> {
+    let view = |row: store::HandoverRow| HandoverView {
+        former: row.former,
+        successor: row.successor,
+        step: row.step.name(),
+        words: row.step.words(row.former, row.successor),
+        stop_case: row.stop_case,
+        application: row.application,
+    };
+    Ok(cases.handover(ubn)?.map(view))
+}
+
 /// What the account's system has called, from the record of calls.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct CallsView {
+pub(crate) struct CallsView {
     /// `112/11/17 14:35:04`; absent when there was no call.
-    last_at: Option<String>,
+    pub(crate) last_at: Option<String>,
     /// Calls of the last 31 days.
-    count: i64,
+    pub(crate) count: i64,
     /// Of them those that were wrong (codes 2 to 4).
-    wrong: i64,
+    pub(crate) wrong: i64,
     /// Requests that were refused.
-    refused: i64,
+    pub(crate) refused: i64,
     /// Test mode.
     sandbox: bool,
 }
 
-fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<CallsView, Problem> {
+pub(crate) fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<CallsView, Problem> {
     let now = web::now();
     let settings = cases.call_settings(ubn)?.ok_or(Code::NotFound)?;
     let record = Calls(store::spin::open(Label::Calls)?);
@@ -99,9 +140,9 @@ fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<CallsView, Probl
     let sum = |counted: &[DayCount], of: &dyn Fn(&str) -> bool| {
         counted.iter().filter(|one| of(&one.what)).map(|one| one.count).sum()
     };
-    let last = record.list(&settings.ap_id, i64::MAX, 1)?;
+    let last = record.last_call(&settings.ap_id)?;
     Ok(CallsView {
-        last_at: last.first().map(|call| RocDateTime(call.at).to_string()),
+        last_at: last.map(|at| RocDateTime(at).to_string()),
         count: sum(&days, &|_| true),
         wrong: sum(&days, &|code| ["2", "3", "4"].contains(&code)),
         refused: sum(&record.refusals(&settings.ap_id, from)?, &|_| true),
@@ -177,19 +218,25 @@ fn account(cases: &Cases<impl Database>, ubn: Ubn) -> Result<AccountRow, Problem
 }
 
 fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<AccountView, Problem> {
+    let now = web::now();
     let row = account(cases, ubn)?;
-    let status = row.account.status;
+    let (status, state) = (row.account.status, row.state(now));
     let proposals: Vec<_> =
         cases.open_proposals()?.into_iter().filter(|proposal| proposal.ubn == Some(ubn)).collect();
     let revoking = proposals.iter().any(|proposal| proposal.act == ProposedAct::Revoke);
+    let handover = handover_view(cases, ubn)?;
+    let idle = cases.idle_warning(ubn)?;
+    let idle = idle.map(|row| crate::idle::view(row, officer, now)).transpose()?;
     let mut may = Vec::new();
     for (name, act) in [
         ("suspension", Act::Suspension),
         ("resumption", Act::Resumption),
         ("revocation", Act::Revocation),
         ("key-leak", Act::KeyLeak),
+        ("ubn-change", Act::UbnChange),
     ] {
         let fits = match act {
+            Act::UbnChange => status == domain::AccountStatus::Active && handover.is_none(),
             Act::Suspension => status == domain::AccountStatus::Active,
             Act::Resumption => status == domain::AccountStatus::Suspended,
             Act::KeyLeak => status == domain::AccountStatus::Active && row.iss_key.is_some(),
@@ -206,10 +253,16 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
     Ok(AccountView {
         ubn,
         company_name: row.account.company_name.clone(),
-        status: status.name(),
-        status_word: status.word(),
-        status_since: RocDateTime(row.status_since).to_string(),
+        status: state.name(),
+        status_word: state.word(),
+        status_since: RocDateTime(row.state_since(now)).to_string(),
+        status_by: status_by(cases, ubn, state)?,
         status_reason: row.status_reason.clone(),
+        calls_word: state.calls(),
+        offers: state.offers(Edition::Of112),
+        way_back: state.way_back(),
+        handover,
+        idle,
         host_address: row.account.host_address.to_string(),
         ap_id: row.ap_id.clone(),
         certificate_serial_number: certificate.map(|found| found.serial_number.clone()),
@@ -219,6 +272,24 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
         letters: cases.letters_of_company(ubn)?.into_iter().map(letter_view).collect(),
         log: log_views(cases, &cases.log_of_company(ubn)?)?,
         proposals: proposals.into_iter().map(|row| proposal_view(row, officer)).collect(),
+    })
+}
+
+/// Who brought an account into its state, by name.
+fn status_by(
+    cases: &Cases<impl Database>,
+    ubn: Ubn,
+    state: AccountState,
+) -> Result<String, Problem> {
+    if state == AccountState::CertificateExpired {
+        return Ok("憑證效期屆滿".to_owned());
+    }
+    let actor = cases.status_deed(ubn)?.map(|deed| deed.actor);
+    Ok(match actor {
+        Some(Actor::Officer(id)) => cases.officer_names()?.remove(&id).unwrap_or_default(),
+        Some(Actor::Applicant(_)) => "申請人".to_owned(),
+        Some(Actor::Operator) => "系統".to_owned(),
+        None => String::new(),
     })
 }
 
@@ -263,6 +334,11 @@ pub(crate) async fn act(
         (Act::Resumption, _) => {
             cases.resume(ubn, &reason, officer.id, now)?;
             cases.write_account_letter(&row, Subject::Resumed, &reason, &origin, now)?;
+        }
+        (Act::UbnChange, _) => {
+            cases.write_account_letter(&row, Subject::UbnChange, &reason, &origin, now)?;
+            let deed = Deed::new(Actor::Officer(officer.id), domain::Act::UbnChangeNoticed, now);
+            cases.log(&deed.on_company(ubn).with(json!({ "reason": reason })))?;
         }
         (Act::Revocation, _) => {
             cases.propose(ProposedAct::Revoke, ubn, None, &reason, officer.id, now)?;
@@ -336,6 +412,7 @@ pub(crate) async fn decide(officer: &Officer, id: i64, request: Request) -> Resu
     let proposal = cases.open_proposals()?.into_iter().find(|proposal| proposal.id == id);
     let proposal = proposal.ok_or(Code::ProposalNotOpen)?;
     check_second(officer, &proposal)?;
+    crate::idle::decided(&cases, &proposal, endorsed, officer, now)?;
     cases.decide_proposal(&proposal, endorsed, officer.id, now)?;
     if endorsed {
         match (proposal.case, proposal.ubn) {

@@ -3,8 +3,8 @@
 
 use domain::letter::{Letter, Subject};
 use domain::{
-    ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition, Ground, Officer, Permission,
-    Policy, ReviewError, RocDay,
+    ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition, FieldProblem, FormCheck, Ground,
+    HandoverStep, Officer, Permission, Policy, ReviewError, RocDay,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -12,7 +12,8 @@ use serde::Deserialize;
 use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{
-    CaseRow, Cases, Content, Database, DecisionRecord, NewIssKey, ProposedAct, Transaction,
+    CaseRow, Cases, Content, Database, DecisionRecord, HandoverPlan, NewIssKey, ProposedAct,
+    Transaction,
 };
 use web::{Nothing, Problem, Reply, SignedRequest};
 
@@ -98,14 +99,40 @@ impl Said {
         Ok(domain::result_text(&self.text, MAX_TEXT)?)
     }
 
-    /// Whoever is refused or asked must be told at least one ground.
-    fn grounds(&self) -> Result<&[Ground], Problem> {
-        if self.grounds.is_empty() {
-            Err(domain::MissingGrounds::default().into())
-        } else {
-            Ok(&self.grounds)
+    /// Text, grounds, days and letter, whichever an act takes; everything that is wrong at once.
+    fn checked(&self, kind: CaseKind, grounds: bool, days: bool) -> Result<Checked, Problem> {
+        let mut form = FormCheck::default();
+        // Whoever is refused or asked must be told at least one ground, and one that fits.
+        if grounds && self.grounds.is_empty() {
+            form.wrong("grounds", FieldProblem::Required);
+        } else if grounds && !self.grounds.iter().all(|ground| ground.fits(kind)) {
+            form.wrong("grounds", FieldProblem::NotOffered);
+        }
+        let days = form.take("days", self.days(days));
+        let text = form.text("result", &self.text, MAX_TEXT);
+        let letter = form.part(self.letter.as_ref().map(Letter::edited).transpose());
+        let grounds = if grounds { self.grounds.clone() } else { Vec::new() };
+        let whole = text.zip(days).zip(letter);
+        let whole = whole.map(|((text, days), letter)| Checked { text, grounds, days, letter });
+        Ok(form.finish(whole)?)
+    }
+
+    /// Working days of an extension; none for another act.
+    fn days(&self, wanted: bool) -> Result<u16, FieldProblem> {
+        match self.days {
+            _ if !wanted => Ok(0),
+            Some(days) if (1..=MAX_EXTENSION).contains(&days) => Ok(days),
+            _ => Err(FieldProblem::ExtensionDays),
         }
     }
+}
+
+/// What an officer says with an act, once it was found to be in order.
+struct Checked {
+    text: String,
+    grounds: Vec<Ground>,
+    days: u16,
+    letter: Option<Letter>,
 }
 
 pub(crate) async fn act(
@@ -155,9 +182,9 @@ pub(crate) async fn act(
         Act::Decision => desk.decide(new_key)?,
         Act::SetAside => {
             let case = row.case.clone().set_aside()?;
-            let reason = said.text()?;
-            cases.set_aside(&case, &reason, officer.id, now)?;
-            desk.write(Subject::SetAside, &[], &reason)?;
+            let checked = said.checked(row.case.kind, false, false)?;
+            cases.set_aside(&case, &checked.text, officer.id, now)?;
+            desk.write(Subject::SetAside, &checked)?;
         }
         Act::Plan => {
             row.under_review().check(officer.id)?;
@@ -216,10 +243,11 @@ impl<D: Database> Desk<'_, D> {
 
     fn ask(&self) -> Result<(), Problem> {
         self.row.under_review().check_question(self.officer.id)?;
-        let (grounds, text) = (self.said.grounds()?, self.said.text()?);
+        let checked = self.said.checked(self.row.case.kind, true, false)?;
         let (case, days) = (&self.row.case, self.answer_days()?);
-        self.cases.ask(case, grounds, &text, days, self.officer.id, self.now)?;
-        self.write(self.about_question()?, grounds, &text)
+        let (officer, now) = (self.officer.id, self.now);
+        self.cases.ask(case, &checked.grounds, &checked.text, days, officer, now)?;
+        self.write(self.about_question()?, &checked)
     }
 
     fn answer_days(&self) -> Result<u16, Problem> {
@@ -234,21 +262,16 @@ impl<D: Database> Desk<'_, D> {
         Ok(Subject::Asked { until })
     }
 
-    fn days(&self) -> Result<u16, Problem> {
-        let days = self.said.days.filter(|days| (1..=MAX_EXTENSION).contains(days));
-        Ok(days.ok_or(Code::MalformedRequest)?)
-    }
-
     fn extend(&self) -> Result<(), Problem> {
         self.row.under_review().check(self.officer.id)?;
-        let text = self.said.text()?;
-        self.cases.extend(&self.row.case, self.days()?, self.officer.id, self.now)?;
-        self.write(self.about_extension()?, &[], &text)
+        let checked = self.said.checked(self.row.case.kind, false, true)?;
+        self.cases.extend(&self.row.case, checked.days, self.officer.id, self.now)?;
+        self.write(self.about_extension(checked.days)?, &checked)
     }
 
-    fn about_extension(&self) -> Result<Subject, Problem> {
+    fn about_extension(&self, days: u16) -> Result<Subject, Problem> {
         let mut clock = self.row.clock.clone();
-        clock.days = clock.days.saturating_add(self.days()?);
+        clock.days = clock.days.saturating_add(days);
         Ok(Subject::Extended { expected: clock.due(&self.cases.calendar()?) })
     }
 
@@ -259,17 +282,17 @@ impl<D: Database> Desk<'_, D> {
         if self.cases.proposal_of(&row.case)?.is_some() {
             return Err(Code::TwoOfficersNeeded.into());
         }
-        let result = self.said.text()?;
-        let (subject, grounds) = match decision {
-            Decision::Approve => (Subject::Approved, &[][..]),
-            Decision::Reject => (Subject::Rejected, self.said.grounds()?),
+        let checked = self.said.checked(row.case.kind, decision == Decision::Reject, false)?;
+        let subject = match decision {
+            Decision::Approve => self.about_approval()?,
+            Decision::Reject => Subject::Rejected,
         };
         let decided = row.case.clone().decide(decision)?;
         let record = DecisionRecord {
             decided: &decided,
             officer: self.officer.id,
-            grounds,
-            result: &result,
+            grounds: &checked.grounds,
+            result: &checked.text,
         };
         self.cases.keep_decision(record, now)?;
         if decided.state == CaseState::Approved {
@@ -280,22 +303,37 @@ impl<D: Database> Desk<'_, D> {
                 self.cases.keep_iss_key(ubn, key)?;
             }
         }
-        self.write(subject, grounds, &result)
+        self.write(subject, &checked)
     }
 
-    fn write(&self, subject: Subject, grounds: &[Ground], text: &str) -> Result<(), Problem> {
-        let edited = self.said.letter.as_ref().map(Letter::edited).transpose()?;
-        let content = Content { grounds, text, edited: edited.as_ref(), origin: self.origin };
+    /// An approval may be a step of a change of the 統一編號: whoever has to do with either side
+    /// leaves it to others.
+    fn about_approval(&self) -> Result<Subject, Problem> {
+        let Some(ubn) = self.row.case.applicant.ubn() else { return Ok(Subject::Approved) };
+        let (step, former, successor) = match self.cases.handover_plan(self.row)? {
+            None => return Ok(Subject::Approved),
+            Some(HandoverPlan::Agree(successor)) => (HandoverStep::Apply, ubn, successor),
+            Some(HandoverPlan::Open(former)) => (HandoverStep::Upload, former, ubn),
+        };
+        for side in [former, successor] {
+            self.officer.check_on(side, Permission::Decide)?;
+        }
+        Ok(Subject::Handover { step, former, successor })
+    }
+
+    fn write(&self, subject: Subject, checked: &Checked) -> Result<(), Problem> {
+        let Checked { grounds, text, letter, .. } = checked;
+        let content = Content { grounds, text, edited: letter.as_ref(), origin: self.origin };
         Ok(self.cases.write_case_letter(self.row, subject, content, self.now)?)
     }
 
     /// The letter that an act would send, to be read and changed first.
     fn preview(&self) -> Result<Reply, Problem> {
         let subject = match self.said.about.as_deref() {
-            Some("approve") => Subject::Approved,
+            Some("approve") => self.about_approval()?,
             Some("reject") => Subject::Rejected,
             Some("question") => self.about_question()?,
-            Some("extension") => self.about_extension()?,
+            Some("extension") => self.about_extension(self.said.days.unwrap_or(1))?,
             Some("set-aside") => Subject::SetAside,
             _ => return Err(Code::MalformedRequest.into()),
         };

@@ -1,7 +1,10 @@
 //! The audit log for whoever may read it; the list of officers and the office calendar for
 //! administrators.
 
-use domain::{Actor, Applicant, Officer, Policy, PolicyValue, RocDay, Role, TAIPEI};
+use domain::{
+    Actor, Applicant, FieldProblem, FormCheck, Officer, Policy, PolicyError, PolicyValue, RocDay,
+    Role, TAIPEI,
+};
 use http::StatusCode;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -73,6 +76,14 @@ pub(crate) fn health() -> Result<Reply, Problem> {
         }
         Some(_) => {}
     }
+    let over = cases.idle_warnings()?.iter().filter(|row| row.warning.is_over(now)).count();
+    if over > 0 {
+        warnings.push(format!("有{over}個帳號逾一年未使用且警告期滿，請於「逾一年未使用」辦理。"));
+    }
+    let waiting = cases.waiting_handovers(now)?;
+    if waiting > 0 {
+        warnings.push(format!("有{waiting}件統一編號變更核准逾30日，尚未由新統一編號承接。"));
+    }
     Ok(web::json(StatusCode::OK, &json!({ "warnings": warnings })))
 }
 
@@ -99,20 +110,30 @@ struct OfficerRequest {
     name: String,
     role: String,
     #[serde(default)]
-    own_company: Option<Applicant>,
+    own_company: Option<String>,
+}
+
+/// A company by its 統一編號, an organisation by `OID:` and its OID.
+fn applicant(text: &str) -> Result<Applicant, FieldProblem> {
+    match text.starts_with("OID:") {
+        true => text.parse().map_err(|_| FieldProblem::CardSubject),
+        false => text.parse().map(Applicant::Company),
+    }
 }
 
 /// Names an officer, or changes what the list says of one.
 pub(crate) async fn add_officer(officer: &Officer, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let said: OfficerRequest = SignedRequest::plain(request, &origin).await?;
-    let role = Role::from_name(&said.role).ok_or(domain::Code::MalformedRequest)?;
-    let new = NewOfficer {
-        subject_serial: &domain::result_text(&said.subject_serial, MAX_TEXT)?,
-        name: &domain::result_text(&said.name, MAX_TEXT)?,
-        role,
-        own_company: said.own_company,
-    };
+    let mut form = FormCheck::default();
+    let subject = form.take("subjectSerial", domain::officer_subject(&said.subject_serial));
+    let name = form.text("name", &said.name, MAX_TEXT);
+    let role = form.take("role", Role::from_name(&said.role).ok_or(FieldProblem::NotOffered));
+    let own = said.own_company.as_deref().map(applicant).transpose();
+    let own_company = form.take("ownCompany", own);
+    let whole = subject.zip(name).zip(role.zip(own_company));
+    let ((subject, name), (role, own_company)) = form.finish(whole)?;
+    let new = NewOfficer { subject_serial: &subject, name: &name, role, own_company };
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let added = Cases(&transaction).add_officer(new, Actor::Officer(officer.id), web::now())?;
@@ -144,7 +165,8 @@ pub(crate) async fn remove_officer(
 struct PolicyRequest {
     policy: Policy,
     value: u16,
-    valid_from: Date,
+    /// YYYY-MM-DD.
+    valid_from: String,
     /// Why.
     text: String,
 }
@@ -176,10 +198,22 @@ pub(crate) async fn policies() -> Result<Reply, Problem> {
 pub(crate) async fn propose_policy(officer: &Officer, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let said: PolicyRequest = SignedRequest::plain(request, &origin).await?;
-    let reason = domain::result_text(&said.text, MAX_TEXT)?;
     let now = web::now();
-    let PolicyRequest { policy, value, valid_from, .. } = said;
-    let value = PolicyValue { policy, value, valid_from }.check(RocDay::of(now).0)?;
+    let today = RocDay::of(now).0;
+    let PolicyRequest { policy, value, valid_from, text } = said;
+    let mut form = FormCheck::default();
+    let day = form.take("validFrom", day(&valid_from));
+    // Whatever else is wrong with the value, its day is judged by itself.
+    let judged = PolicyValue { policy, value, valid_from: day.unwrap_or(today) };
+    for error in judged.errors(today) {
+        match error {
+            PolicyError::Value => form.wrong("value", FieldProblem::PolicyNumber),
+            PolicyError::Past if day.is_some() => form.wrong("validFrom", FieldProblem::DayToCome),
+            PolicyError::Past => {}
+        }
+    }
+    let reason = form.text("result", &text, MAX_TEXT);
+    let (value, reason) = form.finish(day.map(|_| judged).zip(reason))?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     Cases(&transaction).propose_policy(value, &reason, officer.id, now)?;
@@ -190,16 +224,28 @@ pub(crate) async fn propose_policy(officer: &Officer, request: Request) -> Resul
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DayRequest {
-    day: Date,
+    /// YYYY-MM-DD.
+    day: String,
     working: bool,
     note: String,
+}
+
+/// A day as a browser's field gives it.
+fn day(text: &str) -> Result<Date, FieldProblem> {
+    match text.trim() {
+        "" => Err(FieldProblem::Required),
+        text => text.parse().map_err(|_| FieldProblem::Day),
+    }
 }
 
 /// Says of one day whether the offices work: every open deadline moves with it.
 pub(crate) async fn set_day(officer: &Officer, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
-    let DayRequest { day, working, note } = SignedRequest::plain(request, &origin).await?;
-    let note = domain::result_text(&note, MAX_TEXT)?;
+    let said: DayRequest = SignedRequest::plain(request, &origin).await?;
+    let mut form = FormCheck::default();
+    let whole = form.take("day", day(&said.day)).zip(form.text("result", &said.note, MAX_TEXT));
+    let (day, note) = form.finish(whole)?;
+    let working = said.working;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let by = Actor::Officer(officer.id);

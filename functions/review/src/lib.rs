@@ -5,6 +5,7 @@ mod accounts;
 mod acts;
 mod administration;
 mod conduct;
+mod idle;
 mod numbers;
 mod views;
 
@@ -72,6 +73,14 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::Suspend)?;
             conduct::close(&officer, id, request).await
         }
+        (["idle"], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            idle::list(&officer)
+        }
+        (["idle", id, "proposal"], &Method::POST) => {
+            officer.check(Permission::Decide)?;
+            idle::propose(&officer, number(id)?, request).await
+        }
         (["sweep"], &Method::GET) => {
             officer.check(Permission::Supervise)?;
             accounts::sweep(&officer)
@@ -111,7 +120,10 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             administration::set_day(&officer, request).await
         }
         (
-            ["me" | "cases" | "grounds" | "proposals" | "findings" | "sweep" | "health" | "log"]
+            [
+                "me" | "cases" | "grounds" | "proposals" | "findings" | "idle" | "sweep" | "health"
+                | "log",
+            ]
             | ["cases" | "accounts", _],
             _,
         ) => Err(web::method_not_allowed("GET")),

@@ -6,15 +6,17 @@ use std::io::{Cursor, Write};
 
 use bytes::Bytes;
 use domain::{
-    Act, Actor, CaseState, Ground, Officer, RocDateTime, RocDay, TAIPEI, working_days_left,
+    AccountState, Act, Actor, CaseState, Ground, Officer, RocDateTime, RocDay, TAIPEI, TaipeiDay,
+    Ubn, working_days_left,
 };
 use html_escape::encode_text;
 use http::StatusCode;
-use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use store::schema::Label;
-use store::{CaseRow, Cases, Deed, Transaction};
+use store::{AccountRow, Calls, CaseRow, Cases, DayCount, Deed, Transaction};
 use web::{Problem, Reply};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -24,6 +26,7 @@ const WEEKS: i64 = 12;
 
 #[derive(Serialize, Default)]
 struct Week {
+    /// Its Monday, `112/11/13起`.
     week: String,
     approved: usize,
     rejected: usize,
@@ -64,12 +67,13 @@ pub(crate) fn numbers() -> Result<Reply, Problem> {
             *count += 1;
         }
     }
-    let mut weeks: BTreeMap<String, Week> = BTreeMap::new();
+    let mut weeks: BTreeMap<Date, Week> = BTreeMap::new();
     let mut grounds: BTreeMap<&'static str, usize> = BTreeMap::new();
     for (at, state, given) in cases.decisions(now - SignedDuration::from_hours(WEEKS * 7 * 24))? {
-        let week = TAIPEI.to_datetime(at).date().iso_week_date();
-        let name = format!("{}-W{:02}", week.year(), week.week());
-        let week = weeks.entry(name.clone()).or_insert(Week { week: name, ..Week::default() });
+        let day = TAIPEI.to_datetime(at).date();
+        let monday = RocDay(day).plus(-i64::from(day.weekday().to_monday_zero_offset()));
+        let fresh = Week { week: format!("{monday}起"), ..Week::default() };
+        let week = weeks.entry(monday.0).or_insert(fresh);
         match state {
             CaseState::Approved => week.approved += 1,
             _ => week.rejected += 1,
@@ -81,8 +85,84 @@ pub(crate) fn numbers() -> Result<Reply, Problem> {
     let grounds: Vec<_> =
         grounds.iter().map(|(word, count)| json!({ "word": word, "count": count })).collect();
     let weeks: Vec<Week> = weeks.into_values().rev().collect();
-    let body = json!({ "backlog": backlog, "weeks": weeks, "grounds": grounds });
+    let accounts = cases.accounts()?;
+    let states = AccountState::ALL.map(|state| {
+        let count = accounts.iter().filter(|row| row.state(now) == state).count();
+        json!({ "state": state.name(), "word": state.word(), "count": count })
+    });
+    let mut usage = usage(&accounts, now)?;
+    usage.sort_by_key(|used| std::cmp::Reverse(used.calls));
+    usage.truncate(USAGE);
+    let body = json!({
+        "backlog": backlog, "weeks": weeks, "grounds": grounds, "accounts": states, "usage": usage,
+    });
     Ok(web::json(StatusCode::OK, &body))
+}
+
+/// Companies that a page shows.
+const USAGE: usize = 50;
+
+/// What a company's system has called in the last 31 days.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UsageView {
+    ubn: Ubn,
+    company_name: String,
+    status_word: &'static str,
+    calls: i64,
+    /// Codes 2 to 4.
+    wrong: i64,
+    refused: i64,
+    /// `112/11/17 14:35:04`.
+    last_at: Option<String>,
+}
+
+fn usage(accounts: &[AccountRow], now: Timestamp) -> Result<Vec<UsageView>, Problem> {
+    let record = Calls(store::spin::open(Label::Calls)?);
+    let from = TaipeiDay::of(now - SignedDuration::from_hours(24 * 30));
+    let mut views = Vec::new();
+    for row in accounts {
+        let sum = |counted: &[DayCount], wrong: bool| -> i64 {
+            let of = counted.iter().filter(|one| !wrong || "234".contains(&one.what));
+            of.map(|one| one.count).sum()
+        };
+        let days = record.days(&row.ap_id, from)?;
+        views.push(UsageView {
+            ubn: row.account.ubn,
+            company_name: row.account.company_name.clone(),
+            status_word: row.state(now).word(),
+            calls: sum(&days, false),
+            wrong: sum(&days, true),
+            refused: sum(&record.refusals(&row.ap_id, from)?, false),
+            last_at: record.last_call(&row.ap_id)?.map(|at| RocDateTime(at).to_string()),
+        });
+    }
+    Ok(views)
+}
+
+const USAGE_HEAD: [&str; 7] = [
+    "營利事業統一編號",
+    "公司名稱",
+    "啟用狀態",
+    "最近31天查驗",
+    "其中不符",
+    "未受理",
+    "最近一次查驗",
+];
+
+fn usage_table(rows: Vec<UsageView>) -> Vec<Vec<String>> {
+    let line = |row: UsageView| {
+        vec![
+            row.ubn.to_string(),
+            row.company_name,
+            row.status_word.to_owned(),
+            row.calls.to_string(),
+            row.wrong.to_string(),
+            row.refused.to_string(),
+            row.last_at.unwrap_or_default(),
+        ]
+    };
+    rows.into_iter().map(line).collect()
 }
 
 const HEAD: [&str; 10] = [
@@ -98,13 +178,13 @@ const HEAD: [&str; 10] = [
     "承辦人",
 ];
 
-fn table(rows: &[CaseRow], calendar: &domain::OfficeCalendar) -> Vec<[String; 10]> {
+fn table(rows: &[CaseRow], calendar: &domain::OfficeCalendar) -> Vec<Vec<String>> {
     let line = |row: &CaseRow| {
         let due = Some(row.case.state)
             .filter(|state| *state == CaseState::Accepted)
             .and_then(|_| row.clock.due(calendar));
         let words: Vec<_> = row.grounds.iter().map(|ground: &Ground| ground.word()).collect();
-        [
+        vec![
             row.case.id.to_string(),
             row.case.kind.case_word().to_owned(),
             row.case.applicant.to_string(),
@@ -120,23 +200,37 @@ fn table(rows: &[CaseRow], calendar: &domain::OfficeCalendar) -> Vec<[String; 10
     rows.iter().map(line).collect()
 }
 
-/// `?format=csv` or `?format=ods`: every case, without anybody's personal data.
+/// `?format=csv` or `?format=ods`: every case, or with `of=usage` what each company's system has
+/// called; without anybody's personal data.
 pub(crate) fn export(officer: &Officer, query: &str) -> Result<Reply, Problem> {
-    let format = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "format");
-    let ods = format.is_some_and(|(_, value)| value == "ods");
+    let asked = |name: &str, value: &str| {
+        form_urlencoded::parse(query.as_bytes()).any(|pair| pair == (name.into(), value.into()))
+    };
+    let (ods, of_usage) = (asked("format", "ods"), asked("of", "usage"));
+    let now = web::now();
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let lines = table(&cases.all_cases()?, &cases.calendar()?);
-    let deed = Deed::new(Actor::Officer(officer.id), Act::Exported, web::now());
-    cases.log(&deed.with(json!({ "cases": lines.len() })))?;
+    let (name, head, lines, counted) = match of_usage {
+        true => {
+            let lines = usage_table(usage(&cases.accounts()?, now)?);
+            ("usage", &USAGE_HEAD[..], lines, "accounts")
+        }
+        false => {
+            let lines = table(&cases.all_cases()?, &cases.calendar()?);
+            ("cases", &HEAD[..], lines, "cases")
+        }
+    };
+    let deed = Deed::new(Actor::Officer(officer.id), Act::Exported, now);
+    cases.log(&deed.with(json!({ counted: lines.len() })))?;
     transaction.commit()?;
     if ods {
         let kind = "application/vnd.oasis.opendocument.spreadsheet";
-        web::download("chayan-cases.ods", kind, spreadsheet(&lines).map_err(Problem::internal)?)
+        let file = spreadsheet(head, &lines).map_err(Problem::internal)?;
+        web::download(&format!("chayan-{name}.ods"), kind, file)
     } else {
-        let text = csv(&lines).map_err(Problem::internal)?;
-        web::download("chayan-cases.csv", "text/csv; charset=utf-8", text)
+        let text = csv(head, &lines).map_err(Problem::internal)?;
+        web::download(&format!("chayan-{name}.csv"), "text/csv; charset=utf-8", text)
     }
 }
 
@@ -152,9 +246,9 @@ fn harmless(text: &str) -> String {
 }
 
 /// UTF-8 with the mark by which Excel knows it.
-fn csv(lines: &[[String; 10]]) -> anyhow::Result<Bytes> {
+fn csv(head: &[&str], lines: &[Vec<String>]) -> anyhow::Result<Bytes> {
     let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
-    writer.write_record(HEAD)?;
+    writer.write_record(head)?;
     for line in lines {
         writer.write_record(line.iter().map(|text| harmless(text)))?;
     }
@@ -168,12 +262,12 @@ const MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </manifest:manifest>"#;
 
 /// OpenDocument 1.2: every cell says that it is a text, so none is a formula.
-fn spreadsheet(lines: &[[String; 10]]) -> anyhow::Result<Bytes> {
+fn spreadsheet(head: &[&str], lines: &[Vec<String>]) -> anyhow::Result<Bytes> {
     let mut content = String::from(
         r#"<?xml version="1.0" encoding="UTF-8"?>
-<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.2"><office:body><office:spreadsheet><table:table table:name="案件">"#,
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0" xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0" office:version="1.2"><office:body><office:spreadsheet><table:table table:name="清單">"#,
     );
-    let head = HEAD.map(str::to_owned);
+    let head: Vec<String> = head.iter().map(|text| (*text).to_owned()).collect();
     for line in std::iter::once(&head).chain(lines) {
         content.push_str("<table:table-row>");
         for text in line {

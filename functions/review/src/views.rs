@@ -3,7 +3,8 @@
 use domain::letter::Letter;
 use domain::{
     Act, Actor, CaseId, Ground, OfficeCalendar, Officer, Permission, Queue, QueueFacts,
-    RegisterFinding, RocDateTime, RocDay, Service, case_acts, compare_with_register, working_days_left,
+    RegisterFinding, RocDateTime, RocDay, Service, case_acts, compare_with_register,
+    working_days_left,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -164,6 +165,8 @@ struct Detail {
     officers: Vec<OfficerView>,
     /// A proposal of this case that waits for the second officer.
     proposed: Option<i64>,
+    /// 統編變更 that the company is part of: both sides.
+    handover: Option<crate::accounts::HandoverView>,
 }
 
 #[derive(Serialize)]
@@ -350,7 +353,7 @@ fn detail(
         revision: cases.revision(id)?,
         grounds: row.grounds.clone(),
         may,
-        facts: facts(cases, &row, account.as_ref())?,
+        facts: facts(cases, &row, account.as_ref(), now)?,
         changes: changed,
         questions: questions
             .into_iter()
@@ -386,6 +389,10 @@ fn detail(
         history: history.collect(),
         officers,
         proposed,
+        handover: match applicant.ubn() {
+            None => None,
+            Some(ubn) => crate::accounts::handover_view(cases, ubn)?,
+        },
     })
 }
 
@@ -397,6 +404,7 @@ fn facts(
     cases: &Cases<impl Database>,
     row: &CaseRow,
     account: Option<&AccountRow>,
+    now: Timestamp,
 ) -> Result<Vec<Fact>, Problem> {
     let roc = |at: Timestamp| Some(RocDateTime(at).to_string());
     let differs = row.signer_name != row.company_name;
@@ -409,13 +417,13 @@ fn facts(
     }];
     match account {
         Some(account) => {
-            let status = account.account.status.word();
-            let text = match account.status_reason.as_str() {
-                "" => status.to_owned(),
-                reason => format!("{status}（{reason}）"),
+            let state = account.state(now);
+            let text = match (state.word(), account.status_reason.as_str()) {
+                (status, "") => status.to_owned(),
+                (status, reason) => format!("{status}（{reason}）"),
             };
-            let notable = account.account.status != domain::AccountStatus::Active;
-            let at = roc(account.status_since);
+            let notable = state != domain::AccountState::Active;
+            let at = roc(account.state_since(now));
             facts.push(Fact { name: "帳號狀態", text, source: RECORDS, at, notable });
             let certificate = account.certificate.as_ref();
             facts.extend(certificate.map(|certificate| Fact {
@@ -429,6 +437,20 @@ fn facts(
                 at: roc(certificate.not_before),
                 notable: false,
             }));
+            let calls = crate::accounts::calls_view(cases, account.account.ubn)?;
+            facts.push(Fact {
+                name: "API使用",
+                text: format!(
+                    "最近31天查驗{}次，其中不符{}次；未受理{}次；最近一次{}",
+                    calls.count,
+                    calls.wrong,
+                    calls.refused,
+                    calls.last_at.as_deref().unwrap_or("無")
+                ),
+                source: "查驗紀錄",
+                at: roc(now),
+                notable: false,
+            });
         }
         None if row.case.kind.service() != Service::Api => {}
         None => facts.push(Fact {
@@ -460,6 +482,9 @@ fn facts(
             notable: false,
         }));
     }
+    if let Some(other) = row.other_ubn {
+        facts.push(other_side(cases, row, other, now)?);
+    }
     for found in cases.coincidences(row.case.id)? {
         let member = match found.member.as_str() {
             "hostAddress" => "連線主機網路位址",
@@ -476,6 +501,35 @@ fn facts(
         });
     }
     Ok(facts)
+}
+
+/// 統編變更: what is known of the other side.
+fn other_side(
+    cases: &Cases<impl Database>,
+    row: &CaseRow,
+    other: domain::Ubn,
+    now: Timestamp,
+) -> Result<Fact, Problem> {
+    let account = cases.account(other)?;
+    let known = match &account {
+        Some(account) => format!("{}，{}", account.account.company_name, account.state(now).word()),
+        None => "尚無帳號".to_owned(),
+    };
+    let registered = cases.company(other)?.map_or_else(
+        || RegisterFinding::NotRegistered.word().to_owned(),
+        |entry| format!("{}，{}", entry.name, entry.status),
+    );
+    let name = match row.case.kind {
+        domain::CaseKind::ApiStop => "變更後統一編號",
+        _ => "變更前統一編號",
+    };
+    Ok(Fact {
+        name,
+        text: format!("{other}：帳號 {known}；商工登記 {registered}"),
+        source: FORM,
+        at: Some(RocDateTime(row.case.submitted_at).to_string()),
+        notable: true,
+    })
 }
 
 pub(crate) fn letter_view(row: LetterRow) -> LetterView {
@@ -539,7 +593,14 @@ pub(crate) fn me(officer: &Officer) -> Reply {
 pub(crate) fn grounds() -> Reply {
     let grounds: Vec<_> = Ground::ALL
         .iter()
-        .map(|ground| json!({ "name": ground.name(), "field": ground.field(), "word": ground.word() }))
+        .map(|ground| {
+            let kinds: Vec<_> =
+                domain::CaseKind::ALL.into_iter().filter(|kind| ground.fits(*kind)).collect();
+            json!({
+                "name": ground.name(), "field": ground.field(), "word": ground.word(),
+                "kinds": kinds,
+            })
+        })
         .collect();
     web::json(StatusCode::OK, &json!({ "grounds": grounds }))
 }

@@ -1,7 +1,9 @@
 //! What a company's system has called: statistics, the list of its calls, settings; and for
 //! everybody the test data and the state of the service.
 
-use domain::{CallOutcome, Code, DigestKey, RocDateTime, RocDay, SandboxAnswer, TaipeiDay, Ubn};
+use domain::{
+    AccountState, CallOutcome, Code, DigestKey, RocDateTime, RocDay, SandboxAnswer, TaipeiDay, Ubn,
+};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -33,8 +35,9 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (&Method::POST, ["api", "usage", "settings"]) => set(request).await,
         (&Method::GET, ["api", "test-data"]) => Ok(test_data()),
         (&Method::GET, ["api", "status"]) => status(),
+        (&Method::GET, ["api", "account-states"]) => account_states().await,
         (_, ["api", "usage", "settings"]) => Err(web::method_not_allowed("POST")),
-        (_, ["api", "usage", ..] | ["api", "test-data" | "status"]) => {
+        (_, ["api", "usage", ..] | ["api", "test-data" | "status" | "account-states"]) => {
             Err(web::method_not_allowed("GET"))
         }
         _ => Err(Code::NotFound.into()),
@@ -56,6 +59,12 @@ fn record() -> Result<Calls<store::spin::Pooled>, Problem> {
 #[serde(rename_all = "camelCase")]
 struct Usage {
     ap_id: String,
+    /// 啟用狀態, in words.
+    status_word: &'static str,
+    /// The last call, `112/11/17 14:35:04`.
+    last_at: Option<String>,
+    /// The warning that it was not used for a year: since when, and until when a call ends it.
+    idle: Option<IdleView>,
     calls_per_minute: u32,
     burst: u32,
     sandbox: bool,
@@ -64,6 +73,12 @@ struct Usage {
     as_of: String,
     days: Vec<CountView>,
     refusals: Vec<CountView>,
+}
+
+#[derive(Serialize)]
+struct IdleView {
+    since: String,
+    until: String,
 }
 
 /// So many calls of a day with one outcome, or requests refused for one reason.
@@ -108,13 +123,27 @@ fn refusal_word(reason: &str) -> String {
 
 async fn usage(request: &Request) -> Result<Reply, Problem> {
     let now = web::now();
-    let (_, settings) = account(request.headers(), now).await?;
+    let (ubn, settings) = account(request.headers(), now).await?;
     let record = record()?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let row = cases.account(ubn)?.ok_or(Code::AccountState)?;
+    let last = record.last_call(&settings.ap_id)?;
+    // A call ends it, though the scheduler may not have seen it yet.
+    let idle = cases
+        .idle_warning(ubn)?
+        .filter(|row| last.is_none_or(|last| last <= row.warning.unused_since))
+        .map(|row| IdleView {
+            since: RocDay::of(row.warning.unused_since).to_string(),
+            until: RocDay(row.warning.until).to_string(),
+        });
     let from = TaipeiDay::of(now - SignedDuration::from_hours(24 * (DAYS - 1)));
     let view = |counted: Vec<DayCount>, word: fn(&str) -> String| {
         counted.into_iter().map(|one| CountView::new(one, word)).collect()
     };
     let usage = Usage {
+        status_word: row.state(now).word(),
+        last_at: last.map(|at| RocDateTime(at).to_string()),
+        idle,
         calls_per_minute: settings.rate.per_minute,
         burst: settings.rate.burst,
         sandbox: settings.sandbox,
@@ -252,6 +281,18 @@ fn test_data() -> Reply {
         .collect();
     let body = serde_json::json!({ "cases": cases.collect::<Vec<_>>(), "conditions": conditions });
     web::json(StatusCode::OK, &body)
+}
+
+/// The published table: what an account in each state still allows.
+async fn account_states() -> Result<Reply, Problem> {
+    let edition = web::edition().await?;
+    let states = AccountState::ALL.map(|state| {
+        serde_json::json!({
+            "state": state.name(), "word": state.word(), "calls": state.calls(),
+            "offers": state.offers(edition), "wayBack": state.way_back(),
+        })
+    });
+    Ok(web::json(StatusCode::OK, &serde_json::json!({ "states": states })))
 }
 
 /// The state of the service: its clock, and outages that were announced.

@@ -3,16 +3,18 @@
 import { get, post } from "/js/service.js";
 import { busy, element, sheet, show, tell } from "/js/page.js";
 import { make } from "/js/make.js";
-import { letterList, logList } from "/js/review/parts.js";
+import { handover, letterList, logList } from "/js/review/parts.js";
+import { visit } from "/js/review/places.js";
 
-const ACTS = { suspension: ["暫停查驗權限", "danger"], resumption: ["恢復查驗權限", ""], revocation: ["提請註銷（另須主管同意）", "danger"], "key-leak": ["isskey外洩，立即停用並更換", "danger"] };
-const DONE = { suspension: "已暫停，即時生效", resumption: "已恢復，即時生效", revocation: "已提請覆核", "key-leak": "原isskey已即時停用，新的isskey由該公司查詢" };
+const ACTS = { suspension: ["暫停查驗權限", "danger"], resumption: ["恢復查驗權限", ""], revocation: ["提請註銷（另須主管同意）", "danger"], "key-leak": ["isskey外洩，立即停用並更換", "danger"], "ubn-change": ["通知辦理統一編號變更", "secondary"] };
+const DONE = { suspension: "已暫停，即時生效", resumption: "已恢復，即時生效", revocation: "已提請覆核", "key-leak": "原isskey已即時停用，新的isskey由該公司查詢", "ubn-change": "已寄信說明統一編號變更的辦理方式" };
 
-export function wireAccount() {
+export function wireAccount({ openCase }) {
   const form = element("account-form");
   form.addEventListener("submit", (event) => event.preventDefault());
 
   async function open(ubn) {
+    visit("account", ubn);
     render(await get(`/api/review/accounts/${ubn}`));
   }
 
@@ -21,7 +23,11 @@ export function wireAccount() {
     element("account-facts").replaceChildren(sheet(make("dl"), [
       ["營利事業統一編號", found.ubn],
       ["啟用狀態", `${found.statusWord}（自${found.statusSince}）`],
+      ["辦理人員", found.statusBy],
       ["原因", found.statusReason],
+      ["查驗", found.callsWord],
+      ["可辦理事項", found.offers.join("、")],
+      ["恢復方式", found.wayBack],
       ["連線主機網路位址", found.hostAddress],
       ["apId", found.apId, "mono"],
       ["憑證序號", found.certificateSerialNumber, "mono"],
@@ -30,6 +36,13 @@ export function wireAccount() {
       ["最近一次查驗", found.calls.lastAt ?? "無"],
     ]), ...found.proposals.map((proposal) =>
       make("p", { className: "progress" }, `${proposal.actWord}：待覆核（`, make("bdi", { textContent: proposal.proposedBy }), ` ${proposal.proposedAt}）`)));
+    if (found.handover) element("account-facts").append(make("h3", { textContent: "統一編號變更" }), handover(found, { account: open, open: openCase }));
+    if (found.idle) {
+      const { unusedSince, until, over, used } = found.idle;
+      element("account-facts").append(make("p", { className: "progress", textContent: used
+        ? `自${unusedSince}逾一年未使用，警告後已有查驗。`
+        : `自${unusedSince}逾一年未使用，已警告至${until}${over ? "，期滿仍未使用" : ""}。` }));
+    }
     form.hidden = !found.may.length;
     element("account-reason").value = "";
     element("account-acts").replaceChildren(...found.may.map((act) => {

@@ -3,9 +3,11 @@
 import { get, post } from "/js/service.js";
 import { busy, element, show, tell } from "/js/page.js";
 import { make, own } from "/js/make.js";
+import { visit } from "/js/review/places.js";
 
 export function wireAdministration() {
   async function load() {
+    visit("administration");
     const { officers } = await get("/api/review/officers");
     element("officers").tBodies[0].replaceChildren(...officers.map(row));
     show("administration");

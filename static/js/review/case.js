@@ -1,9 +1,10 @@
 // One case beside its facts, and what is done to it.
 
-import { Trouble, get, post } from "/js/service.js";
+import { get, post } from "/js/service.js";
 import { busy, element, phones, sheet, show, tell, tellFields } from "/js/page.js";
 import { make, own } from "/js/make.js";
-import { letterList, logList, table } from "/js/review/parts.js";
+import { handover, letterList, logList, table } from "/js/review/parts.js";
+import { visit } from "/js/review/places.js";
 
 /// What may be done, in the order of the page: name, word, how its text is called, whether
 /// grounds are chosen, and the letter that goes.
@@ -35,6 +36,7 @@ const chosenGrounds = () => [...form.querySelectorAll("[name=ground]:checked")].
 /** `next(id)` is the case after this one; `account(ubn)` shows a company's account. */
 export function wireCase({ next, account }) {
   async function open(id) {
+    visit("case", id);
     if (!grounds.length) ({ grounds } = await get("/api/review/grounds"));
     await render(await get(`/api/review/cases/${id}`));
   }
@@ -42,7 +44,7 @@ export function wireCase({ next, account }) {
   async function render(found) {
     current = found;
     element("case-title").replaceChildren(`${found.kindWord}　`, own(found.companyName), `　${found.stateWord}`);
-    element("case-facts").replaceChildren(...facts(found, account));
+    element("case-facts").replaceChildren(...facts(found, { account, open }));
     for (const act of ["claim", "release"]) element(act).hidden = !found.may.includes(act);
     renderActs(found);
     show("case");
@@ -118,10 +120,9 @@ function said([name, , , withGrounds, letter]) {
   if (withGrounds) document.grounds = chosenGrounds();
   if (["approve", "reject"].includes(name)) document.decision = name;
   if (name === "extension") {
-    document.days = Number(element("days").value);
-    if (!(document.days >= 1 && document.days <= 30)) {
-      throw new Trouble("資料有誤，尚未送出", "請修正下列欄位：", { fields: [{ pointer: "/days", message: "請輸入1至30。" }] });
-    }
+    const days = Number(element("days").value);
+    // What is no such number is left out: the service says so, beside whatever else is wrong.
+    if (Number.isInteger(days) && days >= 0 && days < 1000) document.days = days;
   }
   if (letter && element("letter").open && letterEdited) {
     document.letter = { subject: element("letter-subject").value, body: element("letter-body").value };
@@ -151,9 +152,10 @@ function renderActs(found) {
   const acts = ACTS.filter(([name]) => found.may.includes(name));
   form.hidden = !acts.length;
   element("acts").replaceChildren(...acts.map(([name, word]) =>
-    make("label", { className: "choice" }, make("input", { type: "radio", name: "act", value: name }), ` ${word}`)));
-  element("grounds").replaceChildren(...grounds.map(({ name, word }) =>
-    make("label", { className: "choice" }, make("input", { type: "checkbox", name: "ground", value: name }), ` ${word}`)));
+    make("label", { className: "choice" }, make("input", { type: "radio", id: `act-${name}`, name: "act", value: name }), ` ${word}`)));
+  const fitting = grounds.filter(({ kinds }) => kinds.includes(found.kind));
+  element("grounds").replaceChildren(...fitting.map(({ name, word }) =>
+    make("label", { className: "choice" }, make("input", { type: "checkbox", id: `ground-${name}`, name: "ground", value: name }), ` ${word}`)));
   element("assignee").replaceChildren(...found.officers.map(({ id, name }) => new Option(name, id)));
   element("letter").open = false;
   restore(found);
@@ -183,7 +185,7 @@ function showFields() {
   for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }
 
-function facts(found, account) {
+function facts(found, { account, open }) {
   const sheetOf = make("dl");
   const due = found.due && `${found.due}（${found.daysLeft < 0 ? `逾期${-found.daysLeft}個工作日` : `剩${found.daysLeft}個工作日`}${found.holidaysKnown ? "" : "，未扣除國定假日"}）`;
   sheet(sheetOf, [
@@ -208,6 +210,7 @@ function facts(found, account) {
   const parts = [sheetOf];
   if (found.proposed) parts.push(make("p", { className: "progress", textContent: "已提請覆核，待另一位主管於「待覆核事項」決定。" }));
   const section = (title, content) => parts.push(make("h3", { textContent: title }), content);
+  if (found.handover) section("統一編號變更", handover(found, { account, open }));
   if (found.changes.length) section("修改前後", table(["項目", "修改前", "修改後"], found.changes.map(({ name, before, after }) => [name, own(before), own(after)])));
   section("查核資料", table(["項目", "內容", "來源", "日期"], found.facts.map((fact) =>
     [`${fact.notable ? "⚠ " : ""}${fact.name}`, own(fact.text), fact.source, fact.at ?? ""])));

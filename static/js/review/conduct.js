@@ -3,9 +3,11 @@
 import { get, post } from "/js/service.js";
 import { busy, element, show, tell } from "/js/page.js";
 import { make, own } from "/js/make.js";
+import { visit } from "/js/review/places.js";
 
 export function wireConduct({ openAccount }) {
   async function load() {
+    visit("conduct");
     fill(await get("/api/review/findings"));
     show("conduct");
   }

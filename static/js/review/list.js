@@ -3,6 +3,7 @@
 import { get } from "/js/service.js";
 import { busy, element, show } from "/js/page.js";
 import { make, own } from "/js/make.js";
+import { visit } from "/js/review/places.js";
 
 let queue = "new";
 let find = "";
@@ -12,7 +13,11 @@ let shown = [];
 export function wireList({ open }) {
   const body = element("cases").tBodies[0];
 
-  async function load() {
+  /** `place` is where the history leads: a queue, or a search. */
+  async function load(place) {
+    if (typeof place === "string") [queue, find] = place.startsWith("?") ? [queue, place.slice(1)] : [place || queue, ""];
+    element("find").value = find;
+    visit("queue", find ? `?${find}` : queue);
     const query = find ? { find } : { queue };
     const { queues, count, cases } = await get(`/api/review/cases?${new URLSearchParams(query)}`);
     shown = cases.map(({ serialNumber }) => serialNumber);
@@ -34,7 +39,7 @@ export function wireList({ open }) {
     button.addEventListener("click", () => {
       [queue, find] = [name, ""];
       element("find").value = "";
-      busy(button, "讀取中…", load);
+      busy(button, "讀取中…", () => load());
     });
     return button;
   }
@@ -42,7 +47,7 @@ export function wireList({ open }) {
   element("find-form").addEventListener("submit", (event) => {
     event.preventDefault();
     find = element("find").value.trim();
-    busy(event.submitter ?? element("find"), "搜尋中…", load);
+    busy(event.submitter ?? element("find"), "搜尋中…", () => load());
   });
 
   // Up and down, as in any list.

@@ -12,6 +12,21 @@ export function table(heads, rows) {
   return make("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": heads.join("、") }, made);
 }
 
+/** 統編變更: what is next, and the ways to the other side. */
+export function handover({ handover: change, ubn, serialNumber = "" }, { account, open }) {
+  const button = (word, act) => {
+    const made = make("button", { type: "button", className: "small", textContent: word });
+    made.addEventListener("click", () => busy(made, "讀取中…", act));
+    return made;
+  };
+  const other = change.former === ubn ? change.successor : change.former;
+  const ways = [
+    [change.stopCase, "停用案件"], [change.application, "新統一編號的申請案件"],
+  ].filter(([id]) => id && id !== serialNumber).map(([id, word]) => button(`查看${word}`, () => open(id)));
+  if (change.step !== "apply" && change.step !== "review" || other === change.former) ways.push(button(`查看帳號 ${other}`, () => account(other)));
+  return make("div", {}, make("p", { textContent: change.words }), make("div", { className: "buttons" }, ...ways));
+}
+
 /** Who did what, and when. */
 export const logList = (log) => table(["時間", "人員", "事項"], log.map(({ at, actor, word }) => [at, own(actor), word]));
 

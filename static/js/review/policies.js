@@ -3,9 +3,11 @@
 import { get, post } from "/js/service.js";
 import { busy, element, show, tell } from "/js/page.js";
 import { table } from "/js/review/parts.js";
+import { visit } from "/js/review/places.js";
 
 export function wirePolicies() {
   async function load() {
+    visit("policies");
     const { policies } = await get("/api/review/policies");
     const rows = policies.flatMap(({ word, ofEdition, values }) => [
       [word, `${ofEdition}`, "作業規定"],

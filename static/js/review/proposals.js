@@ -3,9 +3,11 @@
 import { get, post } from "/js/service.js";
 import { busy, element, show, tell } from "/js/page.js";
 import { make, own } from "/js/make.js";
+import { visit } from "/js/review/places.js";
 
 export function wireProposals({ openCase, openAccount }) {
   async function load() {
+    visit("proposals");
     const { proposals } = await get("/api/review/proposals");
     element("proposal-list").replaceChildren(...(proposals.length ? proposals.map(view) : [make("p", { textContent: "目前沒有待覆核事項。" })]));
     show("proposals");

@@ -5,11 +5,13 @@ import { get, post } from "/js/service.js";
 import { busy, element, show, tell } from "/js/page.js";
 import { make, own } from "/js/make.js";
 import { table } from "/js/review/parts.js";
+import { visit } from "/js/review/places.js";
 
 export function wireSweep({ openAccount }) {
   const form = element("sweep-form");
 
   async function load() {
+    visit("sweep");
     const { asOf, findings } = await get("/api/review/sweep");
     element("sweep-note").textContent = asOf
       ? `商工登記資料日期：${asOf}，計${findings.length}個帳號不符。以下僅為比對結果，尚未變更任何帳號。`

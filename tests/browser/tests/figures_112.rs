@@ -115,8 +115,7 @@ async fn figure_05_rules() {
     desk.click("#agreed").await.unwrap();
     desk.sends().await.unwrap();
     // Version and digest are in what was signed, and kept.
-    let kept =
-        desk.stored("SELECT rules_version || ' ' || rules_sha256 FROM api_forms").unwrap();
+    let kept = desk.stored("SELECT rules_version || ' ' || rules_sha256 FROM api_forms").unwrap();
     let digest = domain::Edition::Of112.terms(domain::Document::Rules).sha256;
     assert_eq!(kept, format!("112 {digest}"));
     finish(desk).await;

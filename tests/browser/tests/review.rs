@@ -201,9 +201,15 @@ async fn an_administrator_names_officers_and_typhoon_days_and_sees_no_case() {
     assert!(!places.contains("案件清單"), "{places}");
     desk.fill("#subject-serial", "0000000187654321").await.unwrap();
     desk.fill("#officer-name", "陳測試").await.unwrap();
+    desk.fill("#subject-serial", "187654321").await.unwrap();
     desk.fill("#own-company", "12345678").await.unwrap();
     desk.click("#officer-form button").await.unwrap();
-    desk.says("#message", "格式").await.unwrap();
+    // Everything at once, each with a way to its field.
+    desk.shows("#message", &["16位數字", "檢查碼不符"]).await.unwrap();
+    desk.shots("wrong").await.unwrap();
+    desk.click("#message a[href='#own-company']").await.unwrap();
+    desk.until("return document.activeElement.id === 'own-company'").await.unwrap();
+    desk.fill("#subject-serial", "0000000187654321").await.unwrap();
     desk.fill("#own-company", COMPANY.1).await.unwrap();
     desk.click("#officer-form button").await.unwrap();
     desk.says("#message.good", "陳測試（審核人員）").await.unwrap();
@@ -238,7 +244,7 @@ async fn an_administrator_names_officers_and_typhoon_days_and_sees_no_case() {
     desk.fill("#policy-value", "99").await.unwrap();
     desk.fill("#policy-reason", "人力調整").await.unwrap();
     desk.click("#policy-form button").await.unwrap();
-    desk.says("#message", "期限的數值或日期不正確").await.unwrap();
+    desk.says("#message", "請輸入1至60").await.unwrap();
     desk.fill("#policy-value", "15").await.unwrap();
     desk.click("#policy-form button").await.unwrap();
     desk.says("#message.good", "已提請覆核").await.unwrap();
@@ -251,5 +257,127 @@ async fn an_administrator_names_officers_and_typhoon_days_and_sees_no_case() {
     desk.click("#sign-in-form [value=organisation]").await.unwrap();
     desk.says("#officer", "測試機關（審核人員）").await.unwrap();
     desk.says("#count", "待領案：0件").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+/// The browser's back leads to the place before, and away only from the first one; a case can be
+/// opened by its address; and what is typed for a case stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn back_leads_to_the_place_before() {
+    let desk = Desk::start("history").await.unwrap();
+    let form = form("api-application", COMPANY.0, COMPANY.1, "127.0.0.1");
+    let id = desk.applied(form).unwrap();
+    signs_in(&desk).await;
+    desk.click("#cases button.link").await.unwrap();
+    desk.shows("#case-facts", &["S/N", &id]).await.unwrap();
+    desk.click("#act-form [value=reject]").await.unwrap();
+    // Grounds of other kinds of cases are not there to be chosen.
+    let offered =
+        "return [...document.querySelectorAll('[name=ground]')].map(({ value }) => value)";
+    let offered = desk.client.execute(offered, vec![]).await.unwrap().to_string();
+    assert!(
+        offered.contains("legal-basis-missing") && !offered.contains("plan-insufficient"),
+        "{offered}"
+    );
+    desk.fill("#result", "寫到一半").await.unwrap();
+    let numbers = Locator::XPath("//div[@id='places']/button[text()='統計']");
+    desk.client.find(numbers).await.unwrap().click().await.unwrap();
+    desk.shows("#numbers", &["帳號狀態", "各公司使用情形"]).await.unwrap();
+    desk.client.back().await.unwrap();
+    desk.shows("#case-facts", &["S/N", &id]).await.unwrap();
+    assert_eq!(desk.value("result").await.unwrap(), "寫到一半");
+    desk.client.back().await.unwrap();
+    desk.says("#count", "待領案：1件").await.unwrap();
+    desk.client.forward().await.unwrap();
+    desk.shows("#case-facts", &["S/N", &id]).await.unwrap();
+    // An address that somebody was sent, in a page of its own.
+    desk.open("/").await.unwrap();
+    desk.open(&format!("/review/#case/{id}")).await.unwrap();
+    desk.shows("#case-facts", &["S/N", &id]).await.unwrap();
+    // Everything that is wrong, at once, with ways to the fields.
+    desk.click("#act-form [value=extension]").await.unwrap();
+    desk.click("#act-button").await.unwrap();
+    desk.shows("#message", &["請輸入1至30", "此欄位必須填寫"]).await.unwrap();
+    desk.shots("wrong").await.unwrap();
+    desk.click("#message a[href='#result']").await.unwrap();
+    desk.until("return document.activeElement.id === 'result'").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+/// 逾一年未使用 on the pages: the company is told, officers see it, two revoke.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_not_used_for_a_year_is_seen_by_both_sides() {
+    let desk = Desk::start("idle").await.unwrap();
+    desk.uploaded().unwrap();
+    officer_is(&desk, "supervisor");
+    let stored = |sql: &str| desk.stored(sql).unwrap();
+    stored(
+        "UPDATE accounts SET approved_at = approved_at - 31708800, status_since = status_since - 31708800 RETURNING 1",
+    );
+    let run = || {
+        let program =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/chayan");
+        let output = std::process::Command::new(program)
+            .args(["warn-unused", "--confirm", "--origin", "https://chayan.example", "--data"])
+            .arg(desk.dir.join("data"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(run().starts_with("warn"), "warned");
+    desk.at_progress().await.unwrap();
+    desk.shows("#idle", &["逾一年沒有查驗紀錄", "註銷"]).await.unwrap();
+    desk.shots("progress").await.unwrap();
+    signs_in(&desk).await;
+    let idle = Locator::XPath("//div[@id='places']/button[text()='逾一年未使用']");
+    desk.client.find(idle).await.unwrap().click().await.unwrap();
+    desk.shows("#idle-list", &[COMPANY.0, "警告中"]).await.unwrap();
+    desk.shots("warned").await.unwrap();
+    stored("UPDATE idle_warnings SET until = '2020-01-01' RETURNING 1");
+    assert!(run().starts_with("submit"), "submitted");
+    desk.client.find(idle).await.unwrap().click().await.unwrap();
+    desk.says("#idle-list", "期滿仍未使用").await.unwrap();
+    desk.click("#idle-button").await.unwrap();
+    desk.says("#message", "請選擇其中一項").await.unwrap();
+    desk.click("[name=idle]").await.unwrap();
+    desk.fill("#idle-reason", "").await.unwrap();
+    desk.click("#idle-button").await.unwrap();
+    desk.says("#message", "此欄位必須填寫").await.unwrap();
+    desk.shots("wrong").await.unwrap();
+    desk.fill("#idle-reason", "逾一年未連線使用").await.unwrap();
+    desk.click("#idle-button").await.unwrap();
+    desk.says("#message.good", "已提請註銷1個帳號").await.unwrap();
+    desk.says("#idle-list", "已提請註銷，待主管同意").await.unwrap();
+    desk.shots("proposed").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+/// 統編變更 on the pages: each side is led from one step to the next, and officers see both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_number_is_a_chain_that_leads_on() {
+    let desk = Desk::start("handover").await.unwrap();
+    desk.uploaded().unwrap();
+    desk.at_form("api-stop").await.unwrap();
+    desk.text("#other-row").await.unwrap();
+    desk.fill("#otherUbn", COMPANY.1).await.unwrap();
+    desk.fill("#reason", "公司統一編號變更").await.unwrap();
+    desk.agrees().await.unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.says("#message", "請輸入另一個統一編號").await.unwrap();
+    desk.shots("wrong").await.unwrap();
+    desk.fill("#otherUbn", "99990004").await.unwrap();
+    desk.shots("stop").await.unwrap();
+    let receipt = desk.sends().await.unwrap();
+    assert!(receipt.contains("API停用"), "{receipt}");
+    let id = desk.stored("SELECT id FROM cases WHERE kind = 'api-stop'").unwrap();
+    desk.decides(&id, "approve", "同意").unwrap();
+    desk.at_progress().await.unwrap();
+    desk.shows("#handover", &["統一編號變更", "請以統一編號99990004的工商憑證"]).await.unwrap();
+    desk.shows("#cases", &["變更後統一編號", "99990004"]).await.unwrap();
+    desk.shots("progress").await.unwrap();
+    signs_in(&desk).await;
+    desk.open(&format!("/review/#case/{id}")).await.unwrap();
+    desk.shows("#case-facts", &["統一編號變更", "99990004"]).await.unwrap();
+    desk.shots("case").await.unwrap();
     desk.client.clone().close().await.unwrap();
 }

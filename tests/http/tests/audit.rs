@@ -169,6 +169,10 @@ fn a_case_in_one_file_proves_what_was_done_to_it() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(said.contains("rejected by officer:1: proved"), "{said}");
+    // What the company was told, word for word.
+    assert_eq!(case["letters"].as_array().unwrap().len(), 2);
+    assert!(case["letters"][1]["body"].as_str().unwrap().contains("審核結果文字"), "{case}");
+    assert!(said.contains("rejected: as the log has it: "), "{said}");
     // With a checkpoint from before, nothing is claimed to be proved.
     app.officer()
         .post(&format!("/api/review/cases/{id}/note"), &json!({ "text": "註記" }))
@@ -192,6 +196,16 @@ fn a_case_in_one_file_proves_what_was_done_to_it() {
             case["messages"].as_array_mut().unwrap().push(more);
         },
         &|case| case["checkpoint"] = Value::Null,
+        &|case| case["letters"][1]["body"] = json!("已核准"),
+        &|case| case["letters"][1]["subject"] = json!("x"),
+        &|case| case["letters"][0]["kind"] = json!("approved"),
+        &|case| {
+            case["letters"].as_array_mut().unwrap().pop();
+        },
+        &|case| {
+            let letters = case["letters"].as_array_mut().unwrap();
+            letters.swap(0, 1);
+        },
         &|case| {
             let text = case["checkpoint"].as_str().unwrap().replacen("chayan.example\n", "x\n", 1);
             case["checkpoint"] = json!(text);

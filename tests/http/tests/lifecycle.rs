@@ -106,7 +106,12 @@ fn two_officers_revoke_and_two_let_the_company_come_back() {
     let receipt = company.apply(&card, plan()).unwrap().expect(201).unwrap();
     let id = text(&receipt["serialNumber"]);
     assert_eq!(officer.decide(&id, "approve", "可行").unwrap().code(), "two-officers-needed");
-    officer.decide(&id, "reject", "請補充").unwrap().expect(200).unwrap();
+    let unfit = officer.decide(&id, "reject", "請補充").unwrap();
+    assert_eq!(unfit.body["errors"][0]["pointer"], "/grounds", "a ground of applications");
+    let refusal =
+        json!({ "decision": "reject", "grounds": ["plan-insufficient"], "text": "請補充" });
+    let path = format!("/api/review/cases/{id}/decision");
+    officer.post(&path, &refusal).unwrap().expect(200).unwrap();
     let receipt = company.apply(&card, plan()).unwrap().expect(201).unwrap();
     let id = text(&receipt["serialNumber"]);
     let path = format!("/api/review/cases/{id}/plan");
@@ -206,8 +211,9 @@ fn a_policy_changes_from_a_day_on_and_takes_two() {
         |visitor: &Visitor, body: &Value| visitor.post("/api/review/policies", body).unwrap();
     let good = change(today.plus(10), 20);
     assert_eq!(post(&officer, &good).code(), "not-allowed");
-    assert_eq!(post(&supervisor, &change(today, 20)).code(), "policy-value");
-    assert_eq!(post(&supervisor, &change(today.plus(10), 61)).code(), "policy-value");
+    let wrong = |body: &Value| post(&supervisor, body).body["errors"][0]["pointer"].clone();
+    assert_eq!(wrong(&change(today, 20)), "/validFrom");
+    assert_eq!(wrong(&change(today.plus(10), 61)), "/value");
     post(&supervisor, &good).expect(201).unwrap();
     assert_eq!(post(&supervisor, &good).code(), "account-state", "one at a time");
     let list = supervisor.get("/api/review/proposals").unwrap().expect(200).unwrap();
@@ -237,4 +243,60 @@ fn a_policy_changes_from_a_day_on_and_takes_two() {
     let id = apply_at(&mut app, later);
     let sql = format!("SELECT review_days FROM cases WHERE id = '{id}'");
     assert_eq!(app.count("default", &sql), 20);
+}
+
+/// 憑證過期 follows from time alone, and is shown to everybody with since when and what it allows.
+#[test]
+fn an_account_whose_certificate_is_over_says_so_everywhere() {
+    let mut app = TestApp::start();
+    let (company, card, _) = app.approved();
+    let officer = app.officer();
+    let path = format!("/api/review/accounts/{}", COMPANY.1);
+    let seen = |officer: &Visitor| officer.get(&path).unwrap().expect(200).unwrap();
+    let before = seen(&officer);
+    assert_eq!((&before["statusWord"], &before["statusBy"]), (&json!("啟用"), &json!("李審核")));
+    let ends = "SELECT not_after FROM certificates";
+    let ends = Timestamp::from_second(app.count("default", ends)).unwrap();
+    let second = jiff::SignedDuration::from_secs(1);
+    app.restart_with(&["--now", &(ends - second * 30).to_string()]);
+    assert_eq!(seen(&app.officer())["status"], "active");
+    app.restart_with(&["--now", &(ends + second * 2).to_string()]);
+    let officer = app.officer();
+    let after = seen(&officer);
+    assert_eq!(
+        (&after["status"], &after["statusWord"]),
+        (&json!("certificate-expired"), &json!("憑證過期"))
+    );
+    assert_eq!(after["statusSince"], domain::RocDateTime(ends).to_string());
+    assert_eq!(
+        (&after["statusBy"], &after["callsWord"]),
+        (&json!("憑證效期屆滿"), &json!("不受理"))
+    );
+    let (company_then, _) = app.company();
+    let account = company_then.get("/api/cases").unwrap().expect(200).unwrap()["account"].clone();
+    assert_eq!(
+        (&account["status"], &account["expiryWarning"]),
+        (&json!("certificate-expired"), &json!(0))
+    );
+    assert_eq!(account["wayBack"], "上傳新憑證後，即時恢復");
+    assert_eq!(account["offers"], json!(["憑證上傳", "登錄資料修改", "API停用"]));
+    let usage = company_then.get("/api/usage").unwrap().expect(200).unwrap();
+    assert_eq!(usage["statusWord"], "憑證過期");
+    let numbers = officer.get("/api/review/numbers").unwrap().expect(200).unwrap();
+    let counts: Vec<_> = numbers["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|state| state["count"].clone())
+        .collect();
+    assert_eq!(counts, [0, 1, 0, 0, 0]);
+    assert_eq!(numbers["usage"][0]["statusWord"], "憑證過期");
+    // The table that everybody can read.
+    let states = app.visitor().get("/api/account-states").unwrap().expect(200).unwrap();
+    assert_eq!(states["states"][1]["word"], "憑證過期");
+    assert_eq!(states["states"][2]["calls"], "回應代碼8");
+    // It is an account in use: what may be done to one may be done to it.
+    let view = act(&officer, "suspension", "查明").expect(200).unwrap();
+    assert_eq!(view["statusWord"], "暫停");
+    drop((company, card));
 }

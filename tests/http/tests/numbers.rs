@@ -25,6 +25,10 @@ fn what_waits_and_was_decided_is_counted() {
     let week = &numbers["weeks"][0];
     assert_eq!((&week["approved"], &week["rejected"]), (&json!(0), &json!(1)));
     assert_eq!(numbers["grounds"][0]["count"], 1);
+    // A week is called by its Monday.
+    let today = domain::RocDay::of(jiff::Timestamp::now());
+    let monday = today.plus(-i64::from(today.0.weekday().to_monday_zero_offset()));
+    assert_eq!(week["week"], format!("{monday}起"));
 }
 
 #[test]
@@ -80,6 +84,43 @@ print(len(rows)); print('\\n'.join(''.join(cell.itertext()) for cell in cells))"
     // Whoever took it out is in the log.
     let exported = "SELECT count(*) FROM audit_log WHERE act = 'exported'";
     assert_eq!(app.count("default", exported), 2);
+}
+
+#[test]
+fn the_use_of_each_company_is_counted_and_can_be_taken_out() {
+    let app = TestApp::start();
+    let (_, _, caller) = app.approved();
+    for card in
+        [http_tests::question(&app.demo.id_cards[0]), http_tests::wrong(&app.demo.id_cards[0])]
+    {
+        let token = caller.token(card, jiff::Timestamp::now()).unwrap();
+        app.visitor().verify(&token).unwrap().expect(200).unwrap();
+    }
+    // What was added up counts once.
+    assert!(app.chayan(&["tend-calls"]).0);
+    let officer = app.officer();
+    let numbers = officer.get("/api/review/numbers").unwrap().expect(200).unwrap();
+    let usage = &numbers["usage"][0];
+    assert_eq!(
+        (&usage["ubn"], &usage["calls"], &usage["wrong"], &usage["refused"]),
+        (&json!(test_pki::demo::COMPANY.1), &json!(2), &json!(1), &json!(0))
+    );
+    let csv = officer.get("/api/review/export?of=usage&format=csv").unwrap();
+    assert!(csv.header("content-disposition").unwrap().contains("chayan-usage.csv"));
+    let text = csv.text.trim_start_matches('\u{feff}').to_owned();
+    let record = csv_reader(&text).records().next().unwrap().unwrap();
+    let cells: Vec<&str> = record.iter().take(6).collect();
+    let (name, ubn) = test_pki::demo::COMPANY;
+    assert_eq!(cells, [ubn, name, "啟用", "2", "1", "0"]);
+    // Beside a case of the company too.
+    let case = officer.get(&format!("/api/review/cases?find={ubn}")).unwrap().expect(200).unwrap();
+    let id = case["cases"][0]["serialNumber"].as_str().unwrap().to_owned();
+    let case = officer.get(&format!("/api/review/cases/{id}")).unwrap().expect(200).unwrap();
+    assert!(
+        case["facts"].to_string().contains("最近31天查驗2次，其中不符1次"),
+        "{}",
+        case["facts"]
+    );
 }
 
 fn csv_reader(text: &str) -> csv::Reader<&[u8]> {

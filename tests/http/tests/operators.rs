@@ -19,6 +19,26 @@ fn chayan(data: &Path, arguments: &[&str]) -> Output {
         .expect("chayan (scripts/build)")
 }
 
+/// What no card is known by is refused before it is on the list.
+#[test]
+fn an_officer_is_named_by_what_a_card_is_known_by() {
+    let app = TestApp::start();
+    for (subject, good) in [
+        ("187654321", false),
+        ("2.16.886.101.99999.1", false),
+        ("OID:2.16.886.x", false),
+        ("OID:2.16.886.101.99999.1", true),
+        ("0000000187654321", true),
+    ] {
+        let who = ["add-officer", "--subject-serial", subject, "--name", "陳測試"];
+        let (named, said) = app.chayan(&who);
+        assert_eq!(named, good, "{subject}: {said}");
+        assert!(named || said.contains("sixteen digits, or OID: and an OID"), "{said}");
+    }
+    // The demo's own officer, and the two.
+    assert_eq!(app.count("default", "SELECT count(*) FROM officers"), 3);
+}
+
 #[test]
 fn imported_cards_are_answered_and_a_bad_line_imports_nothing() {
     let app = TestApp::start();

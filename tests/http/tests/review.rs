@@ -227,7 +227,7 @@ fn the_clock_counts_working_days_and_nothing_is_decided_by_it() {
     assert_eq!(progress["cases"][0]["expectedBy"], roc(15));
     // An extension has a reason, a limit and a letter.
     let long = act(&officer, &id, "extension", json!({ "days": 31, "text": "會商" }));
-    assert_eq!(long.code(), "malformed-request");
+    assert_eq!(long.body["errors"][0]["code"], "extension-days");
     let longer = json!({ "days": 5, "text": "會商主管機關" });
     assert_eq!(act(&officer, &id, "extension", longer).expect(200).unwrap()["due"], roc(22));
     let letter = "SELECT body FROM letters WHERE kind = 'extended'";
@@ -330,4 +330,52 @@ fn a_change_is_shown_before_and_after_and_the_old_address_ends_with_its_approval
     assert_eq!(ask(), 200, "nothing is changed before it is decided");
     officer.decide(&id, "approve", "審核通過").unwrap().expect(200).unwrap();
     assert_eq!(ask(), 403, "the former address is refused from now on");
+}
+
+/// Everything that is wrong with what an officer sends is said at once, and a ground of another kind of
+/// case is none.
+#[test]
+fn an_officers_form_is_judged_as_a_whole() {
+    let app = TestApp::start();
+    let (company, card, id) = app.applies();
+    let officer = app.officer();
+    let pointers = |name: &str, said: Value| -> Vec<String> {
+        let answer = act(&officer, &id, name, said);
+        assert_eq!(answer.code(), "invalid-fields", "{}", answer.text);
+        let errors = answer.body["errors"].as_array().unwrap().clone();
+        errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect()
+    };
+    let letter = json!({ "subject": "", "body": " " });
+    let nothing = json!({ "decision": "reject", "text": "", "letter": letter });
+    assert_eq!(pointers("decision", nothing), ["/grounds", "/result", "/subject", "/body"]);
+    assert_eq!(pointers("question", json!({})), ["/grounds", "/result"]);
+    assert_eq!(pointers("extension", json!({ "days": 0 })), ["/days", "/result"]);
+    let unfit = json!({ "grounds": ["plan-insufficient"], "text": "不足" });
+    assert_eq!(pointers("question", unfit), ["/grounds"]);
+    // The page offers what fits.
+    let grounds = officer.get("/api/review/grounds").unwrap().expect(200).unwrap();
+    for ground in grounds["grounds"].as_array().unwrap() {
+        let fits = ground["kinds"].as_array().unwrap().contains(&json!("improvement-plan"));
+        let known = ["not-registered", "contact-unclear", "plan-insufficient", "other"];
+        assert_eq!(fits, known.contains(&ground["name"].as_str().unwrap()), "{ground}");
+    }
+    drop((company, card));
+    // Administrators' forms too.
+    app.names("0000000112345678", "administrator");
+    let post = |path: &str, said: Value| officer.post(path, &said).unwrap().body["errors"].clone();
+    let wrong = post(
+        "/api/review/officers",
+        json!({ "subjectSerial": "123", "name": " ", "role": "king", "ownCompany": "12345678" }),
+    );
+    let codes: Vec<_> =
+        wrong.as_array().unwrap().iter().map(|error| error["code"].clone()).collect();
+    assert_eq!(codes, ["card-subject", "required", "not-offered", "ubn-checksum"]);
+    let wrong =
+        post("/api/review/calendar-days", json!({ "day": "", "working": true, "note": "" }));
+    assert_eq!(wrong.as_array().unwrap().len(), 2);
+    let wrong = post(
+        "/api/review/policies",
+        json!({ "policy": "idle-days", "value": 61, "validFrom": "2020-01-01", "text": "" }),
+    );
+    assert_eq!(wrong.as_array().unwrap().len(), 3);
 }
