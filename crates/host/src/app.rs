@@ -182,12 +182,16 @@ impl App {
         component: &str,
         request: Request<WasiBody>,
     ) -> Result<Response<WasiBody>, Failure> {
+        let id = request.headers().get(crate::server::REQUEST_ID).cloned();
         loaded.handler.handle((), request).await.map_err(|error| {
+            let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("of a component");
             if error.is::<wasmtime_wasi_http::handler::ExpirationError>() {
-                crate::log(&format!("component {component:?} ran past its deadline"));
+                crate::log(&format!("request {id}: component {component:?} ran past its deadline"));
                 Failure::Deadline
             } else {
-                crate::log(&format!("component {component:?} gave no answer: {error:#}"));
+                crate::log(&format!(
+                    "request {id}: component {component:?} gave no answer: {error:#}"
+                ));
                 Failure::Component
             }
         })

@@ -9,12 +9,13 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
+use ring::rand::{SecureRandom, SystemRandom};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +26,9 @@ use tokio_rustls::rustls::ServerConfig;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 use crate::app::{App, Failure};
+
+/// The header of a request's number.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How requests are received.
 pub(crate) struct Options {
@@ -121,7 +125,22 @@ async fn connection(
     let _ = connection.await;
 }
 
+/// Every answer has the request's number: the one that a component gave, or the host's.
 async fn respond(
+    app: &Arc<App>,
+    options: &Options,
+    peer: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Response<WasiBody> {
+    let behind_proxy = trusted(peer.ip(), &options.trusted_proxies);
+    let id = request_id(request.headers(), behind_proxy);
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let mut response = answer(app, options, peer, request).await;
+    response.headers_mut().entry(REQUEST_ID).or_insert(id);
+    response
+}
+
+async fn answer(
     app: &Arc<App>,
     options: &Options,
     peer: SocketAddr,
@@ -198,6 +217,22 @@ fn problem(status: StatusCode, code: &str, title: &str) -> Response<WasiBody> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// The request's number, 32 hexadecimal digits. One that came along counts from a trusted proxy
+/// alone, and only in this form (nginx's `$request_id`).
+fn request_id(headers: &HeaderMap, behind_proxy: bool) -> HeaderValue {
+    let mut given = headers.get_all(REQUEST_ID).iter();
+    if let (true, Some(given), None) = (behind_proxy, given.next(), given.next())
+        && given.len() == 32
+        && given.as_bytes().iter().all(u8::is_ascii_hexdigit)
+    {
+        return given.clone();
+    }
+    let mut bytes = [0; 16];
+    // Without randomness components give no answer; a number may be missing then.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    HeaderValue::try_from(hex::encode(bytes)).unwrap_or(HeaderValue::from_static("0"))
 }
 
 fn trusted(address: IpAddr, proxies: &[IpNet]) -> bool {
@@ -292,6 +327,23 @@ mod tests {
             assert_eq!(client(&claimed, &proxies).as_deref(), expected, "{claim}");
         }
         assert_eq!(client(&HeaderMap::new(), &proxies), None);
+    }
+
+    #[test]
+    fn a_request_number_counts_from_a_trusted_proxy_in_its_one_form() {
+        let good = "00112233445566778899aabbccddeeff";
+        let one = headers(&[("x-request-id", good)]);
+        assert_eq!(request_id(&one, true), good);
+        assert_ne!(request_id(&one, false), good);
+        let two = headers(&[("x-request-id", good), ("x-request-id", good)]);
+        assert_ne!(request_id(&two, true), good);
+        for bad in
+            ["", "x", "00112233-4455-6677-8899-aabbccddeeff", "zz112233445566778899aabbccddeeff"]
+        {
+            let made = request_id(&headers(&[("x-request-id", bad)]), true);
+            assert_eq!(made.len(), 32, "{bad}");
+            assert_ne!(made, bad);
+        }
     }
 
     #[test]

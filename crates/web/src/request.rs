@@ -100,6 +100,15 @@ pub fn empty() -> Reply {
     reply
 }
 
+/// A text for programs.
+pub fn text(content_type: &'static str, body: String) -> Reply {
+    let mut reply = Response::new(FullBody::new(Bytes::from(body)));
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    secure(headers);
+    reply
+}
+
 /// A file that the browser keeps rather than shows.
 ///
 /// # Errors
@@ -227,6 +236,15 @@ pub fn client_address(headers: &HeaderMap) -> Result<IpAddr, Problem> {
     address
         .map(|address| address.ip().to_canonical())
         .ok_or_else(|| Code::SourceAddressForged.into())
+}
+
+/// The number of a request: the host's, which it puts in the place of whatever the client sent; a new
+/// one where there is none of the host's form.
+pub fn request_id(headers: &HeaderMap) -> [u8; 16] {
+    let mut id = [0; 16];
+    let mut values = headers.get_all("x-request-id").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return random() };
+    if hex::decode_to_slice(value.as_bytes(), &mut id).is_ok() { id } else { random() }
 }
 
 #[cfg(test)]

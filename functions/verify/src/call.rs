@@ -51,14 +51,21 @@ impl Refusal {
 
 /// What became of a call.
 pub(crate) struct Made {
-    /// x-request-id.
-    pub(crate) request: [u8; 16],
     /// When it came.
     pub(crate) at: Timestamp,
     /// Where the account stands with its limit, once it is known.
     pub(crate) rate: Option<RateState>,
     /// The answer, or why there is none.
     pub(crate) result: Result<CallOutcome, Refusal>,
+}
+
+/// How a request came in.
+struct Arrival {
+    /// x-request-id.
+    request: [u8; 16],
+    source: IpAddr,
+    begun: Instant,
+    now: Timestamp,
 }
 
 /// A call on its way.
@@ -69,16 +76,15 @@ struct Call<'a> {
     now: Timestamp,
 }
 
-/// Makes a call. An error means that nothing may be said.
-pub(crate) async fn make(token: &str, source: IpAddr) -> Result<Made, Problem> {
-    let begun = Instant::now();
-    let now = web::precise_now();
-    let mut made =
-        Made { request: web::random(), at: now, rate: None, result: Err(Refusal::Token) };
+/// Makes a call under the request's number. An error means that nothing may be said.
+pub(crate) async fn make(token: &str, source: IpAddr, request: [u8; 16]) -> Result<Made, Problem> {
+    let arrival = Arrival { request, source, begun: Instant::now(), now: web::precise_now() };
+    let now = arrival.now;
+    let mut made = Made { at: now, rate: None, result: Err(Refusal::Token) };
     let mut account = String::new();
     made.result = match Unverified::<Claims>::parse(token) {
         Err(_) => Err(Refusal::Token),
-        Ok(token) => admitted(token, source, begun, now, &mut made, &mut account).await?,
+        Ok(token) => admitted(token, &arrival, &mut made, &mut account).await?,
     };
     if let Err(refusal) = made.result {
         calls()?.refuse(&account, refusal.reason(), now)?;
@@ -92,12 +98,11 @@ fn calls() -> Result<Calls<store::spin::Pooled>, Problem> {
 
 async fn admitted(
     token: Unverified<Claims>,
-    source: IpAddr,
-    begun: Instant,
-    now: Timestamp,
+    arrival: &Arrival,
     made: &mut Made,
     account: &mut String,
 ) -> Result<Result<CallOutcome, Refusal>, Problem> {
+    let Arrival { request, source, begun, now } = *arrival;
     let settings = kept::settings().await?;
     let digest = IssKey::lookup_digest(&token.unverified_claims().iss, &settings.digest_key);
     let caller = Cases(store::spin::open(Label::Cases)?).caller(digest, now)?;
@@ -137,7 +142,7 @@ async fn admitted(
         account: &caller.ap_id,
         at: now,
         outcome: &outcome.code(),
-        request: made.request,
+        request,
         jti,
         token: digest,
         person,

@@ -22,7 +22,8 @@ const REQUEST_ID: &str = "x-request-id";
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
     let legacy = request.uri().path().starts_with(PATH);
-    let mut reply = match route(request).await {
+    let id = web::request_id(request.headers());
+    let mut reply = match route(request, id).await {
         Ok(reply) => reply,
         Err(problem) => {
             // Logged; the caller of the first endpoint gets the five members that it expects.
@@ -34,14 +35,11 @@ async fn handle(request: Request) -> impl IntoResponse {
             }
         }
     };
-    // A request that was turned away before it was a call has a number too.
-    if !reply.headers().contains_key(REQUEST_ID) {
-        set(reply.headers_mut(), REQUEST_ID, &hex::encode(web::random::<16>()));
-    }
+    set(reply.headers_mut(), REQUEST_ID, &hex::encode(id));
     reply
 }
 
-async fn route(request: Request) -> Result<Reply, Problem> {
+async fn route(request: Request, id: [u8; 16]) -> Result<Reply, Problem> {
     let path = request.uri().path().trim_end_matches('/').to_owned();
     match path.as_str() {
         "/integration/readyz" => Ok(web::readiness(ready().await)),
@@ -58,15 +56,15 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             if path.ends_with("token-checks") {
                 modern::token_check(request, source).await
             } else {
-                modern::verification(request, source).await
+                modern::verification(request, source, id).await
             }
         }
-        PATH => legacy_call(&request).await,
+        PATH => legacy_call(&request, id).await,
         _ => Ok(legacy::refused(StatusCode::NOT_FOUND, "no such address")),
     }
 }
 
-async fn legacy_call(request: &Request) -> Result<Reply, Problem> {
+async fn legacy_call(request: &Request, id: [u8; 16]) -> Result<Reply, Problem> {
     if request.method() != Method::GET {
         return Ok(legacy::refused(StatusCode::METHOD_NOT_ALLOWED, "use GET"));
     }
@@ -76,7 +74,7 @@ async fn legacy_call(request: &Request) -> Result<Reply, Problem> {
     let Some(token) = bearer(request.headers()) else {
         return Ok(legacy::refused(StatusCode::UNAUTHORIZED, "bearer token missing"));
     };
-    let made = call::make(token, source).await?;
+    let made = call::make(token, source, id).await?;
     Ok(legacy_reply(&made))
 }
 
@@ -104,7 +102,6 @@ fn legacy_reply(made: &Made) -> Reply {
 /// What every answer to a call says of it.
 fn set_call_headers(reply: &mut Reply, made: &Made) {
     let headers = reply.headers_mut();
-    set(headers, REQUEST_ID, &hex::encode(made.request));
     if let Some(rate) = &made.rate {
         set_rate(headers, rate);
     }

@@ -57,12 +57,16 @@ async fn body(request: Request) -> Result<String, Reply> {
 }
 
 /// `POST /integration/v2/verifications`.
-pub(crate) async fn verification(request: Request, source: IpAddr) -> Result<Reply, Problem> {
+pub(crate) async fn verification(
+    request: Request,
+    source: IpAddr,
+    id: [u8; 16],
+) -> Result<Reply, Problem> {
     let token = match body(request).await {
         Ok(token) => token,
         Err(refused) => return Ok(refused),
     };
-    let made = call::make(&token, source).await?;
+    let made = call::make(&token, source, id).await?;
     let mut reply = match &made.result {
         Ok(outcome) => outcome_reply(outcome, &made),
         Err(refusal) => refused(*refusal),

@@ -144,6 +144,76 @@ fn bodies_and_headers_have_limits() {
     }
 }
 
+/// Status and x-request-id of an answer, which must have just one.
+fn numbered(host: &Host, request: &str) -> (u16, String) {
+    let mut stream = std::net::TcpStream::connect(host.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+        let read = stream.read(&mut part).unwrap();
+        assert!(read > 0, "{request}: {}", String::from_utf8_lossy(&answer));
+        answer.extend(&part[..read]);
+    }
+    let answer = String::from_utf8_lossy(&answer).to_lowercase();
+    let numbers: Vec<_> =
+        answer.lines().filter_map(|line| line.strip_prefix("x-request-id: ")).collect();
+    assert_eq!(numbers.len(), 1, "{answer}");
+    (answer[9..12].parse().unwrap(), numbers[0].to_owned())
+}
+
+#[test]
+fn every_answer_has_the_requests_number_the_hosts_own_too() {
+    let limits = ["--max-body", "1000", "--body-timeout", "1", "--max-in-flight", "1"];
+    let (host, visitor) = probe_with(&limits);
+    let is_number = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut seen = std::collections::BTreeSet::new();
+    let forged = "00112233445566778899aabbccddeeff";
+    for (request, status) in [
+        ("GET /bare/variable/given HTTP/1.1\r\nhost: a\r\n", 200),
+        ("GET /nowhere HTTP/1.1\r\nhost: a\r\n", 404),
+        ("GET /nowhere HTTP/1.1\r\n", 400),
+        ("POST /bare/body HTTP/1.1\r\nhost: a\r\ncontent-length: 1001\r\n", 413),
+        ("POST /bare/body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n", 408),
+        ("GET /bare/trap HTTP/1.1\r\nhost: a\r\n", 500),
+    ] {
+        // Whatever a client sends stands for nothing.
+        let (found, id) = numbered(&host, &format!("{request}x-request-id: {forged}\r\n\r\n"));
+        assert_eq!(found, status, "{request}");
+        assert!(is_number(&id) && id != forged, "{request}: {id}");
+        assert!(seen.insert(id), "{request}");
+    }
+    // Past its time, and, since one has the only turn, busy.
+    let slow = "GET /bare/loop HTTP/1.1\r\nhost: a\r\n\r\n";
+    let answers = http_tests::at_once(3, |_| numbered(&host, slow));
+    assert!(answers.iter().all(|(_, id)| is_number(id)), "{answers:?}");
+    assert!(answers.iter().any(|(status, _)| *status == 503), "{answers:?}");
+    // The component is told the same number.
+    let headers = visitor.get_with("/bare/headers", &[("x-request-id", forged)]).unwrap();
+    let told = format!("x-request-id: {}", headers.header("x-request-id").unwrap());
+    assert_eq!(headers.text.matches("x-request-id").count(), 1, "{}", headers.text);
+    assert!(headers.text.contains(&told), "{}", headers.text);
+}
+
+#[test]
+fn a_trusted_proxys_number_of_a_request_is_kept() {
+    let (host, _) = probe_with(&["--trusted-proxy", "127.0.0.1"]);
+    let number = "00112233445566778899aabbccddeeff";
+    let ask = |given: &str| {
+        numbered(
+            &host,
+            &format!(
+                "GET /nowhere HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.1\r\nx-request-id: {given}\r\n\r\n"
+            ),
+        )
+    };
+    assert_eq!(ask(number), (404, number.to_owned()));
+    for bad in ["x", "", "../../etc/passwd", "00112233-4455-6677-8899-aabbccddeeff"] {
+        let (_, id) = ask(bad);
+        assert!(id.len() == 32 && id != bad, "{id}");
+    }
+}
+
 #[test]
 fn instances_are_reused_one_request_at_a_time() {
     let (_host, visitor) = probe_with(&["--max-instance-reuse-count", "3"]);
