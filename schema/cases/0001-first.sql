@@ -93,6 +93,8 @@ CREATE TABLE applications (
     signed_data     BLOB NOT NULL,
     -- What the acceptance of the signature was based on, JSON.
     judgement       TEXT NOT NULL CHECK (json_valid(judgement)),
+    -- What the acceptance of an uploaded certificate was based on, JSON; NULL in other cases.
+    certificate_judgement TEXT CHECK (json_valid(certificate_judgement)),
     PRIMARY KEY (case_id, version)
 ) STRICT, WITHOUT ROWID;
 

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::letter::Letter;
 use domain::{Act, CaseId};
-use pki::{Evidence, Judgement, SigningInput, TrustStore};
+use pki::{Evidence, Judgement, Purpose, SigningInput, TrustStore};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::native::Native;
@@ -42,6 +42,9 @@ struct Message {
     /// The CMS message exactly as received, Base64.
     signed_data: String,
     judgement: Judgement,
+    /// Of the certificate that was uploaded with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate_judgement: Option<Judgement>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +82,7 @@ pub(crate) fn export(
         received_at: row.received_at,
         signed_data: BASE64_STANDARD.encode(row.signed_data),
         judgement: row.judgement,
+        certificate_judgement: row.certificate_judgement,
     };
     let letter = |row: LetterRow| ExportedLetter {
         id: row.id,
@@ -177,7 +181,23 @@ fn judge(
     } else {
         format!("anchor      {anchor}: compare it with the one published, or give --trust")
     });
-    for (evidence, whose) in again.evidence.iter().zip(["issuing CA", "certificate"]) {
+    revocation(&again.evidence, ["issuing CA", "certificate"], lines);
+    if input.purpose != Purpose::UploadCertificate {
+        return Ok(());
+    }
+    let judgement = message.certificate_judgement.as_ref();
+    let judgement = judgement.context("the judgement of the uploaded certificate is missing")?;
+    let file = input.document["certificateFile"].as_str().unwrap_or_default();
+    let file = BASE64_STANDARD.decode(file).context("certificateFile")?;
+    let recorded = judgement.recorded_trust()?;
+    let evidence = judgement.uploaded_again(&file, trust.unwrap_or(&recorded), lists)?;
+    lines.push(format!("uploaded    certificate judged at {}: its path stands", judgement.at));
+    revocation(&evidence, ["its issuing CA", "uploaded certificate"], lines);
+    Ok(())
+}
+
+fn revocation(evidence: &[Evidence], whose: [&str; 2], lines: &mut Vec<String>) {
+    for (evidence, whose) in evidence.iter().zip(whose) {
         lines.push(match evidence {
             Evidence::Proved => format!("revocation  {whose}: proved again"),
             Evidence::Recorded => {
@@ -185,7 +205,6 @@ fn judge(
             }
         });
     }
-    Ok(())
 }
 
 /// Whether the log speaks of these messages and no others, and is in the checkpoint.

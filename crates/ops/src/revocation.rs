@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use pki::{Certificate, PkiError, TrustStore};
+use pki::TrustStore;
+use store::Taken;
 use store::native::Native;
-use store::{Cases, Revocation, Taken, Transaction};
 
 /// The DER in a file that is DER or PEM.
 pub(crate) fn der_of(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -33,29 +33,22 @@ pub(crate) fn import(
     })
 }
 
-/// Judges again every certificate that tokens are signed with; what changed, a line each. One
-/// that cannot be judged, for want of a list, stays as it is.
+/// Judges again every certificate that tokens are signed with; what changed, a line each.
 pub(crate) fn check(
     cases: &Native,
     lists: &Native,
     trust: &TrustStore,
     now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
-    let mut changes = Vec::new();
-    for found in Cases(cases).certificates_in_use(now)? {
-        let certificate = Certificate::from_der(&found.der)?;
-        let revoked = match trust.check_in_force(certificate, &Revocation(lists), now) {
-            Ok(()) => false,
-            Err(PkiError::Revoked { .. } | PkiError::OnHold { .. }) => true,
-            Err(_) => continue,
-        };
-        if revoked != found.revoked {
-            let transaction = Transaction::begin(cases)?;
-            let ubn = Cases(&transaction).set_revoked(&found.sha256, revoked, now)?;
-            transaction.commit()?;
-            let word = if revoked { "refused from now on" } else { "accepted again" };
-            changes.push(format!("certificate of {ubn}: {word}"));
-        }
+    let mut lines = Vec::new();
+    let mut next = Some(Vec::new());
+    while let Some(after) = next {
+        let changes;
+        (changes, next) = store::check_certificates(cases, lists, trust, &after, now)?;
+        lines.extend(changes.into_iter().map(|change| {
+            let word = if change.revoked { "refused from now on" } else { "accepted again" };
+            format!("certificate of {}: {word}", change.ubn)
+        }));
     }
-    Ok(changes)
+    Ok(lines)
 }

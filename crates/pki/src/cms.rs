@@ -44,6 +44,12 @@ pub struct UnconfirmedSignature {
 }
 
 impl UnconfirmedSignature {
+    /// What was signed. For looking whether it is worth asking a responder, and for nothing else
+    /// until the signature is confirmed.
+    pub fn unconfirmed_content(&self) -> &[u8] {
+        &self.content
+    }
+
     /// The path, for asking responders about it.
     pub fn path(&self) -> &TrustedPath {
         &self.path

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::revocation::{self, Crl, ListsInMemory, OcspStatus, RevocationSource, Standing};
 use crate::{
     Certificate, Credential, Environment, Fingerprint, IssuerRole, PkiError, TrustStore,
-    TrustStoreError,
+    TrustStoreError, read_certificate_file,
 };
 
 /// Version of the rules in `docs/trust.md`, kept with every judgement.
@@ -136,6 +136,28 @@ impl Judgement {
     ) -> Result<JudgedAgain, RecordError> {
         let signature = trust.verify(message, self.at)?;
         let (content, credential, path) = signature.into_parts();
+        Ok(JudgedAgain { content, credential, evidence: self.path_again(&path, lists)? })
+    }
+
+    /// The same of a certificate file that was uploaded.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn uploaded_again(
+        &self,
+        file: &[u8],
+        trust: &TrustStore,
+        lists: &[Vec<u8>],
+    ) -> Result<Vec<Evidence>, RecordError> {
+        let certificate = read_certificate_file(file).map_err(|_| RecordError::OtherPath)?;
+        self.path_again(&trust.judge_path(certificate, None, self.at)?, lists)
+    }
+
+    fn path_again(
+        &self,
+        path: &TrustedPath,
+        lists: &[Vec<u8>],
+    ) -> Result<Vec<Evidence>, RecordError> {
         let pairs = [(&path.issuer, &path.anchor), (&path.certificate, &path.issuer)];
         let recorded = [&path.certificate, &path.issuer, &path.anchor]
             .map(|certificate| BASE64_STANDARD.encode(certificate.der()));
@@ -148,15 +170,13 @@ impl Judgement {
         if self.standings.len() != pairs.len() {
             return Err(RecordError::Incomplete);
         }
-        let evidence = self
-            .standings
+        self.standings
             .iter()
             .zip(pairs)
             .map(|(standing, (certificate, issuer))| {
                 self.evidence(standing, certificate, issuer, lists)
             })
-            .collect::<Result<_, _>>()?;
-        Ok(JudgedAgain { content, credential, evidence })
+            .collect()
     }
 
     fn evidence(

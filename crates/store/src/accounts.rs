@@ -159,7 +159,8 @@ const END_FORMER_CERTIFICATES: &str =
 const RETIRE_CERTIFICATE: &str =
     "UPDATE certificates SET replaced_at = ?2 WHERE ubn = ?1 AND replaced_at IS NULL";
 const CERTIFICATES_IN_USE: &str = "SELECT sha256, certificate, revoked_at IS NOT NULL
-    FROM certificates WHERE (replaced_at IS NULL OR replaced_at > ?1) AND not_after >= ?1";
+    FROM certificates WHERE (replaced_at IS NULL OR replaced_at > ?1) AND not_after >= ?1
+        AND sha256 > ?2 ORDER BY sha256 LIMIT ?3";
 const SET_REVOKED: &str = "UPDATE certificates SET revoked_at = ?2 WHERE sha256 = ?1 RETURNING ubn";
 const CERTIFICATE_OWNER: &str = "SELECT ubn, replaced_at FROM certificates WHERE sha256 = ?1";
 const PUT_CERTIFICATE: &str = "INSERT INTO certificates
@@ -248,12 +249,19 @@ impl<D: Database> Cases<D> {
         }))
     }
 
-    /// The certificates that tokens may be signed with now.
+    /// So many of the certificates that tokens may be signed with now, those after this digest.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn certificates_in_use(&self, now: Timestamp) -> Result<Vec<CertificateInUse>, StoreError> {
-        let rows = self.0.execute(CERTIFICATES_IN_USE, &[now.into()])?;
+    pub fn certificates_in_use(
+        &self,
+        after: &[u8],
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<CertificateInUse>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let parameters = [now.into(), after.into(), limit.into()];
+        let rows = self.0.execute(CERTIFICATES_IN_USE, &parameters)?;
         let read = |row: &Row| {
             Ok(CertificateInUse {
                 sha256: row.blob(0)?.to_vec(),

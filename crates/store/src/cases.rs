@@ -108,6 +108,8 @@ pub struct EvidenceRow {
     pub signed_data: Vec<u8>,
     /// What its acceptance was based on.
     pub judgement: Judgement,
+    /// What the acceptance of the certificate in it was based on, of an upload.
+    pub certificate_judgement: Option<Judgement>,
 }
 
 /// The signed message as received, and the challenge that it uses up.
@@ -181,9 +183,12 @@ const INSERT_API_FORM: &str = "INSERT INTO api_forms
 /// The data on file stand on the receipt of an upload (figure 12).
 const ON_FILE: &str = "SELECT company_name, contact_name, email, host_address, landline, mobile
     FROM accounts WHERE ubn = ?1";
+const OF_CERTIFICATE: &str = "UPDATE applications SET certificate_judgement = ?3
+    WHERE case_id = ?1 AND version = ?2 RETURNING case_id";
 const BY_CHALLENGE: &str =
     "SELECT case_id FROM applications WHERE challenge = ?1 AND signed_data = ?2";
-const EVIDENCE: &str = "SELECT version, received_at, signed_data, judgement FROM applications
+const EVIDENCE: &str =
+    "SELECT version, received_at, signed_data, judgement, certificate_judgement FROM applications
     WHERE case_id = ?1 ORDER BY version";
 /// What [`case_row`] reads.
 macro_rules! case_select {
@@ -223,6 +228,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     INSERT_APPLICATION,
     INSERT_API_FORM,
     ON_FILE,
+    OF_CERTIFICATE,
     BY_CHALLENGE,
     EVIDENCE,
     OF_APPLICANT,
@@ -392,6 +398,9 @@ impl<D: Database> Cases<D> {
             signer_name: &upload.signer_name,
         };
         let version = self.insert_application(case, filing, evidence)?;
+        let judgement = json(upload.certificate.judgement())?;
+        let parameters = [case.id.to_string().into(), version.into(), judgement.into()];
+        one(self.0.execute(OF_CERTIFICATE, &parameters)?)?;
         let form = ApiForm {
             host_address: on_file.text(3)?.to_owned(),
             landline: on_file.optional_text(4)?,
@@ -428,12 +437,16 @@ impl<D: Database> Cases<D> {
     /// # Errors
     /// [`StoreError`].
     pub fn evidence(&self, id: CaseId) -> Result<Vec<EvidenceRow>, StoreError> {
+        let read = |text: &str| serde_json::from_str(text).ok();
         let evidence = |row: &Row| {
+            let certificate_judgement =
+                if row.is_null(4) { None } else { Some(row.parsed(4, "judgement", read)?) };
             Ok(EvidenceRow {
                 version: row.integer(0)?,
                 received_at: row.instant(1)?,
                 signed_data: row.blob(2)?.to_vec(),
-                judgement: row.parsed(3, "judgement", |text| serde_json::from_str(text).ok())?,
+                judgement: row.parsed(3, "judgement", read)?,
+                certificate_judgement,
             })
         };
         self.0.execute(EVIDENCE, &[id.to_string().into()])?.iter().map(evidence).collect()

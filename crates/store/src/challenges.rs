@@ -26,11 +26,13 @@ const CONSUME: &str = "UPDATE challenges SET used_at = ?5
     WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4
       AND used_at IS NULL AND expires_at > ?5
     RETURNING challenge";
+const OPEN: &str = "SELECT 1 FROM challenges
+    WHERE challenge = ?1 AND origin = ?2 AND used_at IS NULL AND expires_at > ?3";
 const EXPLAIN: &str = "SELECT used_at IS NOT NULL FROM challenges
     WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FORGET, ISSUE, CONSUME, EXPLAIN];
+pub(crate) const STATEMENTS: &[&str] = &[FORGET, ISSUE, CONSUME, OPEN, EXPLAIN];
 
 /// The purpose of challenges that no card signs.
 const POSSESSION: &str = "prove-possession";
@@ -90,6 +92,20 @@ impl<D: Database> Cases<D> {
             ],
         )?)?;
         Ok(IssuedChallenge { challenge, expires_at: row.instant(0)? })
+    }
+
+    /// Whether a challenge can still be used: a look that promises nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn challenge_is_open(
+        &self,
+        challenge: &str,
+        origin: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let rows = self.0.execute(OPEN, &[challenge.into(), origin.into(), now.into()])?;
+        Ok(!rows.is_empty())
     }
 
     /// Uses a challenge up. Inside the transaction of the act that it allows.
@@ -171,10 +187,14 @@ mod tests {
             cases.consume_challenge(challenge, purpose, origin, ubn, at)
         };
         let a = issue("a");
+        assert_eq!(cases.challenge_is_open(&a, "o", later(299)), Ok(true));
+        assert_eq!(cases.challenge_is_open(&a, "o", later(300)), Ok(false));
+        assert_eq!(cases.challenge_is_open(&a, "p", now), Ok(false));
         assert_eq!(consume(&a, Purpose::Apply, "o", now), Err(StoreError::ChallengeUnknown));
         assert_eq!(consume(&a, Purpose::SignIn, "p", now), Err(StoreError::ChallengeUnknown));
         assert_eq!(consume(&a, Purpose::SignIn, "o", later(299)), Ok(()));
         assert_eq!(consume(&a, Purpose::SignIn, "o", later(299)), Err(StoreError::ChallengeUsed));
+        assert_eq!(cases.challenge_is_open(&a, "o", now), Ok(false));
         let b = issue("b");
         assert_eq!(
             consume(&b, Purpose::SignIn, "o", later(300)),

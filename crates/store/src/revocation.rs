@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use pki::revocation::{
     Crl, CrlEntry, CrlError, CrlFinding, CrlHead, RevocationSource, RevocationUnavailable,
 };
-use pki::{Certificate, Fingerprint, TrustStore};
+use pki::{Certificate, Fingerprint, PkiError, TrustStore};
 
 use crate::database::one;
-use crate::{Database, Revocation, Row, StoreError, Transaction, Value};
+use crate::{Cases, Database, Revocation, Row, StoreError, Transaction, Value};
 
 /// Entries that one statement writes.
 const CHUNK: usize = 5_000;
@@ -142,6 +142,53 @@ pub struct FetchState {
     pub failure: Option<String>,
     /// When it was last asked.
     pub attempted_at: Option<Timestamp>,
+}
+
+/// Certificates that are judged at a time.
+const CHECKED_AT_ONCE: usize = 200;
+
+/// A system's certificate whose standing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandingChange {
+    /// Whose.
+    pub ubn: domain::Ubn,
+    /// Whether it is refused from now on; it is accepted again otherwise.
+    pub revoked: bool,
+}
+
+/// Judges again some of the certificates that tokens are signed with, those after this digest;
+/// what changed, and the digest after which to go on. One that cannot be judged, for want of a
+/// list, stays as it is.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn check_certificates(
+    cases: &impl Database,
+    lists: &impl Database,
+    trust: &TrustStore,
+    after: &[u8],
+    now: Timestamp,
+) -> Result<(Vec<StandingChange>, Option<Vec<u8>>), StoreError> {
+    let mut changes = Vec::new();
+    let found = Cases(cases).certificates_in_use(after, CHECKED_AT_ONCE, now)?;
+    for one in &found {
+        // It was read when it was uploaded.
+        let certificate =
+            Certificate::from_der(&one.der).map_err(|_| inconsistent("certificate"))?;
+        let revoked = match trust.check_in_force(certificate, &Revocation(lists), now) {
+            Ok(()) => false,
+            Err(PkiError::Revoked { .. } | PkiError::OnHold { .. }) => true,
+            Err(_) => continue,
+        };
+        if revoked != one.revoked {
+            let transaction = Transaction::begin(cases)?;
+            let ubn = Cases(&transaction).set_revoked(&one.sha256, revoked, now)?;
+            transaction.commit()?;
+            changes.push(StandingChange { ubn, revoked });
+        }
+    }
+    let last = found.last().filter(|_| found.len() == CHECKED_AT_ONCE);
+    Ok((changes, last.map(|one| one.sha256.clone())))
 }
 
 impl<D: Database> Revocation<D> {

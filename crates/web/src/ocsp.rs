@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use pki::revocation::{
     CrlFinding, OcspFinding, RevocationSource, RevocationUnavailable, read_response,
 };
-use pki::{Certificate, Fingerprint, UnconfirmedSignature, VerifiedSignature};
+use pki::{Certificate, Fingerprint, SigningInput, UnconfirmedSignature, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::FullBody;
 use spin_sdk::wasip3::clocks::monotonic_clock::wait_for;
@@ -73,7 +73,8 @@ impl<S: RevocationSource> RevocationSource for WithResponse<'_, S> {
 
 /// Judges whether the signer's certificate, and its issuer's, are revoked. Where the
 /// variable `ocsp` is `when-named` and the certificate names a responder, the responder
-/// is asked first; without a usable answer the lists decide.
+/// is asked first, if the challenge is one that `is_open` says can still be used: a message that
+/// was spent or never asked for has nobody asked. Without a usable answer the lists decide.
 ///
 /// # Errors
 /// The refusal, or [`domain::Code::NotReady`].
@@ -81,12 +82,17 @@ pub async fn confirm(
     signature: UnconfirmedSignature,
     lists: &impl RevocationSource,
     now: Timestamp,
+    is_open: impl FnOnce(&str) -> Result<bool, Problem>,
 ) -> Result<VerifiedSignature, Problem> {
     let path = signature.path();
     let (certificate, issuer) = (path.certificate(), path.issuer());
     let wanted = match crate::variable("ocsp").await?.as_str() {
         "off" => false,
-        "when-named" => !certificate.ocsp_responders().is_empty(),
+        "when-named" if certificate.ocsp_responders().is_empty() => false,
+        "when-named" => match SigningInput::from_canonical(signature.unconfirmed_content()) {
+            Some(input) => is_open(&input.challenge)?,
+            None => false,
+        },
         _ => return Err(Problem::not_ready("ocsp is neither off nor when-named")),
     };
     let response = if wanted { ask(certificate, issuer, now).await } else { None };

@@ -17,7 +17,7 @@ use store::schema::Label;
 use store::{
     CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction,
 };
-use web::{CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
+use web::{CertificatesChecked, CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -25,6 +25,10 @@ async fn handle(request: Request) -> impl IntoResponse {
 }
 
 async fn route(request: Request) -> Result<Reply, Problem> {
+    if request.uri().path() == web::CERTIFICATE_CHECKS_PATH {
+        // No public route leads here.
+        return check_certificates(request).await;
+    }
     let path = web::segments(&request);
     match (path.last().map(String::as_str), request.method()) {
         (Some("readyz"), &Method::GET) => {
@@ -44,6 +48,23 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (Some("standing" | "readyz"), _) => Err(web::method_not_allowed("GET")),
         _ => Err(web::method_not_allowed("POST")),
     }
+}
+
+/// Judges the certificates again that systems sign tokens with: `functions/refresh` asks for it
+/// when it has taken a list, and then the next call is answered by it.
+async fn check_certificates(request: Request) -> Result<Reply, Problem> {
+    let after = web::certificate_checks(request).await?.unwrap_or_default();
+    let trust = web::trust().await?;
+    let cases = store::spin::open(Label::Cases)?;
+    let lists = store::spin::open(Label::Revocation)?;
+    let (changes, next) = store::check_certificates(&cases, &lists, &trust, &after, web::now())?;
+    let refused = changes.iter().filter(|change| change.revoked).count();
+    let checked = CertificatesChecked {
+        refused,
+        accepted_again: changes.len() - refused,
+        after: next.map(hex::encode),
+    };
+    Ok(web::json(StatusCode::OK, &checked))
 }
 
 #[derive(Serialize)]
@@ -281,7 +302,12 @@ impl Signed {
             web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;
         let lists = Revocation(store::spin::open(Label::Revocation)?);
-        let proof = web::confirm(trust.verify(&signed_data, now)?, &lists, now).await?;
+        let is_open = |challenge: &str| {
+            let cases = Cases(store::spin::open(Label::Cases)?);
+            Ok(cases.challenge_is_open(challenge, &origin, now)?)
+        };
+        let signature = trust.verify(&signed_data, now)?;
+        let proof = web::confirm(signature, &lists, now, is_open).await?;
         let input = domain::signed_input(&proof, &origin, purpose)?;
         let judgement = Judgement { transport, ..proof.judgement().clone() };
         let edition = web::edition().await?;

@@ -121,7 +121,11 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let now = web::now();
     let lists = Revocation(store::spin::open(Label::Revocation)?);
     let signature = web::trust().await?.verify(&signed_data, now)?;
-    let proof = web::confirm(signature, &lists, now).await?;
+    let is_open = |challenge: &str| {
+        let cases = Cases(store::spin::open(Label::Cases)?);
+        Ok(cases.challenge_is_open(challenge, &origin, now)?)
+    };
+    let proof = web::confirm(signature, &lists, now, is_open).await?;
     let input = domain::signed_input(&proof, &origin, Purpose::SignIn)?;
     let signed_in = domain::sign_in(&input.document, proof.credential())?;
     let database = store::spin::open(Label::Cases)?;

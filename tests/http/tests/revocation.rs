@@ -212,6 +212,44 @@ fn what_an_acceptance_was_based_on_is_kept() {
     }));
 }
 
+#[test]
+fn what_an_uploads_acceptance_was_based_on_is_exported_each_time() {
+    let app = TestApp::start();
+    app.publishes(&list(7, vec![]));
+    let (visitor, card, id) = app.applies();
+    app.decides(&id, "approve");
+    let file = std::fs::read(&app.demo.company_certificate_file).unwrap();
+    let upload = || {
+        let receipt = visitor.upload(&card, COMPANY.1, &file).unwrap().expect(201).unwrap();
+        http_tests::text(&receipt["serialNumber"])
+    };
+    // The same certificate twice: each case keeps its own.
+    let cases = [upload(), upload()];
+    let (list, trust) = (app.path("list.crl"), app.path("trust-store.json"));
+    for id in &cases {
+        let (done, exported) = app.chayan(&["export-case", id]);
+        assert!(done, "{exported}");
+        let path = app.path("upload.json");
+        let verify = |case: &Value| {
+            std::fs::write(&path, case.to_string()).unwrap();
+            app.chayan(&["verify", "case", &path, "--trust", &trust, "--crl", &list])
+        };
+        let mut case: Value = serde_json::from_str(&exported).unwrap();
+        let (stands, said) = verify(&case);
+        assert!(stands && said.contains("uploaded certificate: proved again"), "{said}");
+        // Whatever was changed or left out is found.
+        let message = &case["messages"][0];
+        let own = message["certificateJudgement"].clone();
+        for wrong in [Value::Null, message["judgement"].clone()] {
+            case["messages"][0]["certificateJudgement"] = wrong;
+            assert!(!verify(&case).0);
+        }
+        case["messages"][0]["certificateJudgement"] = own;
+        case["messages"][0]["certificateJudgement"]["at"] = json!("2001-01-01T00:00:00Z");
+        assert!(!verify(&case).0);
+    }
+}
+
 /// A server of lists that says what it was told to.
 struct ListServer {
     port: u16,
@@ -289,9 +327,7 @@ fn with_lists_at(url: &str, port: u16, ocsp: &str) -> TestApp {
 }
 
 fn refresh_key(app: &TestApp) -> String {
-    let config = std::fs::read_to_string(app.dir.join("runtime-config.toml")).unwrap();
-    let config: toml::Table = config.parse().unwrap();
-    config["variables_provider"][0]["values"]["refresh_key"].as_str().unwrap().to_owned()
+    app.variable("refresh_key")
 }
 
 fn refresh(app: &TestApp, key: &str) -> (u16, String, Value) {
@@ -389,8 +425,10 @@ fn the_largest_list_is_fetched_and_its_last_entry_found() {
 #[test]
 fn no_component_but_one_can_call_out_and_its_private_route_is_private() {
     let app = TestApp::start();
-    let answer = app.visitor().post("/ocsp", &json!({})).unwrap();
-    assert!(answer.status == 404 || answer.status == 405, "{}", answer.status);
+    for path in ["/ocsp", "/certificate-checks"] {
+        let answer = app.visitor().post(path, &json!({})).unwrap();
+        assert!(answer.status == 404 || answer.status == 405, "{path}: {}", answer.status);
+    }
     let manifest: toml::Table =
         std::fs::read_to_string(project().join("spin.toml")).unwrap().parse().unwrap();
     for (name, component) in manifest["component"].as_table().unwrap() {
@@ -466,6 +504,7 @@ fn a_responder_is_asked_first_and_without_it_the_list_decides() {
     }
     app.publishes(&list(3, vec![]));
     assert_eq!(sign_in(&app).status, 201);
+    a_message_that_was_spent_has_nobody_asked(&app, port);
     // On hold and revoked, though the list does not know it yet.
     for (reason, code) in
         [("certificateHold", "certificate-on-hold"), ("keyCompromise", "certificate-revoked")]
@@ -477,9 +516,64 @@ fn a_responder_is_asked_first_and_without_it_the_list_decides() {
     }
 }
 
+/// The same signed message again and again: the responder hears of the first alone.
+fn a_message_that_was_spent_has_nobody_asked(app: &TestApp, port: u16) {
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let mut heard = move || std::iter::from_fn(|| listener.accept().ok()).count();
+    let visitor = app.visitor();
+    let document = json!({"as": "company", "ubn": COMPANY.1});
+    let signed = visitor.signed(&app.card("company"), pki::Purpose::SignIn, document).unwrap();
+    let send = || visitor.post("/api/session", &signed).unwrap();
+    // It hangs up on us; the list decides.
+    assert_eq!(send().status, 201);
+    assert_eq!(heard(), 1);
+    for _ in 0..3 {
+        assert_eq!(outcome(&send()), (409, "challenge-used"));
+    }
+    assert_eq!(heard(), 0);
+}
+
 fn hex_serial(app: &TestApp) -> String {
     let certificate = app.certificate_of("company");
     certificate.serial_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+#[test]
+fn a_list_that_was_fetched_counts_for_the_next_call() {
+    let server = ListServer::start();
+    let url = format!("http://127.0.0.1:{}/complete.crl", server.port);
+    let app = with_lists_at(&url, server.port, "off");
+    let (visitor, _, caller) = app.approved();
+    let known = &app.demo.id_cards[0];
+    let status = || {
+        let token = caller.token(http_tests::question(known), Timestamp::now()).unwrap();
+        visitor.verify(&token).unwrap().status
+    };
+    assert_eq!(status(), 200);
+    let der = der_of(&app.demo.company_certificate_file).unwrap();
+    let serial = pki::Certificate::from_der(&der).unwrap().serial_bytes().to_vec();
+    let at = Timestamp::now() - hours(2);
+    let held = Listed { serial, reason: Some(CrlReason::CertificateHold), at };
+    server.says("200 OK", "", &pki().company_list(&list(20, vec![held])).unwrap());
+    let (_, fetched, body) = refresh(&app, &refresh_key(&app));
+    let certificates = json!({ "refused": 1, "acceptedAgain": 0, "complete": true });
+    assert_eq!((fetched.as_str(), &body["certificates"]), ("taken", &certificates));
+    assert_eq!(status(), 401);
+    // A refresh that was cut off after it had taken a list: the next one sees to it.
+    let database = app.database("default");
+    database.execute("UPDATE certificates SET revoked_at = NULL", []).unwrap();
+    assert_eq!(status(), 200);
+    let (_, fetched, body) = refresh(&app, &refresh_key(&app));
+    assert_eq!((fetched.as_str(), &body["certificates"]), ("same", &certificates));
+    assert_eq!(status(), 401);
+    let later = List { this_update: Timestamp::now(), ..list(21, vec![]) };
+    server.says("200 OK", "", &pki().company_list(&later).unwrap());
+    let (_, _, body) = refresh(&app, &refresh_key(&app));
+    assert_eq!(body["certificates"]["acceptedAgain"], 1, "{body}");
+    assert_eq!(status(), 200);
+    let acts = "SELECT count(*) FROM audit_log WHERE act LIKE 'certificate-re%'";
+    assert_eq!(app.count("default", acts), 3);
 }
 
 #[test]
