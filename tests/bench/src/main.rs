@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use domain::{DigestKey, IdCard};
-use http_tests::TestApp;
+use http_tests::{Host, TestApp, project};
 use jiff::Timestamp;
 use store::native::Native;
 use store::schema::Label;
@@ -77,13 +77,49 @@ struct Round {
     latencies: Vec<Duration>,
 }
 
-struct Peer(Child);
+/// Another server than ours, ended with the bench.
+struct Peer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Peer {
+    /// Starts a program that prints where it listens.
+    fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{command:?} (scripts/install bench)"))?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
+        let address = line.trim().parse().with_context(|| format!("{command:?}: {line:?}"))?;
+        Ok(Self { child, address })
+    }
+}
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+/// What the servers in Node and Python need to know of the installation.
+fn settings(app: &TestApp) -> anyhow::Result<String> {
+    let config: toml::Table = std::fs::read_to_string(app.path("runtime-config.toml"))?.parse()?;
+    let values = &config["variables_provider"][0]["values"];
+    let settings = serde_json::json!({
+        "data": app.path("data"), "digestKey": values["digest_key"], "registerKey": values["register_key"],
+    });
+    Ok(settings.to_string())
+}
+
+/// The component written the usual way, an instance for each request.
+fn usual(app: &TestApp) -> anyhow::Result<Host> {
+    let mut arguments = TestApp::host_arguments(&app.dir);
+    arguments[1] = project().join("tests/usual/spin.toml").display().to_string();
+    arguments.extend(["--max-instance-reuse-count", "1"].map(str::to_owned));
+    Host::start(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 fn compare() -> anyhow::Result<()> {
@@ -92,28 +128,32 @@ fn compare() -> anyhow::Result<()> {
     fill_register(&app.dir)?;
     let unlimited = "UPDATE accounts SET calls_per_minute = 60000000, burst = 1000000";
     app.database("default").execute(unlimited, [])?;
-    let mut peer = Command::new(std::env::current_exe()?)
-        .args(["peer", &app.dir.display().to_string()])
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut line = String::new();
-    BufReader::new(peer.stdout.take().context("no output")?).read_line(&mut line)?;
-    let peer = Peer(peer);
+    let (peers, settings) = (project().join("tests/bench/peers"), settings(&app)?);
+    let program = std::env::current_exe()?;
+    let native = Peer::start(Command::new(program).args(["peer", &app.path("")]))?;
+    let node = Peer::start(
+        Command::new("node")
+            .arg(peers.join("node/server.mjs"))
+            .env("NODE_ENV", "production")
+            .env("CHAYAN_PEER", &settings),
+    )?;
+    let python = project().join("target/tools/fastapi/bin/python");
+    let fastapi = Peer::start(
+        Command::new(python).arg(peers.join("fastapi/server.py")).env("CHAYAN_PEER", &settings),
+    )?;
+    let usual = usual(&app)?;
+    let ours = app.process();
+    let server = |name, address, process, needed| {
+        let rounds = Vec::new();
+        Server { name, address, process, needed, rounds }
+    };
+    let peer = |name, peer: &Peer, needed| server(name, peer.address, peer.child.id(), needed);
     let mut servers = [
-        Server {
-            name: "component in chayan-host",
-            address: app.process().address,
-            process: app.process().id(),
-            needed: FIRST,
-            rounds: Vec::new(),
-        },
-        Server {
-            name: "native axum + rusqlite + aws-lc",
-            address: line.trim().parse()?,
-            process: peer.0.id(),
-            needed: FIRST,
-            rounds: Vec::new(),
-        },
+        server("component in chayan-host", ours.address, ours.id(), FIRST / 2),
+        peer("native: axum + rusqlite + aws-lc", &native, FIRST),
+        peer("Node: Express + jsonwebtoken + better-sqlite3", &node, FIRST / 3),
+        peer("Python: FastAPI + PyJWT", &fastapi, FIRST / 3),
+        server("component written the usual way", usual.address, usual.id(), FIRST / 5),
     ];
     let mut person = 0;
     // The first round warms up and is not counted.
@@ -122,7 +162,7 @@ fn compare() -> anyhow::Result<()> {
             let questions = Questions::new(&caller, server.needed, &mut person)?;
             let measured = load(server, &questions)?;
             // The machine's speed moves.
-            server.needed = server.needed.min(FIRST / 2).max(measured.requests * 3 / 2);
+            server.needed = measured.requests * 3 / 2 + 1000;
             if round > 0 {
                 server.rounds.push(measured);
             }
@@ -279,14 +319,14 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn report(servers: &[Server; 2]) {
+fn report(servers: &[Server]) {
     println!(
-        "verification call, {CARDS} cards, one in {WRONG} wrong, {CONNECTIONS} connections, median of {ROUNDS} rounds of {} s",
+        "verification call, {CARDS} cards, one in {WRONG} wrong, {CONNECTIONS} connections, median of {ROUNDS} rounds of {} s\n",
         ROUND.as_secs()
     );
-    println!("| server | requests/s | p50 ms | p99 ms | CPU µs/request |");
-    println!("|---|---|---|---|---|");
-    let mut figures = Vec::new();
+    println!("| server | requests/s | p50 ms | p99 ms | CPU µs/request | CPU of it: ours |");
+    println!("|---|---|---|---|---|---|");
+    let mut ours = None;
     for server in servers {
         let figure = |of: &dyn Fn(&Round) -> f64| median(server.rounds.iter().map(of).collect());
         let at = |round: &Round, part: f64| {
@@ -304,12 +344,8 @@ fn report(servers: &[Server; 2]) {
         #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
         let cpu = figure(&|round| round.cpu_micros / round.requests as f64);
         let (p50, p99) = (figure(&|round| at(round, 0.5)), figure(&|round| at(round, 0.99)));
-        println!("| {} | {rate:.0} | {p50:.2} | {p99:.2} | {cpu:.0} |", server.name);
-        figures.push((rate, cpu));
+        let ratio = cpu / *ours.get_or_insert(cpu);
+        let name = server.name;
+        println!("| {name} | {rate:.0} | {p50:.2} | {p99:.2} | {cpu:.0} | {ratio:.2} |");
     }
-    println!(
-        "ratio to native: {:.2} of the requests/s, {:.2} of the work for the same CPU",
-        figures[0].0 / figures[1].0,
-        figures[1].1 / figures[0].1
-    );
 }
