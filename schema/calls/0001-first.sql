@@ -52,9 +52,20 @@ CREATE TABLE tallies (
     PRIMARY KEY (account, day, outcome)
 ) STRICT, WITHOUT ROWID;
 
+-- All calls by outcome and by how long they took, for monitors; made as `tallies`.
+CREATE TABLE totals (
+    outcome TEXT NOT NULL,
+    -- At most so many microseconds, one of a few bounds; the last is the largest integer.
+    upper   INTEGER NOT NULL,
+    calls   INTEGER NOT NULL CHECK (calls > 0),
+    -- Microseconds together.
+    micros  INTEGER NOT NULL,
+    PRIMARY KEY (outcome, upper)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE tended (
     account   TEXT PRIMARY KEY,
-    -- Calls up to this number are in `tallies`.
+    -- Calls up to this number are in `tallies` and `totals`.
     tallied   INTEGER NOT NULL,
     -- The jti of calls up to this number is forgotten.
     forgotten INTEGER NOT NULL

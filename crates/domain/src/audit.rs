@@ -119,6 +119,8 @@ acts! {
     KeyBlocked = "key-blocked", "isskey外洩，即時停用並更換";
     /// Test mode, or codes 9 and A, of an account's calls.
     CallsSet = "calls-set", "變更介接設定";
+    /// How many calls an account may make.
+    LimitsSet = "limits-set", "變更呼叫次數上限";
     /// A system's certificate is on hold or revoked.
     CertificateRevoked = "certificate-revoked", "憑證已停用或廢止";
     /// It is no longer.

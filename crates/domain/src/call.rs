@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{Answer, ConditionError};
+use crate::{Answer, Code, Coded, ConditionError, FieldError, FieldProblem};
 
 /// What a call that was not turned away came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,22 @@ impl TokenDigest {
     }
 }
 
+/// Bounds by which calls are counted for monitors, in microseconds: 500 µs to 1 s, and the rest.
+pub const CALL_DURATIONS: [i64; 12] = [
+    500,
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    i64::MAX,
+];
+
 /// How many calls an account may make: so many a minute, and so many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
@@ -77,6 +93,24 @@ pub struct RateLimit {
     pub per_minute: u32,
     /// At once, after a rest; at least 1.
     pub burst: u32,
+}
+
+/// Most calls a minute, and most at once, that officers may allow.
+pub const MOST_CALLS: RateLimit = RateLimit { per_minute: 600_000, burst: 100_000 };
+
+/// Why an account cannot have a limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the limit is not allowed")]
+pub struct LimitError(Vec<FieldError>);
+
+impl Coded for LimitError {
+    fn code(&self) -> Code {
+        Code::InvalidFields
+    }
+
+    fn fields(&self) -> &[FieldError] {
+        &self.0
+    }
 }
 
 /// Where an account stands with its limit.
@@ -98,6 +132,24 @@ pub struct RateState {
 const MINUTE: i64 = 60_000_000;
 
 impl RateLimit {
+    /// A limit that an officer typed.
+    ///
+    /// # Errors
+    /// [`LimitError`] names each number that is not allowed.
+    pub fn of(per_minute: i64, burst: i64) -> Result<Self, LimitError> {
+        let mut wrong = Vec::new();
+        let mut judged = |member, number: i64, most: u32| {
+            let number = u32::try_from(number).unwrap_or(0);
+            if !(1..=most).contains(&number) {
+                wrong.push(FieldError::at(member, FieldProblem::CallLimit));
+            }
+            number
+        };
+        let per_minute = judged("callsPerMinute", per_minute, MOST_CALLS.per_minute);
+        let burst = judged("burst", burst, MOST_CALLS.burst);
+        if wrong.is_empty() { Ok(Self { per_minute, burst }) } else { Err(LimitError(wrong)) }
+    }
+
     /// What one call costs, in microseconds (the emission interval of GCRA, ITU-T I.371).
     pub fn cost(self) -> i64 {
         (MINUTE / i64::from(self.per_minute.max(1))).max(1)
@@ -165,6 +217,18 @@ mod tests {
         for bad in ["", "0", "B", "11", "RS3822 userId", "RS7009"] {
             assert_eq!(CallOutcome::from_code(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn limits_that_officers_set_have_bounds() {
+        assert_eq!(RateLimit::of(600, 120), Ok(RateLimit { per_minute: 600, burst: 120 }));
+        let wrong = |per_minute, burst| {
+            let error = RateLimit::of(per_minute, burst).unwrap_err();
+            error.fields().iter().map(|field| field.pointer.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(wrong(0, 1), ["/callsPerMinute"]);
+        assert_eq!(wrong(-1, 7), ["/callsPerMinute"]);
+        assert_eq!(wrong(600_001, 0), ["/callsPerMinute", "/burst"]);
     }
 
     #[test]

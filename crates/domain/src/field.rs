@@ -69,11 +69,14 @@ pub enum FieldProblem {
     /// No day at all.
     #[error("not a day")]
     Day,
+    /// Not a number of calls that an account may make.
+    #[error("not a number of calls")]
+    CallLimit,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -95,6 +98,7 @@ impl FieldProblem {
         Self::PolicyNumber,
         Self::DayToCome,
         Self::Day,
+        Self::CallLimit,
     ];
 }
 

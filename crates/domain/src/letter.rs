@@ -4,7 +4,9 @@
 use jiff::civil::Date;
 
 use crate::field::line;
-use crate::{CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RocDay, Ubn};
+use crate::{
+    CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RateLimit, RocDay, Ubn,
+};
 
 /// What a letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub enum Subject {
         /// And now.
         successor: Ubn,
     },
+    /// How many calls the account may make from now on.
+    LimitsSet(RateLimit),
 }
 
 /// Whom and what a letter speaks of.
@@ -124,6 +128,7 @@ impl Subject {
             Self::Unused { .. } => "unused",
             Self::UbnChange => "ubn-change",
             Self::Handover { .. } => "handover",
+            Self::LimitsSet(_) => "limits-set",
         }
     }
 
@@ -145,6 +150,7 @@ impl Subject {
             Self::UbnChange => "統一編號變更辦理通知",
             Self::Handover { step: HandoverStep::Done, .. } => "統一編號變更完成通知",
             Self::Handover { .. } => "核准通知（統一編號變更）",
+            Self::LimitsSet(_) => "呼叫次數上限變更通知",
         }
     }
 
@@ -215,6 +221,10 @@ impl Subject {
                     format!("{in_english}{}", step.english(former, successor)),
                 )
             }
+            Self::LimitsSet(RateLimit { per_minute, burst }) => (
+                format!("查驗呼叫次數上限已變更，即時生效：每分鐘{per_minute}次，瞬間{burst}次；超過時回應HTTP 429。"),
+                format!("Your account may now make {per_minute} calls a minute, {burst} of them at once; calls beyond that are answered by HTTP 429."),
+            ),
         }
     }
 

@@ -63,7 +63,9 @@ pub use audit::{Act, Actor};
 #[cfg(feature = "server")]
 pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
 #[cfg(feature = "server")]
-pub use call::{CallOutcome, RateLimit, RateState, TokenDigest};
+pub use call::{
+    CALL_DURATIONS, CallOutcome, LimitError, MOST_CALLS, RateLimit, RateState, TokenDigest,
+};
 pub use case::{
     CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, Service, UnderReview,
 };

@@ -28,6 +28,8 @@ pub enum Permission {
     Supervise,
     /// 暫停: at once, by one.
     Suspend,
+    /// Say how many calls an account may make.
+    SetLimits,
     /// The second of two.
     Endorse,
     /// See the audit log.
@@ -42,11 +44,12 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadCases,
         Self::Decide,
         Self::Supervise,
         Self::Suspend,
+        Self::SetLimits,
         Self::Endorse,
         Self::ReadLog,
         Self::KeepOfficers,
@@ -61,6 +64,7 @@ impl Permission {
             Self::Decide => "decide",
             Self::Supervise => "supervise",
             Self::Suspend => "suspend",
+            Self::SetLimits => "set-limits",
             Self::Endorse => "endorse",
             Self::ReadLog => "read-log",
             Self::KeepOfficers => "keep-officers",
@@ -105,7 +109,9 @@ impl Role {
         use Role::{Administrator, Auditor, Officer, Supervisor};
         match permission {
             Permission::ReadCases => matches!(self, Officer | Supervisor | Auditor),
-            Permission::Decide | Permission::Suspend => matches!(self, Officer | Supervisor),
+            Permission::Decide | Permission::Suspend | Permission::SetLimits => {
+                matches!(self, Officer | Supervisor)
+            }
             Permission::Supervise | Permission::Endorse => matches!(self, Supervisor),
             Permission::KeepPolicies => matches!(self, Supervisor | Administrator),
             Permission::ReadLog => matches!(self, Supervisor | Auditor),
@@ -220,13 +226,14 @@ mod tests {
     fn the_table_of_permissions() {
         use Permission::{
             Decide, Endorse, KeepCalendar, KeepOfficers, KeepPolicies, ReadCases, ReadLog,
-            Supervise, Suspend,
+            SetLimits, Supervise, Suspend,
         };
         let allowed = |role: Role| -> Vec<Permission> {
             Permission::ALL.into_iter().filter(|permission| role.may(*permission)).collect()
         };
-        assert_eq!(allowed(Role::Officer), [ReadCases, Decide, Suspend]);
-        let supervisor = [ReadCases, Decide, Supervise, Suspend, Endorse, ReadLog, KeepPolicies];
+        assert_eq!(allowed(Role::Officer), [ReadCases, Decide, Suspend, SetLimits]);
+        let supervisor =
+            [ReadCases, Decide, Supervise, Suspend, SetLimits, Endorse, ReadLog, KeepPolicies];
         assert_eq!(allowed(Role::Supervisor), supervisor);
         assert_eq!(allowed(Role::Auditor), [ReadCases, ReadLog]);
         assert_eq!(allowed(Role::Administrator), [KeepOfficers, KeepCalendar, KeepPolicies]);

@@ -52,8 +52,8 @@ pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
-pub use revocation::{FetchState, TakeError, Taken, take_list};
-pub use usage::{CallRow, CallSettings, DayCount, Outage, Tended};
+pub use revocation::{FetchState, StandingChange, TakeError, Taken, check_certificates, take_list};
+pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
 pub use whole_register::WholeRegister;
 

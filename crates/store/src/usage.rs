@@ -35,6 +35,19 @@ pub struct DayCount {
     pub count: i64,
 }
 
+/// All calls with one outcome that took about as long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallTotal {
+    /// [`domain::CallOutcome::code`].
+    pub outcome: String,
+    /// The bound of [`domain::CALL_DURATIONS`] that none of them is above.
+    pub upper: i64,
+    /// How many.
+    pub calls: i64,
+    /// What they took together, in microseconds.
+    pub micros: i64,
+}
+
 /// An outage that was announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
@@ -79,6 +92,24 @@ const TALLY: &str = "INSERT INTO tallies (account, day, outcome, calls)
     SELECT account, (at / 1000000 + 28800) / 86400, outcome, count(*) FROM calls
         WHERE account = ?1 AND number > ?2 AND number <= ?3 GROUP BY 2, 3
     ON CONFLICT (account, day, outcome) DO UPDATE SET calls = calls + excluded.calls";
+const TOTAL: &str = "INSERT INTO totals (outcome, upper, calls, micros)
+    SELECT outcome, (SELECT min(value) FROM json_each(?4) WHERE value >= took), count(*), sum(took)
+        FROM calls WHERE account = ?1 AND number > ?2 AND number <= ?3 GROUP BY 1, 2
+    ON CONFLICT (outcome, upper) DO UPDATE
+        SET calls = calls + excluded.calls, micros = micros + excluded.micros";
+/// What was added up, and the calls since.
+const TOTALS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FROM calls
+        UNION ALL SELECT (SELECT min(account) FROM calls WHERE account > found.account)
+            FROM found WHERE found.account IS NOT NULL)
+    SELECT outcome, upper, sum(calls), sum(micros) FROM
+        (SELECT outcome, upper, calls, micros FROM totals
+        UNION ALL SELECT outcome,
+            (SELECT min(value) FROM json_each(?1) WHERE value >= took), 1, took
+            FROM found CROSS JOIN calls ON calls.account = found.account AND number > coalesce(
+                (SELECT tallied FROM tended WHERE tended.account = found.account), 0))
+    GROUP BY outcome, upper ORDER BY outcome, upper";
+const ALL_REFUSALS: &str =
+    "SELECT 0, reason, sum(count) FROM refusals GROUP BY reason ORDER BY reason";
 const OLD: &str = "SELECT max(number) FROM calls WHERE account = ?1 AND number > ?2 AND at < ?3";
 const FORGET: &str =
     "UPDATE calls SET jti = NULL WHERE account = ?1 AND number > ?2 AND number <= ?3";
@@ -87,6 +118,8 @@ const TENDED: &str = "INSERT INTO tended (account, tallied, forgotten) VALUES (?
 
 const SET_CALLS: &str = "UPDATE accounts SET sandbox = ?2, change_codes = ?3
     WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
+const SET_LIMITS: &str = "UPDATE accounts SET calls_per_minute = ?2, burst = ?3
+    WHERE ubn = ?1 AND status IN ('active', 'suspended') RETURNING ubn";
 const CALL_SETTINGS: &str =
     "SELECT ap_id, calls_per_minute, burst, sandbox, change_codes FROM accounts WHERE ubn = ?1";
 const OUTAGES: &str =
@@ -94,9 +127,10 @@ const OUTAGES: &str =
 const ANNOUNCE: &str = "INSERT INTO outages (begins_at, ends_at, note) VALUES (?1, ?2, ?3)";
 
 #[cfg(test)]
-pub(crate) const CALLS: &[&str] = &[DAYS, REFUSALS, LIST, ACCOUNTS, TALLY, OLD, FORGET, TENDED];
+pub(crate) const CALLS: &[&str] =
+    &[DAYS, REFUSALS, LIST, ACCOUNTS, TALLY, TOTAL, TOTALS, ALL_REFUSALS, OLD, FORGET, TENDED];
 #[cfg(test)]
-pub(crate) const CASES: &[&str] = &[SET_CALLS, CALL_SETTINGS, OUTAGES, ANNOUNCE];
+pub(crate) const CASES: &[&str] = &[SET_CALLS, SET_LIMITS, CALL_SETTINGS, OUTAGES, ANNOUNCE];
 
 impl<D: Database> Calls<D> {
     /// Calls by day and outcome, from a day on, the newest first.
@@ -126,6 +160,31 @@ impl<D: Database> Calls<D> {
         rows.iter().map(call_row).collect()
     }
 
+    /// All calls there ever were, by outcome and by how long they took.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn totals(&self) -> Result<Vec<CallTotal>, StoreError> {
+        let total = |row: &Row| {
+            Ok(CallTotal {
+                outcome: row.text(0)?.to_owned(),
+                upper: row.integer(1)?,
+                calls: row.integer(2)?,
+                micros: row.integer(3)?,
+            })
+        };
+        self.0.execute(TOTALS, &[bounds().into()])?.iter().map(total).collect()
+    }
+
+    /// All requests that were ever refused, by reason.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn all_refusals(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = self.0.execute(ALL_REFUSALS, &[])?;
+        rows.iter().map(|row| Ok((row.text(1)?.to_owned(), row.integer(2)?))).collect()
+    }
+
     /// Adds up what came since the last time, and forgets the jti of tokens that can no longer be
     /// used. One transaction for each account.
     ///
@@ -140,6 +199,8 @@ impl<D: Database> Calls<D> {
             let transaction = crate::Transaction::begin(&self.0)?;
             let range = |from: i64, to: i64| [account.into(), from.into(), to.into()];
             transaction.execute(TALLY, &range(tallied, last))?;
+            let [account, from, to] = range(tallied, last);
+            transaction.execute(TOTAL, &[account, from, to, bounds().into()])?;
             let old = transaction.execute(OLD, &range(forgotten, cutoff))?;
             let old = old.first().map_or(Ok(None), |row| row.optional_integer(0))?;
             let old = old.unwrap_or(forgotten);
@@ -206,6 +267,31 @@ impl<D: Database> Cases<D> {
         self.log(&deed.with(serde_json::json!({ "sandbox": sandbox, "changeCodes": change_codes })))
     }
 
+    /// Sets how many calls a company's account may make, from the next call on. Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::AccountState`] when there is no account, or it has ended.
+    pub fn set_limits(
+        &self,
+        ubn: domain::Ubn,
+        rate: domain::RateLimit,
+        reason: &str,
+        by: i64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let domain::RateLimit { per_minute, burst } = rate;
+        let parameters =
+            [ubn.as_str().into(), i64::from(per_minute).into(), i64::from(burst).into()];
+        if self.0.execute(SET_LIMITS, &parameters)?.is_empty() {
+            return Err(StoreError::AccountState);
+        }
+        let deed = Deed::new(domain::Actor::Officer(by), domain::Act::LimitsSet, now);
+        let details = serde_json::json!({
+            "callsPerMinute": per_minute, "burst": burst, "reason": reason,
+        });
+        self.log(&deed.on_company(ubn).with(details))
+    }
+
     /// Outages that are not over.
     ///
     /// # Errors
@@ -236,6 +322,12 @@ impl<D: Database> Cases<D> {
         });
         self.log(&deed.with(details))
     }
+}
+
+/// The bounds of durations, as JSON.
+fn bounds() -> String {
+    let bounds = domain::CALL_DURATIONS.map(|bound| bound.to_string());
+    format!("[{}]", bounds.join(","))
 }
 
 fn day_count(row: &Row) -> Result<DayCount, StoreError> {

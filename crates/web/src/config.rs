@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use domain::{AddressPolicy, DigestKey, Edition, IssKey, Sealed, SealingKey, Ubn};
+use domain::{AddressPolicy, Code, DigestKey, Edition, IssKey, Sealed, SealingKey, Ubn};
+use http::{HeaderMap, header};
 use pki::{Environment, TrustStore};
 use spin_sdk::variables;
+use subtle::ConstantTimeEq;
 
 use crate::Problem;
 
@@ -21,6 +23,37 @@ pub async fn variable(name: &'static str) -> Result<String, Problem> {
     variables::get(name)
         .await
         .map_err(|_| Problem::not_ready(format!("variable {name:?} is not set")))
+}
+
+/// A key that programs show, not people: 64 hexadecimal digits.
+///
+/// # Errors
+/// [`Code::NotReady`].
+pub async fn key_variable(name: &'static str) -> Result<String, Problem> {
+    let key = variable(name).await?;
+    if key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(key)
+    } else {
+        Err(Problem::not_ready(format!("{name} is not 64 hexadecimal digits")))
+    }
+}
+
+/// Whether the key of this variable came along, as a bearer token.
+///
+/// # Errors
+/// [`Code::NotAllowed`]; [`Code::NotReady`].
+pub async fn require_key(headers: &HeaderMap, name: &'static str) -> Result<(), Problem> {
+    let expected = key_variable(name).await?;
+    let given = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .unwrap_or_default();
+    if given.as_bytes().ct_eq(expected.as_bytes()).into() {
+        Ok(())
+    } else {
+        Err(Code::NotAllowed.into())
+    }
 }
 
 /// The service's own origin: the only one that signatures and pages may name.

@@ -17,7 +17,6 @@ use spin_sdk::http::{FullBody, IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
 use store::{FetchState, Revocation, TakeError, Taken};
-use subtle::ConstantTimeEq;
 use web::{OcspQuestion, Problem, Reply};
 
 /// Largest list that is fetched, in bytes; the largest of GPKI has about 20 MB.
@@ -49,35 +48,9 @@ async fn route(request: Request) -> Result<Reply, Problem> {
 
 async fn ready() -> Result<(), Problem> {
     web::trust().await?;
-    refresh_key().await?;
+    web::key_variable("refresh_key").await?;
     store::schema::check(&store::spin::open(Label::Revocation)?, Label::Revocation)
         .map_err(Problem::not_ready)
-}
-
-/// The scheduler's key.
-async fn refresh_key() -> Result<String, Problem> {
-    let key = web::variable("refresh_key").await?;
-    let well_formed = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if well_formed {
-        Ok(key)
-    } else {
-        Err(Problem::not_ready("refresh_key is not 64 hexadecimal digits"))
-    }
-}
-
-/// Whether the scheduler's key came along.
-async fn check_key(headers: &HeaderMap) -> Result<(), Problem> {
-    let expected = refresh_key().await?;
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default();
-    if given.as_bytes().ct_eq(expected.as_bytes()).into() {
-        Ok(())
-    } else {
-        Err(Code::NotAllowed.into())
-    }
 }
 
 /// What became of one address.
@@ -91,19 +64,54 @@ struct Outcome {
 }
 
 async fn refresh(request: &Request) -> Result<Reply, Problem> {
-    check_key(request.headers()).await?;
+    web::require_key(request.headers(), "refresh_key").await?;
     let trust = web::trust().await?;
     let now = web::now();
     let mut outcomes = Vec::new();
+    // First by what is there: a refresh that was cut off may have left it undone.
+    let mut checked = Checked::default();
+    checked.again().await;
     for url in in_turn(&trust)? {
         // What fails here must not keep the others from being fetched.
         let (outcome, entries) = match fetch_list(&trust, url, now).await {
             Ok(outcome) => outcome,
             Err(_) => ("not-stored", None),
         };
+        if outcome == "taken" {
+            checked.again().await;
+        }
         outcomes.push(Outcome { url: url.to_owned(), outcome, entries });
     }
-    Ok(web::json(StatusCode::OK, &serde_json::json!({ "lists": outcomes })))
+    let body = serde_json::json!({ "lists": outcomes, "certificates": checked });
+    Ok(web::json(StatusCode::OK, &body))
+}
+
+/// What became of the certificates that systems sign tokens with.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    refused: usize,
+    accepted_again: usize,
+    /// Whether all were judged by every list that was taken.
+    complete: bool,
+}
+
+impl Checked {
+    /// Judges them by the lists that count now.
+    async fn again(&mut self) {
+        match web::check_certificates().await {
+            Ok(found) => {
+                self.refused += found.refused;
+                self.accepted_again += found.accepted_again;
+                self.complete = true;
+            }
+            Err(problem) => {
+                self.complete = false;
+                // Logged; the lists are fetched all the same.
+                drop(problem.into_reply());
+            }
+        }
+    }
 }
 
 /// The addresses, the one that was asked longest ago first: one that eats up the time

@@ -3,7 +3,7 @@
 
 use domain::letter::Subject;
 use domain::{
-    AccountState, Actor, Case, CaseKind, CaseState, Code, Edition, Officer, Permission,
+    AccountState, Actor, Case, CaseKind, CaseState, Code, Edition, Officer, Permission, RateLimit,
     RegisterFinding, RocDate, RocDateTime, RocDay, TaipeiDay, Ubn,
 };
 use http::StatusCode;
@@ -129,6 +129,8 @@ pub(crate) struct CallsView {
     pub(crate) refused: i64,
     /// Test mode.
     sandbox: bool,
+    calls_per_minute: u32,
+    burst: u32,
 }
 
 pub(crate) fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<CallsView, Problem> {
@@ -147,6 +149,8 @@ pub(crate) fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<Calls
         wrong: sum(&days, &|code| ["2", "3", "4"].contains(&code)),
         refused: sum(&record.refusals(&settings.ap_id, from)?, &|_| true),
         sandbox: settings.sandbox,
+        calls_per_minute: settings.rate.per_minute,
+        burst: settings.rate.burst,
     })
 }
 
@@ -249,6 +253,10 @@ fn view(cases: &Cases<impl Database>, officer: &Officer, ubn: Ubn) -> Result<Acc
             may.push(name);
         }
     }
+    let live = [domain::AccountStatus::Active, domain::AccountStatus::Suspended];
+    if live.contains(&status) && officer.check_on(ubn, Permission::SetLimits).is_ok() {
+        may.push("limits");
+    }
     let certificate = row.certificate.as_ref();
     Ok(AccountView {
         ubn,
@@ -344,6 +352,38 @@ pub(crate) async fn act(
             cases.propose(ProposedAct::Revoke, ubn, None, &reason, officer.id, now)?;
         }
     }
+    let view = view(&cases, officer, ubn)?;
+    transaction.commit()?;
+    Ok(web::json(StatusCode::OK, &view))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Limits {
+    calls_per_minute: i64,
+    burst: i64,
+    text: String,
+}
+
+/// Sets how many calls an account may make; the company is told by letter.
+pub(crate) async fn set_limits(
+    officer: &Officer,
+    ubn: Ubn,
+    request: Request,
+) -> Result<Reply, Problem> {
+    officer.check(Permission::SetLimits)?;
+    let origin = web::origin().await?;
+    let Limits { calls_per_minute, burst, text } = SignedRequest::plain(request, &origin).await?;
+    let rate = RateLimit::of(calls_per_minute, burst)?;
+    let reason = domain::result_text(&text, MAX_REASON)?;
+    officer.check_on(ubn, Permission::SetLimits)?;
+    let now = web::now();
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let row = account(&cases, ubn)?;
+    cases.set_limits(ubn, rate, &reason, officer.id, now)?;
+    cases.write_account_letter(&row, Subject::LimitsSet(rate), &reason, &origin, now)?;
     let view = view(&cases, officer, ubn)?;
     transaction.commit()?;
     Ok(web::json(StatusCode::OK, &view))

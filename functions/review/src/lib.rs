@@ -52,6 +52,10 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::ReadCases)?;
             accounts::one(&officer, ubn.parse().map_err(|_| Code::NotFound)?)
         }
+        (["accounts", ubn, "limits"], &Method::POST) => {
+            let ubn = ubn.parse().map_err(|_| Code::NotFound)?;
+            accounts::set_limits(&officer, ubn, request).await
+        }
         (["accounts", ubn, act], &Method::POST) => {
             let ubn = ubn.parse().map_err(|_| Code::NotFound)?;
             let act = accounts::Act::from_name(act).ok_or(Code::NotFound)?;

@@ -1,6 +1,8 @@
 //! What a company's system has called: statistics, the list of its calls, settings; and for
 //! everybody the test data and the state of the service.
 
+mod metrics;
+
 use domain::{
     AccountState, CallOutcome, Code, DigestKey, RocDateTime, RocDay, SandboxAnswer, TaipeiDay, Ubn,
 };
@@ -36,10 +38,14 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (&Method::GET, ["api", "test-data"]) => Ok(test_data()),
         (&Method::GET, ["api", "status"]) => status(),
         (&Method::GET, ["api", "account-states"]) => account_states().await,
+        (&Method::GET, ["operate", "metrics"]) => metrics::metrics(request.headers()).await,
         (_, ["api", "usage", "settings"]) => Err(web::method_not_allowed("POST")),
-        (_, ["api", "usage", ..] | ["api", "test-data" | "status" | "account-states"]) => {
-            Err(web::method_not_allowed("GET"))
-        }
+        (
+            _,
+            ["api", "usage", ..]
+            | ["api", "test-data" | "status" | "account-states"]
+            | ["operate", ..],
+        ) => Err(web::method_not_allowed("GET")),
         _ => Err(Code::NotFound.into()),
     }
 }

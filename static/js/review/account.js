@@ -13,6 +13,19 @@ export function wireAccount({ openCase }) {
   const form = element("account-form");
   form.addEventListener("submit", (event) => event.preventDefault());
 
+  const limits = element("limits-form");
+  limits.addEventListener("submit", (event) => {
+    event.preventDefault();
+    // What is no number is refused by the service, in its field.
+    const number = (id) => (/^[0-9]{1,9}$/.test(element(id).value.trim()) ? Number(element(id).value) : 0);
+    busy(element("limits-button"), "處理中…", async () => {
+      const wanted = { callsPerMinute: number("limits-per-minute"), burst: number("limits-burst"), text: element("limits-reason").value };
+      const found = await post(`/api/review/accounts/${limits.dataset.ubn}/limits`, wanted);
+      render(found);
+      tell("已變更，下一次呼叫起生效", found.companyName, { good: true });
+    }, limits);
+  });
+
   async function open(ubn) {
     visit("account", ubn);
     render(await get(`/api/review/accounts/${ubn}`));
@@ -34,6 +47,7 @@ export function wireAccount({ openCase }) {
       ["有效迄止日期", found.certificateUntil],
       ["最近31天查驗", `${found.calls.count}次，其中不符${found.calls.wrong}次；未受理${found.calls.refused}次${found.calls.sandbox ? "；測試模式" : ""}`],
       ["最近一次查驗", found.calls.lastAt ?? "無"],
+      ["呼叫次數上限", `每分鐘${found.calls.callsPerMinute}次，瞬間${found.calls.burst}次`],
     ]), ...found.proposals.map((proposal) =>
       make("p", { className: "progress" }, `${proposal.actWord}：待覆核（`, make("bdi", { textContent: proposal.proposedBy }), ` ${proposal.proposedAt}）`)));
     if (found.handover) element("account-facts").append(make("h3", { textContent: "統一編號變更" }), handover(found, { account: open, open: openCase }));
@@ -43,9 +57,15 @@ export function wireAccount({ openCase }) {
         ? `自${unusedSince}逾一年未使用，警告後已有查驗。`
         : `自${unusedSince}逾一年未使用，已警告至${until}${over ? "，期滿仍未使用" : ""}。` }));
     }
-    form.hidden = !found.may.length;
+    const acts = found.may.filter((name) => name in ACTS);
+    form.hidden = !acts.length;
+    limits.hidden = !found.may.includes("limits");
+    limits.dataset.ubn = found.ubn;
+    element("limits-per-minute").value = found.calls.callsPerMinute;
+    element("limits-burst").value = found.calls.burst;
+    element("limits-reason").value = "";
     element("account-reason").value = "";
-    element("account-acts").replaceChildren(...found.may.map((act) => {
+    element("account-acts").replaceChildren(...acts.map((act) => {
       const [word, style] = ACTS[act];
       const button = make("button", { type: "button", className: style, textContent: word });
       button.dataset.act = act;

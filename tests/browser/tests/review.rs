@@ -140,6 +140,19 @@ async fn two_officers_revoke_and_the_company_says_what_it_will_do_better() {
     desk.client.find(to_account).await.unwrap().click().await.unwrap();
     desk.says("#account-title", "啟用").await.unwrap();
     desk.shots("account").await.unwrap();
+    // How many calls it may make: what is wrong is said at its field, and stays there.
+    desk.fill("#limits-per-minute", "1,200").await.unwrap();
+    desk.fill("#limits-burst", "0").await.unwrap();
+    desk.fill("#limits-reason", "用量增加").await.unwrap();
+    desk.click("#limits-button").await.unwrap();
+    desk.shows("#message", &["每分鐘次數：請輸入整數", "瞬間次數：請輸入整數"]).await.unwrap();
+    assert_eq!(desk.value("limits-per-minute").await.unwrap(), "1,200");
+    desk.shots("limits").await.unwrap();
+    desk.fill("#limits-per-minute", "1200").await.unwrap();
+    desk.fill("#limits-burst", "200").await.unwrap();
+    desk.click("#limits-button").await.unwrap();
+    desk.says("#message.good", "已變更").await.unwrap();
+    desk.says("#account-facts", "每分鐘1200次，瞬間200次").await.unwrap();
     desk.fill("#account-reason", "短時間內大量查驗錯誤").await.unwrap();
     desk.click("[data-act=suspension]").await.unwrap();
     desk.says("#message.good", "已暫停").await.unwrap();

@@ -301,6 +301,24 @@ impl TestApp {
         assert!(named, "{said}");
     }
 
+    /// A variable of the installation.
+    pub fn variable(&self, name: &str) -> String {
+        let config = std::fs::read_to_string(self.dir.join("runtime-config.toml")).expect("it");
+        let config: toml::Table = config.parse().expect("TOML");
+        let value = config["variables_provider"][0]["values"][name].as_str();
+        value.expect("a text").to_owned()
+    }
+
+    /// Sets a variable, for the next start.
+    pub fn set_variable(&self, name: &str, value: &str) {
+        let path = self.dir.join("runtime-config.toml");
+        let config = std::fs::read_to_string(&path).expect("it");
+        let mut config: toml::Table = config.parse().expect("TOML");
+        let values = config["variables_provider"][0]["values"].as_table_mut().expect("values");
+        values.insert(name.to_owned(), value.into());
+        std::fs::write(&path, config.to_string()).expect("written");
+    }
+
     /// A path in the installation's folder.
     pub fn path(&self, name: &str) -> String {
         self.dir.join(name).display().to_string()

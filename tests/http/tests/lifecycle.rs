@@ -29,6 +29,63 @@ fn letters(app: &TestApp, kind: &str) -> i64 {
 }
 
 #[test]
+fn an_officer_sets_how_many_calls_an_account_may_make() {
+    let app = TestApp::start();
+    let (company, _, caller) = app.approved();
+    let officer = app.officer();
+    let path = format!("/api/review/accounts/{}/limits", COMPANY.1);
+    let set = |visitor: &Visitor, per_minute: i64, burst: i64, reason: &str| {
+        let limits = json!({ "callsPerMinute": per_minute, "burst": burst, "text": reason });
+        visitor.post(&path, &limits).unwrap()
+    };
+    let ask = || {
+        let token = caller.token(question(&app.demo.id_cards[0]), Timestamp::now()).unwrap();
+        app.visitor().verify(&token).unwrap()
+    };
+    let policy = || ask().header("ratelimit-policy").unwrap().to_owned();
+    assert_eq!(policy(), "\"calls\";q=600;w=60");
+    let view = set(&officer, 60, 3, "使用量低於申請").expect(200).unwrap();
+    let limits = (&view["calls"]["callsPerMinute"], &view["calls"]["burst"]);
+    assert_eq!(limits, (&json!(60), &json!(3)));
+    // From the next call on; the company sees it, and is told by letter.
+    assert_eq!(policy(), "\"calls\";q=60;w=60");
+    let answers: Vec<u16> = (0..5).map(|_| ask().status).collect();
+    assert!(answers.contains(&429), "{answers:?}");
+    let usage = company.get("/api/usage").unwrap().expect(200).unwrap();
+    assert_eq!((&usage["callsPerMinute"], &usage["burst"]), (&json!(60), &json!(3)));
+    assert_eq!(letters(&app, "limits-set"), 1);
+    let said: String = app
+        .database("default")
+        .query_row("SELECT body FROM letters WHERE kind = 'limits-set'", [], |row| row.get(0))
+        .unwrap();
+    assert!(said.contains("每分鐘60次，瞬間3次") && said.contains("使用量低於申請"), "{said}");
+    let logged = "SELECT entry ->> '$.details.burst' FROM audit_log WHERE act = 'limits-set'";
+    assert_eq!(app.count("default", logged), 3);
+    // What is wrong is said field by field, and nothing is changed.
+    for (per_minute, burst, wrong) in
+        [(0, 3, vec!["/callsPerMinute"]), (600_001, -1, vec!["/callsPerMinute", "/burst"])]
+    {
+        let answer = set(&officer, per_minute, burst, "x");
+        assert_eq!((answer.status, answer.code()), (422, "invalid-fields"));
+        let errors = answer.body["errors"].as_array().unwrap();
+        let fields: Vec<_> = errors.iter().map(|error| text(&error["pointer"])).collect();
+        assert_eq!(fields, wrong);
+        assert!(text(&errors[0]["message"]).contains("整數"));
+    }
+    assert_eq!(set(&officer, 60, 3, " ").code(), "invalid-fields");
+    // An account that has ended has no limits to set.
+    app.database("default").execute("UPDATE accounts SET status = 'stopped'", []).unwrap();
+    assert_eq!(set(&officer, 600, 120, "恢復").code(), "account-state");
+    assert_eq!(letters(&app, "limits-set"), 1);
+    // Nor does somebody set those of their own company.
+    app.names("0000000187654321", "officer");
+    app.database("default")
+        .execute("UPDATE officers SET own_company = ?1 WHERE role = 'officer'", [COMPANY.1])
+        .unwrap();
+    assert_eq!(set(&officer, 600, 120, "恢復").code(), "own-case");
+}
+
+#[test]
 fn a_suspension_counts_from_the_next_call_and_can_be_explained() {
     let app = TestApp::start();
     let (company, card, caller) = app.approved();

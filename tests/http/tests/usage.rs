@@ -202,6 +202,83 @@ fn a_company_sees_its_own_calls_and_nobody_elses() {
 }
 
 #[test]
+fn a_monitor_reads_counters_of_all_calls_and_nobody_else_does() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let [known, other] = [&app.demo.id_cards[0], &app.demo.id_cards[1]];
+    let ask = |question: Question<'_>| {
+        visitor.verify(&caller.token(question, Timestamp::now()).unwrap()).unwrap();
+    };
+    let key = app.variable("monitor_key");
+    let read = |key: &str| {
+        let header = format!("Bearer {key}");
+        visitor.get_with("/operate/metrics", &[("authorization", header.as_str())]).unwrap()
+    };
+    let lines = || -> Vec<String> {
+        let answer = read(&key);
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let kind = answer.header("content-type").unwrap();
+        assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
+        assert!(answer.text.ends_with("# EOF\n"));
+        answer.text.lines().map(str::to_owned).collect()
+    };
+    let has = |lines: &[String], line: &str| lines.iter().any(|found| found == line);
+    // A good form even before the first call.
+    assert!(has(&lines(), "chayan_call_duration_seconds_count 0"));
+    for _ in 0..5 {
+        ask(question(known));
+    }
+    ask(wrong(other));
+    visitor.verify("nonsense").unwrap();
+    visitor.verify("nonsense").unwrap();
+    // The same before calls were added up, after it, and when more came since.
+    for round in 0..3 {
+        let lines = lines();
+        let matches = if round == 2 { 6 } else { 5 };
+        for line in [
+            &format!("chayan_calls_total{{outcome=\"1\"}} {matches}"),
+            "chayan_calls_total{outcome=\"2\"} 1",
+            "chayan_refused_requests_total{reason=\"token\"} 2",
+            &format!("chayan_call_duration_seconds_count {}", matches + 1),
+            &format!("chayan_call_duration_seconds_bucket{{le=\"+Inf\"}} {}", matches + 1),
+        ] {
+            assert!(has(&lines, line), "{line}: {lines:#?}");
+        }
+        // Buckets hold all that is faster; none comes twice.
+        let buckets: Vec<u64> = lines
+            .iter()
+            .filter(|line| line.starts_with("chayan_call_duration_seconds_bucket"))
+            .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(buckets.len(), domain::CALL_DURATIONS.len());
+        assert!(buckets.is_sorted(), "{buckets:?}");
+        match round {
+            0 => assert!(app.chayan(&["tend-calls"]).0),
+            1 => ask(question(known)),
+            _ => {}
+        }
+    }
+    // Nothing of any account or person.
+    let whole = lines().join("\n");
+    for secret in [&caller.ap_id, &caller.org_id, &known.person_id] {
+        assert!(!whole.contains(secret), "{whole}");
+    }
+    for key in ["", "x", &app.variable("refresh_key")] {
+        assert_eq!(read(key).code(), "not-allowed");
+    }
+    assert_eq!(visitor.post("/operate/metrics", &json!({})).unwrap().status, 405);
+}
+
+#[test]
+fn without_a_monitors_key_there_are_no_counters() {
+    let mut app = TestApp::start();
+    app.set_variable("monitor_key", "");
+    app.restart();
+    let header = [("authorization", "Bearer ")];
+    assert_eq!(app.visitor().get_with("/operate/metrics", &header).unwrap().status, 404);
+}
+
+#[test]
 fn a_token_that_is_over_is_forgotten_and_refused_by_its_time() {
     let mut app = TestApp::start();
     let (mut visitor, _, caller) = app.approved();

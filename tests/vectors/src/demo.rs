@@ -309,7 +309,7 @@ impl Demo {
             write_private(&dir.join(format!("lists/{number}.crl")), list)?;
             store::take_list(&database, list, &trust, now)?;
         }
-        let keys = [hex_key()?, hex_key()?, hex_key()?];
+        let keys = [hex_key()?, hex_key()?, hex_key()?, hex_key()?];
         let values = BTreeMap::from([
             ("origin", origin),
             ("bridge_url", bridge_url),
@@ -318,6 +318,7 @@ impl Demo {
             ("seal_key", keys[1].as_str()),
             ("register_key", register_key.as_str()),
             ("refresh_key", keys[2].as_str()),
+            ("monitor_key", keys[3].as_str()),
         ]);
         let file = |name: &str| FileBacked { r#type: "spin", path: format!("data/{name}.db") };
         let config = RuntimeConfig {
