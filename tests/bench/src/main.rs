@@ -163,6 +163,9 @@ fn compare() -> anyhow::Result<()> {
             let measured = load(server, &questions)?;
             // The machine's speed moves.
             server.needed = measured.requests * 3 / 2 + 1000;
+            #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+            let cpu = measured.cpu_micros / measured.requests as f64;
+            eprintln!("round {round} of {ROUNDS}: {}: {cpu:.0} µs of CPU", server.name);
             if round > 0 {
                 server.rounds.push(measured);
             }

@@ -26,27 +26,27 @@ const calls = open("calls", "NORMAL");
 const CALLER = cases.prepare(`SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
     calls_per_minute, burst, change_codes, sandbox, revoked_at
   FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
-  WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
-      UNION ALL SELECT ubn FROM accounts WHERE former_iss_key_digest = ?1 AND former_iss_key_until > (SELECT ?2))
-    AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))
+  WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = @p1
+      UNION ALL SELECT ubn FROM accounts WHERE former_iss_key_digest = @p1 AND former_iss_key_until > (SELECT @p2))
+    AND (replaced_at IS NULL OR replaced_at > (SELECT @p2))
   ORDER BY replaced_at IS NOT NULL, replaced_at DESC`);
-const CARD = register.prepare("SELECT card, state, changed FROM id_cards WHERE person = ?1");
-const EARLIER = calls.prepare("SELECT token, outcome FROM calls WHERE jti = ?1");
-const DUE = calls.prepare("SELECT due FROM calls WHERE account = ?1 ORDER BY number DESC LIMIT 1");
+const CARD = register.prepare("SELECT card, state, changed FROM id_cards WHERE person = @p1");
+const EARLIER = calls.prepare("SELECT token, outcome FROM calls WHERE jti = @p1");
+const DUE = calls.prepare("SELECT due FROM calls WHERE account = @p1 ORDER BY number DESC LIMIT 1");
 const RECORD = calls.prepare(`INSERT INTO calls
     (account, number, at, outcome, request, jti, token, person, user_id, took, due)
-  SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-    min(CASE WHEN max(due) > ?2 + ?12 THEN ?2 ELSE max(coalesce(max(due), 0), ?2) END, ?2 + ?10) + ?11
-  FROM (SELECT number, due FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1) WHERE true
+  SELECT @p1, coalesce(max(number), 0) + 1, @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9,
+    min(CASE WHEN max(due) > @p2 + @p12 THEN @p2 ELSE max(coalesce(max(due), 0), @p2) END, @p2 + @p10) + @p11
+  FROM (SELECT number, due FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1) WHERE true
   ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING RETURNING number`);
-const COUNT = attempts.prepare(`INSERT INTO wrong_answers (person, day, wrong, first) VALUES (?1, ?2, 1, ?3)
+const COUNT = attempts.prepare(`INSERT INTO wrong_answers (person, day, wrong, first) VALUES (@p1, @p2, 1, @p3)
   ON CONFLICT (person, day) DO UPDATE SET
-    wrong = wrong + ((?3 IN (first, second, third)) IS NOT TRUE),
-    second = coalesce(second, nullif(?3, first)),
-    third = CASE WHEN second IS NULL THEN NULL ELSE coalesce(third, nullif(nullif(?3, first), second)) END
-    WHERE wrong < 3 OR ?3 IN (first, second, third)
-  RETURNING CASE ?3 WHEN first THEN 1 WHEN second THEN 2 WHEN third THEN 3 END AS place`);
-const SO_FAR = attempts.prepare("SELECT wrong FROM wrong_answers WHERE person = ?1 AND day = ?2");
+    wrong = wrong + ((@p3 IN (first, second, third)) IS NOT TRUE),
+    second = coalesce(second, nullif(@p3, first)),
+    third = CASE WHEN second IS NULL THEN NULL ELSE coalesce(third, nullif(nullif(@p3, first), second)) END
+    WHERE wrong < 3 OR @p3 IN (first, second, third)
+  RETURNING CASE @p3 WHEN first THEN 1 WHEN second THEN 2 WHEN third THEN 3 END AS place`);
+const SO_FAR = attempts.prepare("SELECT wrong FROM wrong_answers WHERE person = @p1 AND day = @p2");
 
 /// What is asked in one turn of the event loop runs in one transaction, in the order of asking.
 class Turns {
@@ -167,11 +167,11 @@ async function lookUp(card, token, micros) {
   const person = keyed(registerKey, "person", card.person);
   const digest = keyed(registerKey, "card", card.person, card.code, card.date, card.site);
   const day = Math.floor((Math.floor(micros / 1e6) + 28800) / 86400);
-  const row = CARD.get(person);
+  const row = CARD.get({ p1: person });
   const differs = !row || (row.state === 0 && !timingSafeEqual(row.card, digest));
   const count = await counting.ask(differs, () => {
-    if (differs) return COUNT.get(person, day, token)?.place ?? null;
-    const wrong = SO_FAR.get(person, day)?.wrong ?? 0;
+    if (differs) return COUNT.get({ p1: person, p2: day, p3: token })?.place ?? null;
+    const wrong = SO_FAR.get({ p1: person, p2: day })?.wrong ?? 0;
     return wrong < 3 ? wrong : null;
   });
   if (count === null) return [person, "5"];
@@ -187,7 +187,7 @@ async function answer(authorization, source, request) {
   const text = authorization.slice(7);
   const decoded = text.length <= 8192 ? jwt.decode(text, { complete: true }) : null;
   if (!decoded || !header(decoded) || !TEXTS.every((name) => typeof decoded.payload[name] === "string")) throw new Refused(401, "bad token");
-  const rows = CALLER.all(keyed(digestKey, "isskey", decoded.payload.iss), seconds);
+  const rows = CALLER.all({ p1: keyed(digestKey, "isskey", decoded.payload.iss), p2: seconds });
   let verified = null;
   for (const row of rows) {
     try {
@@ -207,12 +207,12 @@ async function answer(authorization, source, request) {
     if (!earlier.token.equals(token)) throw new Refused(401, "jti was used by another token");
     return earlier.outcome;
   };
-  const earlier = EARLIER.get(jti);
+  const earlier = EARLIER.get({ p1: jti });
   if (earlier) return again(earlier);
   const cost = Math.max(Math.floor(60_000_000 / caller.calls_per_minute), 1);
   const tolerance = cost * caller.burst;
   const furthest = tolerance + cost + 10_000_000;
-  const ahead = (DUE.get(caller.ap_id)?.due ?? micros) - micros;
+  const ahead = (DUE.get({ p1: caller.ap_id })?.due ?? micros) - micros;
   const behind = ahead > furthest ? 0 : Math.min(Math.max(ahead, 0), tolerance);
   if (behind + cost > tolerance) throw new Refused(429, "rate limit");
   let person = null;
@@ -222,9 +222,12 @@ async function answer(authorization, source, request) {
     else [person, outcome] = await lookUp(card, token, micros);
   }
   const took = Math.round((performance.now() - begun) * 1000);
-  const kept = await recording.ask(true, () => RECORD.get(caller.ap_id, micros, outcome, request, jti, token, person,
-    claims.userId, took, tolerance, cost, furthest));
-  return kept ? outcome : again(EARLIER.get(jti));
+  const row = {
+    p1: caller.ap_id, p2: micros, p3: outcome, p4: request, p5: jti, p6: token, p7: person,
+    p8: claims.userId, p9: took, p10: tolerance, p11: cost, p12: furthest,
+  };
+  const kept = await recording.ask(true, () => RECORD.get(row));
+  return kept ? outcome : again(EARLIER.get({ p1: jti }));
 }
 
 function body(outcome) {
