@@ -291,7 +291,8 @@ async fn connection(address: SocketAddr, questions: &Questions) -> anyhow::Resul
         if begun > end {
             break;
         }
-        let request = questions.next().context("too few questions were made")?;
+        // A machine that has become much faster ends its round early.
+        let Some(request) = questions.next() else { break };
         stream.write_all(request).await?;
         let mut read = 0;
         // Both servers answer with a body that ends in two braces.
