@@ -69,11 +69,20 @@ pub enum FieldProblem {
     /// No day at all.
     #[error("not a day")]
     Day,
+    /// Not the 16 characters of a card number.
+    #[error("not a card number")]
+    CardNumberFormat,
+    /// Not 6 to 10 characters.
+    #[error("not a user code")]
+    UserCodeFormat,
+    /// Not a serial number in hexadecimal.
+    #[error("not a serial number")]
+    SerialFormat,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -95,6 +104,9 @@ impl FieldProblem {
         Self::PolicyNumber,
         Self::DayToCome,
         Self::Day,
+        Self::CardNumberFormat,
+        Self::UserCodeFormat,
+        Self::SerialFormat,
     ];
 }
 

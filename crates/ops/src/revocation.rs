@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use jiff::Timestamp;
-use pki::{Certificate, PkiError, TrustStore};
+use pki::TrustStore;
 use store::native::Native;
-use store::{Cases, Revocation, Taken, Transaction};
+use store::{Cases, Revocation, Standings, Taken, Transaction};
 
 /// The DER in a file that is DER or PEM.
 pub(crate) fn der_of(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -42,20 +42,14 @@ pub(crate) fn check(
     now: Timestamp,
 ) -> anyhow::Result<Vec<String>> {
     let mut changes = Vec::new();
+    let standings = Standings { lists: Revocation(lists), cards: Cases(cases) };
     for found in Cases(cases).certificates_in_use(now)? {
-        let certificate = Certificate::from_der(&found.der)?;
-        let revoked = match trust.check_in_force(certificate, &Revocation(lists), now) {
-            Ok(()) => false,
-            Err(PkiError::Revoked { .. } | PkiError::OnHold { .. }) => true,
-            Err(_) => continue,
-        };
-        if revoked != found.revoked {
-            let transaction = Transaction::begin(cases)?;
-            let ubn = Cases(&transaction).set_revoked(&found.sha256, revoked, now)?;
-            transaction.commit()?;
-            let word = if revoked { "refused from now on" } else { "accepted again" };
-            changes.push(format!("certificate of {ubn}: {word}"));
-        }
+        let Some(revoked) = found.judge(trust, &standings, now)? else { continue };
+        let transaction = Transaction::begin(cases)?;
+        let ubn = Cases(&transaction).set_revoked(&found.sha256, revoked, now)?;
+        transaction.commit()?;
+        let word = if revoked { "refused from now on" } else { "accepted again" };
+        changes.push(format!("certificate of {ubn}: {word}"));
     }
     Ok(changes)
 }

@@ -199,6 +199,16 @@ pub(crate) const STATEMENTS: &[&str] = &[
     RENEW_ISS_KEY,
 ];
 
+impl CertificateInUse {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            sha256: row.blob(0)?.to_vec(),
+            der: row.blob(1)?.to_vec(),
+            revoked: row.integer(2)? == 1,
+        })
+    }
+}
+
 impl<D: Database> Cases<D> {
     /// A company's account.
     ///
@@ -254,14 +264,7 @@ impl<D: Database> Cases<D> {
     /// [`StoreError`].
     pub fn certificates_in_use(&self, now: Timestamp) -> Result<Vec<CertificateInUse>, StoreError> {
         let rows = self.0.execute(CERTIFICATES_IN_USE, &[now.into()])?;
-        let read = |row: &Row| {
-            Ok(CertificateInUse {
-                sha256: row.blob(0)?.to_vec(),
-                der: row.blob(1)?.to_vec(),
-                revoked: row.integer(2)? == 1,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(CertificateInUse::read).collect()
     }
 
     /// Says of a certificate that its CA has put it on hold or revoked it, or let it go on;

@@ -13,6 +13,8 @@ mod attempts;
 mod audit;
 mod calendar;
 mod calls;
+mod card_requests;
+mod cards;
 mod cases;
 mod challenges;
 mod companies;
@@ -26,12 +28,14 @@ mod lifecycle;
 #[cfg(feature = "native")]
 pub mod native;
 mod officers;
+mod published;
 mod register;
 mod review;
 mod revocation;
 pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
+mod standings;
 mod usage;
 #[cfg(feature = "native")]
 mod whole_register;
@@ -39,7 +43,13 @@ mod whole_register;
 pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use calls::{Before, EarlierCall, NewCall};
+<<<<<<< HEAD
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
+=======
+pub use card_requests::{CardRequest, CardRequestLimits};
+pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
+pub use cases::{CaseRow, Evidence, EvidenceRow};
+>>>>>>> 5a129c3 (cards of our own CAs: rules, schema, store, the function and the command line (B1–B4, #8))
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
@@ -50,9 +60,11 @@ pub use idle::{IdleAccount, IdleEnd, IdleRow};
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
+pub use published::{PublishedList, Publishing};
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, TakeError, Taken, take_list};
+pub use standings::Standings;
 pub use usage::{CallRow, CallSettings, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
 pub use whole_register::WholeRegister;
@@ -79,6 +91,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         accounts::STATEMENTS,
         audit::STATEMENTS,
         calendar::STATEMENTS,
+        cards::STATEMENTS,
         cases::STATEMENTS,
         findings::CASES,
         handovers::STATEMENTS,
@@ -88,6 +101,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         letters::STATEMENTS,
         lifecycle::STATEMENTS,
         officers::STATEMENTS,
+        published::STATEMENTS,
         review::STATEMENTS,
         usage::CASES,
     ];
@@ -103,6 +117,11 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
             .chain(idle::CALLS)
             .map(|statement| (schema::Label::Calls, *statement)),
     );
-    all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));
+    all.extend(
+        revocation::STATEMENTS
+            .iter()
+            .chain(card_requests::STATEMENTS)
+            .map(|sql| (schema::Label::Revocation, *sql)),
+    );
     all
 }
