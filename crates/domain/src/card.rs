@@ -303,7 +303,9 @@ mod tests {
         let number: CardNumber = " ｍｔ00-0000 00000000 01".parse().unwrap();
         assert_eq!(number.as_str(), "MT00000000000001");
         assert_eq!(number.masked(), "MT**********0001");
-        for wrong in ["MT0000000000001", "0T00000000000001", "MT000000000000011", "MT0000000000000測"] {
+        for wrong in
+            ["MT0000000000001", "0T00000000000001", "MT000000000000011", "MT0000000000000測"]
+        {
             assert_eq!(wrong.parse::<CardNumber>(), Err(FieldProblem::CardNumberFormat), "{wrong}");
         }
         assert_eq!("".parse::<CardNumber>(), Err(FieldProblem::Required));
@@ -340,7 +342,11 @@ mod tests {
             (Revoke, Held, Ok(Revoked)),
             (Revoke, Revoked, Err(Code::CardRevoked)),
         ] {
-            assert_eq!(act.from_state(was).map_err(|error| error.code()), becomes, "{act:?} {was:?}");
+            assert_eq!(
+                act.from_state(was).map_err(|error| error.code()),
+                becomes,
+                "{act:?} {was:?}"
+            );
         }
     }
 

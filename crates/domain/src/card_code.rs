@@ -11,7 +11,8 @@ use crate::UserCode;
 const COST: (u32, u32, u32) = (19 << 10, 2, 1);
 /// The hash of no code: what a code for an unknown card is compared with. It was made with a
 /// random password that nobody kept.
-const NOBODYS: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3MgY2FyZA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3MgY2FyZA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A hash in the PHC form: `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,9 +68,8 @@ impl CodeHash {
     /// Whether this is the code's hash; compared in constant time.
     pub fn fits(&self, code: &UserCode) -> bool {
         let Ok(hash) = PasswordHash::new(&self.0) else { return false };
-        let verified = |argon2: Argon2<'_>| {
-            argon2.verify_password(code.reveal().as_bytes(), &hash).is_ok()
-        };
+        let verified =
+            |argon2: Argon2<'_>| argon2.verify_password(code.reveal().as_bytes(), &hash).is_ok();
         argon2().is_ok_and(verified)
     }
 }

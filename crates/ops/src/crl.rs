@@ -58,21 +58,24 @@ pub(crate) fn run(
     options: &CrlOptions,
 ) -> anyhow::Result<Vec<String>> {
     let now = Timestamp::from_second(Timestamp::now().as_second())?;
-    let mut own: Vec<_> = trust.own_issuers().collect();
+    let own: Vec<_> = trust.own_issuers().collect();
     ensure!(!own.is_empty(), "the trust store calls no CA own (docs/cards.md)");
+    let mut whose = own.clone();
     let published = options.key.open().and_then(|signer| {
         let public = signer.public_key()?;
-        own.retain(|(issuer, _)| issuer.rsa_key().is_ok_and(|key| key.pkcs1() == public));
-        let [(issuer, folder)] = own[..] else {
+        let fits = |issuer: &Certificate| issuer.rsa_key().is_ok_and(|key| key.pkcs1() == public);
+        let Some(found) = own.iter().find(|(issuer, _)| fits(issuer)) else {
             bail!("the key is not that of a CA that the trust store calls own");
         };
-        let authority = Authority { issuer, own: folder, fingerprint: issuer.fingerprint() };
+        whose = vec![*found];
+        let (issuer, own) = *found;
+        let authority = Authority { issuer, own, fingerprint: issuer.fingerprint() };
         authority.publish(databases, &signer, options, now)
     });
     if let Err(error) = &published {
-        // Whoever watches is told; without the key nobody knows which CA's night it was.
+        // Without the key nobody knows which CA's night it was.
         let words: String = format!("{error:#}").chars().take(300).collect();
-        for (issuer, _) in &own {
+        for (issuer, _) in whose {
             Cases(databases.cases).note_publishing(issuer.fingerprint(), Some(&words), now)?;
         }
     }
@@ -103,7 +106,10 @@ impl<'a> Authority<'a> {
             ensure!(list.this_update <= now, "the clock is behind the last list");
             if TaipeiDay::of(list.this_update) == TaipeiDay::of(now) {
                 cases.note_publishing(self.fingerprint, None, now)?;
-                return Ok((self, vec![format!("number {}: published today already", list.number)]));
+                return Ok((
+                    self,
+                    vec![format!("number {}: published today already", list.number)],
+                ));
             }
         }
         let number = self.next_number(databases)?;
@@ -132,9 +138,7 @@ impl<'a> Authority<'a> {
         for list in &made {
             cases.publish(self.fingerprint, list)?;
         }
-        let digest = |list: &PublishedList| {
-            json!({ "name": list.name, "sha256": Fingerprint::of(&list.der).to_string() })
-        };
+        let digest = |list: &PublishedList| json!({ "name": list.name, "sha256": Fingerprint::of(&list.der).to_string() });
         let lists: Vec<_> = made.iter().map(digest).collect();
         let deed = Deed::new(Actor::Operator, Act::ListsPublished, now);
         cases.log(&deed.with(json!({ "number": number, "lists": lists })))?;
@@ -142,7 +146,9 @@ impl<'a> Authority<'a> {
         transaction.commit()?;
         let lines = drafts
             .iter()
-            .map(|(name, draft)| format!("{name}: number {number}, {} entries", draft.entries.len()))
+            .map(|(name, draft)| {
+                format!("{name}: number {number}, {} entries", draft.entries.len())
+            })
             .collect();
         Ok((self, lines))
     }

@@ -139,7 +139,6 @@ fn public_key(modulus: &[u8], exponent: &[u8]) -> anyhow::Result<Vec<u8>> {
         modulus: UintRef<'a>,
         exponent: UintRef<'a>,
     }
-    let key =
-        RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? };
+    let key = RsaPublicKey { modulus: UintRef::new(modulus)?, exponent: UintRef::new(exponent)? };
     Ok(key.to_der()?)
 }

@@ -240,7 +240,9 @@ pub enum TrustStoreError {
         sha256: String,
     },
     /// What is said of our own CA makes no sense, or two have one folder.
-    #[error("{name:?}: \"own\" needs card prefixes of capital letters and FOLDER/NAME for its list, a folder for each CA")]
+    #[error(
+        "{name:?}: \"own\" needs card prefixes of capital letters and FOLDER/NAME for its list, a folder for each CA"
+    )]
     Own {
         /// The entry's name.
         name: String,

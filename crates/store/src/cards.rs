@@ -251,7 +251,7 @@ impl<D: Database> Cases<D> {
         let letter =
             card_letter(change.act, &card.company_name, &card.number, now, change.origin);
         let (ubn, recipient) = (card.ubn, card.email.as_str());
-        let new = NewLetter { ubn, case: None, kind: act.name(), recipient, letter: &letter };
+        let new = NewLetter { applicant: ubn.into(), case: None, kind: act.name(), recipient, letter: &letter };
         self.write_letter(new, now)
     }
 
@@ -284,7 +284,7 @@ impl<D: Database> Cases<D> {
             && let Some(card) = self.card(number)?
         {
             let serials = self.serials_text(number)?;
-            let deed = Deed::new(Actor::Applicant(card.ubn), Act::CardLocked, now);
+            let deed = Deed::new(Actor::Applicant(card.ubn.into()), Act::CardLocked, now);
             self.log(&deed.on_company(card.ubn).with(json!({ "certificates": serials })))?;
         }
         Ok(count)

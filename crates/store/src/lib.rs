@@ -43,13 +43,9 @@ mod whole_register;
 pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use calls::{Before, EarlierCall, NewCall};
-<<<<<<< HEAD
-pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
-=======
 pub use card_requests::{CardRequest, CardRequestLimits};
 pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
-pub use cases::{CaseRow, Evidence, EvidenceRow};
->>>>>>> 5a129c3 (cards of our own CAs: rules, schema, store, the function and the command line (B1–B4, #8))
+pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};

@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{
-    CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Transaction,
-};
+use store::{CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Transaction};
 use web::{CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
 
 #[http_service]

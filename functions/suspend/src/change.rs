@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
-use store::{CardChange, CardRequest, CardRow, Cases, Database, Revocation, Standings, Transaction};
+use store::{
+    CardChange, CardRequest, CardRow, Cases, Database, Revocation, Standings, Transaction,
+};
 use web::{Problem, Reply, SignedRequest};
 
 use crate::{CardIssuer, admit, field};
@@ -141,7 +143,7 @@ pub(crate) async fn change(request: Request) -> Result<Reply, Problem> {
             return Err(error.into());
         }
     };
-    let actor = Actor::Applicant(card.ubn);
+    let actor = Actor::Applicant(card.ubn.into());
     let change = CardChange { act, to, reason: None, actor, by: "user-code", origin: &origin };
     cases.change_card(&card, change, now)?;
     let lists = Revocation(store::spin::open(Label::Revocation)?);
@@ -189,8 +191,7 @@ pub(crate) async fn unlock(request: Request) -> Result<Reply, Problem> {
     let input = domain::signed_input(&proof, &origin, Purpose::UnlockCard)?;
     let Numbered { card_number } =
         Numbered::deserialize(&input.document).map_err(|_| Code::MalformedRequest)?;
-    let number: CardNumber =
-        field("cardNumber", &card_number).map_err(BadFields::one)?;
+    let number: CardNumber = field("cardNumber", &card_number).map_err(BadFields::one)?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
@@ -200,7 +201,7 @@ pub(crate) async fn unlock(request: Request) -> Result<Reply, Problem> {
     }
     let card = cases.card(&number)?.ok_or(Code::NotThisCard)?;
     cases.consume_challenge(&input.challenge, Purpose::UnlockCard, &origin, None, now)?;
-    cases.unlock_card(&card, Actor::Applicant(card.ubn), "card", now)?;
+    cases.unlock_card(&card, Actor::Applicant(card.ubn.into()), "card", now)?;
     transaction.commit()?;
     Ok(web::json(StatusCode::OK, &json!({ "word": Act::CardUnlocked.word() })))
 }

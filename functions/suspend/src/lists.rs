@@ -66,7 +66,10 @@ pub(crate) fn serve(request: &Request, name: &str) -> Result<Reply, Problem> {
         (header::CACHE_CONTROL, caching),
         (header::ETAG, tag),
         (header::LAST_MODIFIED, http_date(list.this_update)),
-        (header::EXPIRES, http_date(web::now() + jiff::SignedDuration::from_secs(age.min(midnight)))),
+        (
+            header::EXPIRES,
+            http_date(web::now() + jiff::SignedDuration::from_secs(age.min(midnight))),
+        ),
     ] {
         headers.insert(name, HeaderValue::try_from(value).map_err(Problem::internal)?);
     }
@@ -79,9 +82,11 @@ pub(crate) fn serve(request: &Request, name: &str) -> Result<Reply, Problem> {
 fn is_known(headers: &HeaderMap, tag: &str, modified: Timestamp) -> bool {
     let tags = headers.get_all(header::IF_NONE_MATCH);
     if tags.iter().next().is_some() {
-        return tags.iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')).any(
-            |known| known.trim() == "*" || known.trim().trim_start_matches("W/") == tag,
-        );
+        return tags
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .any(|known| known.trim() == "*" || known.trim().trim_start_matches("W/") == tag);
     }
     headers
         .get(header::IF_MODIFIED_SINCE)

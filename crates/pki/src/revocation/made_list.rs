@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use der::asn1::{BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, Uint, UtcTime};
+use der::asn1::{
+    BitString, GeneralizedTime, Ia5String, ObjectIdentifier, OctetString, Uint, UtcTime,
+};
 use der::oid::AssociatedOid;
 use der::{Any, Decode, Encode};
 use jiff::Timestamp;
@@ -176,7 +178,8 @@ impl ListDraft {
         if !entries.windows(2).all(rises) {
             return Err(ListFault::Differs("a certificate is named twice"));
         }
-        let removed = |(_, entry): &(_, CrlEntry)| entry.reason == Some(CrlReason::RemoveFromCRL as u8);
+        let removed =
+            |(_, entry): &(_, CrlEntry)| entry.reason == Some(CrlReason::RemoveFromCRL as u8);
         if self.base.is_none() && self.entries.iter().any(removed) {
             return Err(ListFault::Differs("removeFromCRL belongs into deltas"));
         }
@@ -264,9 +267,8 @@ mod tests {
     use crate::revocation::HOLD;
 
     fn draft(number: u64, serials: &[u8]) -> ListDraft {
-        let entry = |serial: &u8| {
-            (vec![*serial], CrlEntry { reason: Some(HOLD), revoked_at: at(-5) })
-        };
+        let entry =
+            |serial: &u8| (vec![*serial], CrlEntry { reason: Some(HOLD), revoked_at: at(-5) });
         ListDraft {
             number,
             this_update: at(i64::try_from(number).unwrap()),
