@@ -67,8 +67,7 @@ impl<D: Database> Revocation<D> {
         let limits = request.limits();
         self.0.execute(FORGET, &[hour.into()])?;
         for (source, limit) in [(source, limits.source), (ALL, limits.all)] {
-            let parameters =
-                [request.name().into(), source[..].into(), hour.into(), limit.into()];
+            let parameters = [request.name().into(), source[..].into(), hour.into(), limit.into()];
             if self.0.execute(ADMIT, &parameters)?.is_empty() {
                 return Ok(false);
             }

@@ -2,8 +2,7 @@
 //! trust in signatures is judged by.
 
 use domain::{
-    Act, Actor, CardAct, CardNumber, CardQuery, CardState, CodeHash, SerialNumber, Ubn,
-    card_letter,
+    Act, Actor, CardAct, CardNumber, CardQuery, CardState, CodeHash, SerialNumber, Ubn, card_letter,
 };
 use jiff::Timestamp;
 use pki::revocation::{OwnStanding, RevocationUnavailable};
@@ -11,7 +10,7 @@ use pki::{Certificate, Fingerprint};
 use serde_json::json;
 
 use crate::database::one;
-use crate::{CertificateInUse, Cases, Database, Deed, NewLetter, Row, StoreError};
+use crate::{Cases, CertificateInUse, Database, Deed, NewLetter, Row, StoreError};
 
 /// A card, its holder and its state.
 #[derive(Clone, Debug)]
@@ -105,8 +104,7 @@ const CHANGE: &str = "UPDATE cards SET state = ?3, since = ?4, reason = ?5
 /// What signatures are judged by; one statement, so one moment.
 const OWN: &str = "SELECT state, since, reason FROM card_certificates
     JOIN cards ON number = card WHERE issuer = ?1 AND serial = ?2";
-const OF_CERTIFICATE: &str =
-    "SELECT card FROM card_certificates WHERE issuer = ?1 AND serial = ?2";
+const OF_CERTIFICATE: &str = "SELECT card FROM card_certificates WHERE issuer = ?1 AND serial = ?2";
 const WRONG: &str = "SELECT wrong FROM wrong_codes WHERE card = ?1";
 /// One statement decides: the fourth is not counted, and not answered.
 const COUNT_WRONG: &str = "INSERT INTO wrong_codes (card, wrong, last_at) VALUES (?1, 1, ?2)
@@ -248,8 +246,7 @@ impl<D: Database> Cases<D> {
         let deed = Deed::new(change.actor, act, now).on_company(card.ubn);
         let serials = self.serials_text(&card.number)?;
         self.log(&deed.with(json!({ "certificates": serials, "by": change.by })))?;
-        let letter =
-            card_letter(change.act, &card.company_name, &card.number, now, change.origin);
+        let letter = card_letter(change.act, &card.company_name, &card.number, now, change.origin);
         let (ubn, recipient) = (card.ubn, card.email.as_str());
         let new = NewLetter { applicant: ubn.into(), case: None, kind: act.name(), recipient, letter: &letter };
         self.write_letter(new, now)

@@ -130,7 +130,8 @@ async fn resumption_steps_1_to_6() {
     at_code(&desk, "resume", USER_CODE).await;
     desk.shots("filled-in").await.unwrap();
     desk.click(SENT).await.unwrap();
-    let rows = ["回傳訊息", "恢復使用成功", "恢復使用", "有效", "本服務已生效", "移除停用狀態並公布"];
+    let rows =
+        ["回傳訊息", "恢復使用成功", "恢復使用", "有效", "本服務已生效", "移除停用狀態並公布"];
     desk.shows("#result", &rows).await.unwrap();
     desk.shots("result").await.unwrap();
     assert_eq!(state(&desk), "valid");
@@ -147,7 +148,9 @@ async fn another_cas_card_is_sent_there_without_a_code() {
     at_page(&desk).await;
     fills_in(&desk, "suspend", "TP00000000000001").await;
     desk.click(SENT).await.unwrap();
-    desk.shows("#elsewhere", &["不需要也不會詢問該卡的用戶代碼", "內政部憑證管理中心"]).await.unwrap();
+    desk.shows("#elsewhere", &["不需要也不會詢問該卡的用戶代碼", "內政部憑證管理中心"])
+        .await
+        .unwrap();
     assert!(!desk.page_text().await.unwrap().contains("用戶代碼："));
     desk.shots("elsewhere").await.unwrap();
     close(desk).await;
@@ -159,7 +162,8 @@ async fn three_wrong_codes_and_the_way_back_by_the_card() {
     at_page(&desk).await;
     fills_in(&desk, "suspend", NUMBER).await;
     desk.click(SENT).await.unwrap();
-    for words in ["卡號或用戶代碼不符", "卡號或用戶代碼不符", "卡號或用戶代碼不符", "已鎖定"] {
+    for words in ["卡號或用戶代碼不符", "卡號或用戶代碼不符", "卡號或用戶代碼不符", "已鎖定"]
+    {
         desk.fill("#userCode", "wrong-1").await.unwrap();
         desk.click(SENT).await.unwrap();
         desk.says("#message", words).await.unwrap();
