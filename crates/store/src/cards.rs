@@ -248,7 +248,13 @@ impl<D: Database> Cases<D> {
         self.log(&deed.with(json!({ "certificates": serials, "by": change.by })))?;
         let letter = card_letter(change.act, &card.company_name, &card.number, now, change.origin);
         let (ubn, recipient) = (card.ubn, card.email.as_str());
-        let new = NewLetter { applicant: ubn.into(), case: None, kind: act.name(), recipient, letter: &letter };
+        let new = NewLetter {
+            applicant: ubn.into(),
+            case: None,
+            kind: act.name(),
+            recipient,
+            letter: &letter,
+        };
         self.write_letter(new, now)
     }
 
