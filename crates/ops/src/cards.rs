@@ -129,6 +129,7 @@ pub(crate) fn import(database: &Native, file: &Path, trust: &TrustStore) -> anyh
         if known.as_ref().is_some_and(|known| known.code != code) {
             cases.forget_wrong_codes(&card.number)?;
         }
+        let begin = card.certificates.iter().map(|(certificate, _)| certificate.not_before()).min();
         cases.put_card(&CardRow {
             number: card.number.clone(),
             company_name: card.company_name.clone(),
@@ -136,7 +137,7 @@ pub(crate) fn import(database: &Native, file: &Path, trust: &TrustStore) -> anyh
             email: card.email.as_str().to_owned(),
             code,
             state: CardState::Valid,
-            since: now,
+            since: begin.map_or(now, |begin| begin.min(now)),
             reason: None,
         })?;
         for (certificate, issuer) in &card.certificates {

@@ -60,23 +60,31 @@ pub(crate) fn run(
     let now = Timestamp::from_second(Timestamp::now().as_second())?;
     let own: Vec<_> = trust.own_issuers().collect();
     ensure!(!own.is_empty(), "the trust store calls no CA own (docs/cards.md)");
-    let mut whose = own.clone();
+    let mut whose = None;
     let published = options.key.open().and_then(|signer| {
         let public = signer.public_key()?;
         let fits = |issuer: &Certificate| issuer.rsa_key().is_ok_and(|key| key.pkcs1() == public);
         let Some(found) = own.iter().find(|(issuer, _)| fits(issuer)) else {
             bail!("the key is not that of a CA that the trust store calls own");
         };
-        whose = vec![*found];
+        whose = Some(*found);
         let (issuer, own) = *found;
         let authority = Authority { issuer, own, fingerprint: issuer.fingerprint() };
         authority.publish(databases, &signer, options, now)
     });
     if let Err(error) = &published {
-        // Without the key nobody knows which CA's night it was.
         let words: String = format!("{error:#}").chars().take(300).collect();
-        for (issuer, _) in whose {
-            Cases(databases.cases).note_publishing(issuer.fingerprint(), Some(&words), now)?;
+        let cases = Cases(databases.cases);
+        for (issuer, _) in own {
+            let issuer = issuer.fingerprint();
+            // Without the key nobody knows which CA's night it was: each that publishes here.
+            let failed = match whose {
+                Some((known, _)) => known.fingerprint() == issuer,
+                None => cases.last_list_number(issuer)? > 0,
+            };
+            if failed {
+                cases.note_publishing(issuer, Some(&words), now)?;
+            }
         }
     }
     let (authority, mut lines) = published?;

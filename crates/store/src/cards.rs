@@ -119,6 +119,10 @@ const IN_USE: &str = "SELECT certificates.sha256, certificate, revoked_at IS NOT
 /// RFC 5280, section 3.3: an entry stays until a list after the certificate's end.
 const LISTED: &str = "SELECT encoded, partition, reason, since FROM card_certificates
     JOIN cards ON number = card WHERE issuer = ?1 AND state <> 'valid' AND not_after >= ?2";
+/// When the CA of a card last published its complete list.
+const LAST_LIST: &str = "SELECT max(this_update) FROM published_lists
+    WHERE partition = '' AND delta = 0
+        AND issuer IN (SELECT issuer FROM card_certificates WHERE card = ?1)";
 const PARTITIONS: &str = "SELECT DISTINCT partition FROM card_certificates
     WHERE issuer = ?1 AND partition IS NOT NULL ORDER BY partition";
 /// Why a certificate may be gone from a list: resumed since the last one, or expired.
@@ -143,6 +147,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     FORGET_WRONG,
     IN_USE,
     LISTED,
+    LAST_LIST,
     PARTITIONS,
     GONE,
 ];
@@ -381,6 +386,14 @@ impl<D: Database> Cases<D> {
             })
         };
         rows.iter().map(read).collect()
+    }
+
+    /// When the CA of a card last published its lists; `None` before the first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_list_of(&self, number: &CardNumber) -> Result<Option<Timestamp>, StoreError> {
+        one(self.0.execute(LAST_LIST, &[number.as_str().into()])?)?.optional_instant(0)
     }
 
     /// Addresses of the partitions that an own CA's certificates name.

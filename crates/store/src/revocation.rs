@@ -5,9 +5,7 @@
 //! whose writing was interrupted never counts.
 
 use jiff::Timestamp;
-use pki::revocation::{
-    Crl, CrlEntry, CrlError, CrlFinding, CrlHead, RevocationSource, RevocationUnavailable,
-};
+use pki::revocation::{Crl, CrlEntry, CrlError, CrlFinding, CrlHead, RevocationUnavailable};
 use pki::{Certificate, Fingerprint, TrustStore};
 
 use crate::database::one;
@@ -308,8 +306,13 @@ impl<D: Database> Revocation<D> {
     }
 }
 
-impl<D: Database> RevocationSource for Revocation<D> {
-    fn lists(
+impl<D: Database> Revocation<D> {
+    /// What the lists say of a serial number of this issuer. No source by itself:
+    /// [`crate::Standings`] knows the cards as well.
+    ///
+    /// # Errors
+    /// [`RevocationUnavailable`].
+    pub fn lists(
         &self,
         issuer: &Certificate,
         serial: &[u8],

@@ -3,6 +3,7 @@
 
 use domain::{CardCondition, CardQuery, CardState, RocDateTime};
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Request;
 use store::schema::Label;
@@ -30,7 +31,7 @@ struct CardView {
     /// Since when it is in this state.
     since: String,
     since_roc: String,
-    /// The day after whose 24:00 the lists show it; none when they have shown it since.
+    /// The day after whose 24:00 the lists show it; none when they show it already.
     #[serde(skip_serializing_if = "Option::is_none")]
     listed_after_roc: Option<String>,
 }
@@ -51,10 +52,12 @@ pub(crate) async fn look_up(request: Request) -> Result<Reply, Problem> {
     let query = CardQuery::parse(by, &value).map_err(crate::change::BadFields::one)?;
     let now = web::now();
     admit(&headers, CardRequest::Status, now).await?;
-    let found = Cases(store::spin::open(Label::Cases)?).cards_by(&query)?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
     let view = |card: CardRow| {
-        let listed_at = domain::listed_after(card.since);
-        CardView {
+        let pending = is_pending(&card, cases.last_list_of(&card.number)?);
+        // Should its own night have failed, the coming one.
+        let announced = if now < domain::listed_after(card.since) { card.since } else { now };
+        Ok(CardView {
             card_number: match &query {
                 CardQuery::CardNumber(number) => number.as_str().to_owned(),
                 _ => card.number.masked(),
@@ -67,13 +70,21 @@ pub(crate) async fn look_up(request: Request) -> Result<Reply, Problem> {
             state_word: card.state.word(),
             since: card.since.to_string(),
             since_roc: RocDateTime(card.since).to_string(),
-            listed_after_roc: (now < listed_at).then(|| domain::listed_after_words(card.since)),
-        }
+            listed_after_roc: pending.then(|| domain::listed_after_words(announced)),
+        })
     };
-    let reply = StatusReply {
-        as_of: now.to_string(),
-        as_of_roc: RocDateTime(now).to_string(),
-        cards: found.into_iter().map(view).collect(),
-    };
+    let found = cases.cards_by(&query)?;
+    let cards = found.into_iter().map(view).collect::<Result<_, Problem>>()?;
+    let reply =
+        StatusReply { as_of: now.to_string(), as_of_roc: RocDateTime(now).to_string(), cards };
     Ok(web::json(StatusCode::OK, &reply))
+}
+
+/// Whether the lists have yet to show what the card is: a card in force is gone from a list that
+/// came before its resumption.
+fn is_pending(card: &CardRow, last_list: Option<Timestamp>) -> bool {
+    match last_list {
+        Some(published) => published < card.since,
+        None => card.state != CardState::Valid,
+    }
 }

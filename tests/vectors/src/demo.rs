@@ -311,7 +311,7 @@ impl Demo {
         };
         demo.write_databases(&dir, &register_key, now)?;
         let holders = [COMPANY, SYSTEM_COMPANY, COMPANY];
-        write_cards(&dir, holders, [&company, &second, &secondary], now)?;
+        write_cards(&dir, holders, [&company, &second, &secondary])?;
         let trust = TrustStore::from_json(&trust_store)?;
         let database = Native::open_in(&dir.join("data"), Label::Revocation)?;
         for (number, list) in pki.empty_lists()?.iter().enumerate() {
@@ -432,18 +432,14 @@ impl Demo {
 }
 
 /// Registers the cards of our own CA.
-fn write_cards(
-    dir: &Path,
-    holders: [(&str, &str); 3],
-    issued: [&Issued; 3],
-    now: Timestamp,
-) -> anyhow::Result<()> {
+fn write_cards(dir: &Path, holders: [(&str, &str); 3], issued: [&Issued; 3]) -> anyhow::Result<()> {
     let database = Native::open_in(&dir.join("data"), Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     for ((number, (name, ubn)), issued) in CARD_NUMBERS.into_iter().zip(holders).zip(issued) {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt)?;
+        let certificate = &Certificate::from_der(&issued.certificate)?;
         let card = CardRow {
             number: number.parse()?,
             company_name: name.into(),
@@ -451,11 +447,10 @@ fn write_cards(
             email: CARD_EMAIL.into(),
             code: CodeHash::new(&USER_CODE.parse()?, &salt)?,
             state: CardState::Valid,
-            since: now,
+            since: certificate.not_before(),
             reason: None,
         };
         cases.put_card(&card)?;
-        let certificate = &Certificate::from_der(&issued.certificate)?;
         let issuer = Fingerprint::of(&issued.issuer);
         cases.put_card_certificate(&card.number, CardCertificate { certificate, issuer })?;
     }

@@ -76,17 +76,16 @@ pub trait RevocationSource {
         None
     }
 
-    /// What our own register says, when the certificate is on a card of a CA of ours.
+    /// What our own register says, when the certificate is on a card of a CA of ours. Without a
+    /// default, so that no source that wraps another forgets it.
     ///
     /// # Errors
     /// [`RevocationUnavailable`].
     fn own(
         &self,
-        _issuer: &Certificate,
-        _serial: &[u8],
-    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
-        Ok(None)
-    }
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable>;
 }
 
 /// A source that overlooks holds: for the one act that a card on hold may do, which is to prove
@@ -162,6 +161,14 @@ impl RevocationSource for ListsInMemory<'_> {
                 Ok(CrlFinding { list: crl.head().clone(), entry })
             })
             .collect()
+    }
+
+    fn own(
+        &self,
+        _issuer: &Certificate,
+        _serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+        Ok(None)
     }
 }
 
