@@ -1,11 +1,9 @@
 // 憑證查詢 and the lists: what state cards are in, by one exact condition.
 
-import init, { checkCardQuery } from "/wasm/client.js";
 import { make, own } from "/js/make.js";
 import { busy, clearMessage, element, tellFields } from "/js/page.js";
 import { get, post } from "/js/service.js";
 
-const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 const form = element("status-form");
 const cell = (child) => make("td", {}, child);
 const code = (text) => make("code", { textContent: text, translate: false });
@@ -26,11 +24,9 @@ form.by.addEventListener("change", () => {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  await checks;
   const [by, value] = [form.by.value, form.value.value];
   element("found").hidden = true;
-  const { errors } = JSON.parse(checkCardQuery(by, value));
-  if (errors) return tellFields(errors, form);
+  if (!value.trim()) return tellFields([{ pointer: "/value", code: "required" }], form);
   await busy(event.submitter ?? form.querySelector("button"), "查詢中…", async () => {
     const { cards, asOfRoc } = await post("/api/cards/status", { by, value });
     element("as-of").replaceChildren(word("查詢時間："), code(asOfRoc));

@@ -1,12 +1,11 @@
 // 憑證IC卡停復用: by 卡號 and 用戶代碼; the code is asked for once the card is known to be one of
-// ours. After three wrong codes the card itself unlocks.
+// ours. After three wrong codes the card itself unlocks. The service judges the fields, before it
+// counts or compares anything: nothing is signed here, and the page stays light.
 
-import init, { checkCardNumber, checkUserCode } from "/wasm/client.js";
 import { make, own } from "/js/make.js";
 import { busy, clearMessage, element, sheet, show, tell, tellFields } from "/js/page.js";
 import { post, sign } from "/js/service.js";
 
-const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
 const form = element("change-form");
 const codeRow = element("code-row");
 
@@ -17,19 +16,10 @@ function askCode(yes) {
   if (!yes) form.userCode.value = "";
 }
 
-/** What is wrong with the fields that are shown; the card's number as it will be sent. */
-async function read() {
-  await checks;
-  const number = JSON.parse(checkCardNumber(form.cardNumber.value));
-  const errors = [...(form.act.value ? [] : [{ pointer: "/act", code: "not-offered" }]), ...(number.errors ?? [])];
-  if (!codeRow.hidden) errors.push(...(JSON.parse(checkUserCode(form.userCode.value)).errors ?? []));
-  if (number.accepted) form.cardNumber.value = number.accepted;
-  return { errors, cardNumber: number.accepted };
-}
-
 /** Whose card it is; tells where other CAs' cards are suspended. */
 async function isOurs(cardNumber) {
-  const { own: ours, name, site } = await post("/api/cards/issuer", { cardNumber });
+  const { own: ours, cardNumber: folded, name, site } = await post("/api/cards/issuer", { cardNumber });
+  form.cardNumber.value = folded;
   element("elsewhere").hidden = ours;
   if (ours) return true;
   element("elsewhere-who").textContent = name
@@ -72,8 +62,10 @@ function showResult(reply) {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { errors, cardNumber } = await read();
-  if (errors.length) return tellFields(errors, form);
+  const cardNumber = form.cardNumber.value;
+  const shown = [["act", "not-offered"], ["cardNumber", "required"], ["userCode", "required"]];
+  const empty = shown.filter(([name]) => !form[name].value && !(name === "userCode" && codeRow.hidden));
+  if (empty.length) return tellFields(empty.map(([name, code]) => ({ pointer: `/${name}`, code })), form);
   await busy(element("send"), codeRow.hidden ? "確認卡號中…" : "傳送中…", async () => {
     if (!codeRow.hidden) return send(cardNumber);
     if (!(await isOurs(cardNumber))) return;
@@ -97,7 +89,7 @@ form.addEventListener("reset", () => {
 
 element("unlock").addEventListener("click", async () => {
   await busy(element("unlock"), "正在與讀卡元件連線…", async () => {
-    const { cardNumber } = await read();
+    const cardNumber = form.cardNumber.value;
     await post("/api/cards/unlock", await sign("company", "unlock-card", { cardNumber }));
     element("locked").hidden = true;
     tell("已解除用戶代碼鎖定", "請重新輸入用戶代碼。", { good: true });

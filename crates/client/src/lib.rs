@@ -1,10 +1,7 @@
 //! The browser's half of the form checks: `domain`, compiled to WebAssembly. What passes
 //! here passes on the server, since it is the same code; the server checks again.
 
-use domain::{
-    AddressPolicy, ApplicationDraft, CardCondition, CardNumber, CardQuery, Edition, FieldError,
-    FieldProblem, Ubn, UserCode,
-};
+use domain::{AddressPolicy, ApplicationDraft, Edition, FieldError, FieldProblem, Ubn};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -66,36 +63,6 @@ pub fn check_ubn(text: &str) -> String {
     match text.parse::<Ubn>() {
         Ok(ubn) => json(&Outcome::Accepted(ubn)),
         Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at("ubn", problem)])),
-    }
-}
-
-/// Checks a 卡號. Returns `{"accepted": "MT…"}` or `{"errors": …}`.
-#[wasm_bindgen(js_name = checkCardNumber)]
-pub fn check_card_number(text: &str) -> String {
-    match text.parse::<CardNumber>() {
-        Ok(number) => json(&Outcome::Accepted(number.as_str())),
-        Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at("cardNumber", problem)])),
-    }
-}
-
-/// Checks a 用戶代碼, which is not given back. Returns `{"accepted": null}` or `{"errors": …}`.
-#[wasm_bindgen(js_name = checkUserCode)]
-pub fn check_user_code(text: &str) -> String {
-    match text.parse::<UserCode>() {
-        Ok(_) => json(&Outcome::Accepted(())),
-        Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at("userCode", problem)])),
-    }
-}
-
-/// Checks a condition of 憑證查詢. Returns `{"accepted": null}` or `{"errors": …}`.
-#[wasm_bindgen(js_name = checkCardQuery)]
-pub fn check_card_query(by: &str, value: &str) -> String {
-    let Ok(by) = serde_json::from_value::<CardCondition>(by.into()) else {
-        return json::<()>(&Outcome::Errors(vec![FieldError::at("by", FieldProblem::NotOffered)]));
-    };
-    match CardQuery::parse(by, value) {
-        Ok(_) => json(&Outcome::Accepted(())),
-        Err(error) => json::<()>(&Outcome::Errors(vec![error])),
     }
 }
 

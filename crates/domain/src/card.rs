@@ -75,7 +75,6 @@ impl FromStr for UserCode {
 }
 
 impl UserCode {
-    #[cfg(feature = "server")]
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }

@@ -15,6 +15,7 @@ mod audit;
 mod calendar;
 #[cfg(feature = "server")]
 mod call;
+#[cfg(feature = "server")]
 mod card;
 #[cfg(feature = "server")]
 mod card_code;
@@ -69,6 +70,7 @@ pub use audit::{Act, Actor};
 pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
 #[cfg(feature = "server")]
 pub use call::{CallOutcome, RateLimit, RateState, TokenDigest};
+#[cfg(feature = "server")]
 pub use card::{
     CardAct, CardCondition, CardNumber, CardQuery, CardState, CardStateError, MAX_WRONG_CODES,
     SerialNumber, UserCode, card_holder_name, listed_after, listed_after_words,

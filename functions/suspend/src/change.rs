@@ -50,12 +50,14 @@ struct Numbered {
 pub(crate) async fn issuer(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let Numbered { card_number } = SignedRequest::plain(request, &origin).await?;
-    let number = field("cardNumber", &card_number).map_err(BadFields::one)?;
-    let body = match CardIssuer::of(&number, &*web::trust().await?) {
+    let number: CardNumber = field("cardNumber", &card_number).map_err(BadFields::one)?;
+    let mut body = match CardIssuer::of(&number, &*web::trust().await?) {
         CardIssuer::Own => json!({ "own": true }),
         CardIssuer::Other(name, site) => json!({ "own": false, "name": name, "site": site }),
         CardIssuer::Unknown => json!({ "own": false }),
     };
+    // As it is read: without blanks, in capitals.
+    body["cardNumber"] = number.as_str().into();
     Ok(web::json(StatusCode::OK, &body))
 }
 

@@ -214,15 +214,18 @@ fn other_cas_cards_are_sent_there_and_their_codes_never_asked() {
         let answer = visitor.post("/api/cards/issuer", &json!({ "cardNumber": number })).unwrap();
         answer.expect(200).unwrap()
     };
-    assert_eq!(whose(NUMBER), json!({ "own": true }));
+    let ours = json!({ "own": true, "cardNumber": NUMBER });
+    assert_eq!(whose(NUMBER), ours);
+    assert_eq!(whose(" mt00 0000-0000 0000 01"), ours);
     // Known or not makes no difference.
-    assert_eq!(whose("MT00000099999999"), json!({ "own": true }));
+    assert_eq!(whose("MT00000099999999")["own"], true);
     let citizens = whose("TP00000000000001");
     assert_eq!(
         (&citizens["own"], &citizens["site"]),
         (&false.into(), &"https://moica.nat.gov.tw/".into())
     );
-    assert_eq!(whose("XX00000000000001"), json!({ "own": false }));
+    let nobodys = json!({ "own": false, "cardNumber": "XX00000000000001" });
+    assert_eq!(whose("XX00000000000001"), nobodys);
     let refused = change(&visitor, "suspend", "TP00000000000001", USER_CODE);
     assert_eq!(outcome(&refused), (409, "card-of-another-ca"));
     assert_eq!(app.count("default", "SELECT count(*) FROM wrong_codes"), 0);
