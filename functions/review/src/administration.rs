@@ -2,8 +2,8 @@
 //! administrators.
 
 use domain::{
-    Actor, Applicant, FieldProblem, FormCheck, Officer, Policy, PolicyError, PolicyValue, RocDateTime,
-    RocDay, Role, TAIPEI,
+    Actor, Applicant, FieldProblem, FormCheck, Officer, Policy, PolicyError, PolicyValue,
+    RocDateTime, RocDay, Role, TAIPEI,
 };
 use http::StatusCode;
 use jiff::ToSpan;
