@@ -5,14 +5,14 @@ CREATE TABLE challenges (
     challenge  TEXT PRIMARY KEY,
     purpose    TEXT NOT NULL,
     origin     TEXT NOT NULL,
-    -- The applicant in whose session it was issued; NULL for a sign-in.
+    -- The applicant in whose session it was issued; NULL for a sign-in and for unlocking a card.
     applicant  TEXT,
     issued_at  INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
     CHECK (length(challenge) >= 43),
     CHECK (expires_at > issued_at),
-    CHECK ((purpose = 'sign-in') = (applicant IS NULL))
+    CHECK ((purpose IN ('sign-in', 'unlock-card')) = (applicant IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX challenges_by_expiry ON challenges (expires_at);

@@ -159,6 +159,20 @@ acts! {
     SweepRead = "sweep-read", "清查比對帳號";
     /// A year of the office calendar.
     CalendarImported = "calendar-imported", "匯入辦公日曆";
+    /// Cards of our own CAs.
+    CardsImported = "cards-imported", "匯入憑證IC卡";
+    /// 暫停使用.
+    CardSuspended = "card-suspended", "憑證IC卡暫停使用";
+    /// 恢復使用.
+    CardResumed = "card-resumed", "憑證IC卡恢復使用";
+    /// 廢止, by the CA.
+    CardRevoked = "card-revoked", "憑證IC卡廢止";
+    /// Three wrong 用戶代碼.
+    CardLocked = "card-locked", "用戶代碼鎖定";
+    /// By the card itself, or by the operator.
+    CardUnlocked = "card-unlocked", "解除用戶代碼鎖定";
+    /// Lists of a CA of our own.
+    ListsPublished = "lists-published", "公布憑證廢止清冊";
 }
 
 impl Act {

@@ -169,6 +169,23 @@ codes! {
     UploadRevoked = "upload-revoked", 422;
     /// Another company uses the certificate.
     UploadBoundElsewhere = "upload-bound-elsewhere", 409;
+
+    /// The 卡號 is not known, or the 用戶代碼 is not the card's; which of them is not told.
+    CardCodeWrong = "card-code-wrong", 403;
+    /// Three wrong 用戶代碼 were given for this 卡號.
+    CardCodeLocked = "card-code-locked", 403;
+    /// The card is one of another CA's.
+    CardOfAnotherCa = "card-of-another-ca", 409;
+    /// Only a suspended card (停用) is resumed.
+    CardNotHeld = "card-not-held", 409;
+    /// The card is suspended (停用) already.
+    CardHeldAlready = "card-held-already", 409;
+    /// The card is revoked (廢止) for good.
+    CardRevoked = "card-revoked", 409;
+    /// The card in the reader is not the one of this 卡號.
+    NotThisCard = "not-this-card", 403;
+    /// Too many requests from one address, or in all.
+    TooManyRequests = "too-many-requests", 429;
 }
 
 impl Code {

@@ -72,11 +72,20 @@ pub enum FieldProblem {
     /// Not a number of calls that an account may make.
     #[error("not a number of calls")]
     CallLimit,
+    /// Not the 16 characters of a card number.
+    #[error("not a card number")]
+    CardNumberFormat,
+    /// Not 6 to 10 characters.
+    #[error("not a user code")]
+    UserCodeFormat,
+    /// Not a serial number in hexadecimal.
+    #[error("not a serial number")]
+    SerialFormat,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -99,6 +108,9 @@ impl FieldProblem {
         Self::DayToCome,
         Self::Day,
         Self::CallLimit,
+        Self::CardNumberFormat,
+        Self::UserCodeFormat,
+        Self::SerialFormat,
     ];
 }
 

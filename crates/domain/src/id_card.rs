@@ -268,6 +268,16 @@ mod digests {
             hex::encode_upper(&digest[..5])
         }
 
+        /// Stands for a source address while its requests are counted; of IPv6 for the whole /64,
+        /// which one household has.
+        pub fn source(&self, address: std::net::IpAddr) -> [u8; 16] {
+            let text = match address.to_canonical() {
+                std::net::IpAddr::V4(address) => address.to_string(),
+                std::net::IpAddr::V6(address) => hex::encode(&address.octets()[..8]),
+            };
+            self.digest("source", &[&text])
+        }
+
         /// The digest under which a secret is looked up.
         pub(crate) fn lookup(&self, secret: &str) -> [u8; 16] {
             self.digest("isskey", &[secret])

@@ -15,6 +15,12 @@ mod audit;
 mod calendar;
 #[cfg(feature = "server")]
 mod call;
+#[cfg(feature = "server")]
+mod card;
+#[cfg(feature = "server")]
+mod card_code;
+#[cfg(feature = "server")]
+mod card_letter;
 mod case;
 mod code;
 #[cfg(feature = "server")]
@@ -66,6 +72,14 @@ pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
 pub use call::{
     CALL_DURATIONS, CallOutcome, LimitError, MOST_CALLS, RateLimit, RateState, TokenDigest,
 };
+#[cfg(feature = "server")]
+pub use card::{
+    CardAct, CardCondition, CardNumber, CardQuery, CardState, CardStateError, MAX_WRONG_CODES,
+    SerialNumber, UserCode, card_holder_name, listed_after, listed_after_words,
+#[cfg(feature = "server")]
+pub use card_code::{CodeHash, CodeHashError};
+#[cfg(feature = "server")]
+pub use card_letter::card_letter;
 pub use case::{
     CancelError, Case, CaseId, CaseKind, CaseState, Decision, ReviewError, Service, UnderReview,
 };

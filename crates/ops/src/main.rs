@@ -2,13 +2,16 @@
 //! officers, import identity cards, look at a trust store.
 
 mod audit;
+mod cards;
 mod conduct;
+mod crl;
 mod evidence;
 mod idle;
 mod import;
 mod register;
 mod relay;
 mod revocation;
+mod signer;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -164,6 +167,42 @@ enum Command {
         #[arg(long)]
         trust: PathBuf,
     },
+    /// Import cards of our own CAs from CSV (卡號,公司名稱,統一編號,電子郵件地址,用戶代碼,憑證), all or none
+    /// (docs/cards.md).
+    ImportCards {
+        /// The file.
+        file: PathBuf,
+        /// The trust store that says which CAs are our own.
+        #[arg(long)]
+        trust: PathBuf,
+    },
+    /// Suspend, resume or revoke a card, as its CA; effective at once, the holder is told.
+    ChangeCard {
+        /// 卡號.
+        #[arg(value_parser = card_number)]
+        number: domain::CardNumber,
+        /// What.
+        #[arg(long, value_enum)]
+        act: ChangeCard,
+        /// Why it is revoked.
+        #[arg(long, value_enum, required_if_eq("act", "revoke"))]
+        reason: Option<RevocationReason>,
+        /// The trust store.
+        #[arg(long)]
+        trust: PathBuf,
+        /// The service's address, for the letter.
+        #[arg(long)]
+        origin: String,
+    },
+    /// Have 用戶代碼 compared again after three wrong ones.
+    UnlockCard {
+        /// 卡號.
+        #[arg(value_parser = card_number)]
+        number: domain::CardNumber,
+    },
+    /// Sign and publish the lists of a CA of our own. To be run by a scheduler after Taipei
+    /// midnight, until it succeeds; a second run of a day does nothing.
+    Crl(crl::CrlOptions),
     /// Put a CA's certificate into the entry of a trust store that names it.
     AddCertificate {
         /// The trust store, `trust/production.json` to begin with.
@@ -265,6 +304,29 @@ fn role(text: &str) -> Result<domain::Role, &'static str> {
 
 fn ubn(text: &str) -> Result<domain::Ubn, String> {
     text.parse().map_err(|error: domain::FieldProblem| error.to_string())
+}
+
+fn card_number(text: &str) -> Result<domain::CardNumber, String> {
+    text.parse().map_err(|error: domain::FieldProblem| error.to_string())
+}
+
+/// What a CA does to a card.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ChangeCard {
+    Suspend,
+    Resume,
+    Revoke,
+}
+
+/// reasonCode (RFC 5280, section 5.3.1).
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum RevocationReason {
+    Unspecified = 0,
+    KeyCompromise = 1,
+    AffiliationChanged = 3,
+    Superseded = 4,
+    CessationOfOperation = 5,
+    PrivilegeWithdrawn = 9,
 }
 
 /// Whether the offices work.
@@ -413,6 +475,36 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             check_certificates(data, &trust)?;
         }
         Command::CheckCertificates { trust } => check_certificates(data, &read_trust(trust)?)?,
+        Command::ImportCards { file, trust } => {
+            let trust = read_trust(trust)?;
+            let imported = cards::import(&open(data, Label::Cases)?, file, &trust)?;
+            println!("{imported} cards imported");
+        }
+        Command::ChangeCard { number, act, reason, trust, origin } => {
+            let trust = read_trust(trust)?;
+            let (act, reason) = match act {
+                ChangeCard::Suspend => (domain::CardAct::Suspend, None),
+                ChangeCard::Resume => (domain::CardAct::Resume, None),
+                ChangeCard::Revoke => (domain::CardAct::Revoke, reason.map(|code| code as u8)),
+            };
+            let (cases, lists) = (open(data, Label::Cases)?, open(data, Label::Revocation)?);
+            let change = cards::Change { number, act, reason, origin };
+            println!("{}", cards::change(&cases, &lists, &trust, &change)?);
+        }
+        Command::UnlockCard { number } => {
+            let was = cards::unlock(&open(data, Label::Cases)?, number)?;
+            println!("{}", if was { "unlocked" } else { "no code had been wrong" });
+        }
+        Command::Crl(options) => {
+            let trust = read_trust(&options.trust)?;
+            let (cases, lists) = (open(data, Label::Cases)?, open(data, Label::Revocation)?);
+            let databases = crl::Databases { cases: &cases, lists: &lists };
+            for line in crl::run(&databases, &trust, options)? {
+                println!("{line}");
+            }
+            // Whatever a list says of systems' certificates holds from now on.
+            check_certificates(data, &trust)?;
+        }
         Command::AddCertificate { store, file, sha256 } => {
             let text = std::fs::read_to_string(store)
                 .with_context(|| format!("cannot read {}", store.display()))?;

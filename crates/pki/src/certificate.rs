@@ -6,6 +6,7 @@ use der::{Decode, Encode, Header, Reader, SliceReader};
 use jiff::Timestamp;
 use ring::digest;
 use x509_cert::ext::pkix::KeyUsages;
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 
 use crate::extensions::Extensions;
 use crate::{PkiError, RsaPublicKey, shape, signature};
@@ -137,6 +138,20 @@ impl Certificate {
     /// The serial number's bytes, as encoded.
     pub fn serial_bytes(&self) -> &[u8] {
         self.x509().serial_number.as_bytes()
+    }
+
+    /// Addresses (URI) of the lists that the certificate names, in its order.
+    pub fn list_addresses(&self) -> Vec<String> {
+        let points = self.extensions.distribution_points.iter().flat_map(|points| &points.value.0);
+        let names = points.filter_map(|point| match point.distribution_point.as_ref()? {
+            DistributionPointName::FullName(names) => Some(names),
+            DistributionPointName::NameRelativeToCRLIssuer(_) => None,
+        });
+        let address = |name: &GeneralName| match name {
+            GeneralName::UniformResourceIdentifier(address) => Some(address.as_str().to_owned()),
+            _ => None,
+        };
+        names.flatten().filter_map(address).collect()
     }
 
     /// The subject's RSA key.

@@ -42,7 +42,7 @@ pub use path::{PathError, PathRequest, check_path, find_path};
 pub use rsa_key::{Arithmetic, KnownWeakness, PreparedKey, RsaPublicKey};
 pub use signing_input::{Purpose, SIGNING_INPUT_FORMAT, SigningInput};
 pub use trust::{
-    Environment, Issuer, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile,
+    Environment, Issuer, IssuerRole, OwnAuthority, TrustStore, TrustStoreError, TrustStoreFile,
     TrustedCertificateFile,
 };
 pub use uploaded::{UploadError, UploadedCertificate, read_certificate_file};

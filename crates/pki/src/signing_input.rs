@@ -22,11 +22,14 @@ pub enum Purpose {
     Apply,
     /// Upload a certificate (憑證上傳).
     UploadCertificate,
+    /// Unlock the suspension of a card by 用戶代碼 after three wrong ones.
+    UnlockCard,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::SignIn, Self::Apply, Self::UploadCertificate];
+    pub const ALL: [Self; 4] =
+        [Self::SignIn, Self::Apply, Self::UploadCertificate, Self::UnlockCard];
 
     /// The name on the wire and in the store.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Purpose {
             Self::SignIn => "sign-in",
             Self::Apply => "apply",
             Self::UploadCertificate => "upload-certificate",
+            Self::UnlockCard => "unlock-card",
         }
     }
 
@@ -43,6 +47,7 @@ impl Purpose {
             Self::SignIn => "登入",
             Self::Apply => "簽署並送出申請案件",
             Self::UploadCertificate => "簽署並上傳憑證",
+            Self::UnlockCard => "解除用戶代碼鎖定",
         }
     }
 }
@@ -128,6 +133,6 @@ mod tests {
             assert_eq!(serde_json::json!(purpose), purpose.name());
         }
         let titles = Purpose::ALL.map(Purpose::title);
-        assert_eq!(titles, ["登入", "簽署並送出申請案件", "簽署並上傳憑證"]);
+        assert_eq!(titles, ["登入", "簽署並送出申請案件", "簽署並上傳憑證", "解除用戶代碼鎖定"]);
     }
 }

@@ -82,6 +82,48 @@ pub struct TrustedCertificateFile {
     /// Where the CA publishes its revocation lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<String>,
+    /// What the service does for it, when it is our own; issuing CAs only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<OwnAuthority>,
+}
+
+/// What the service does for a CA that is its own (docs/cards.md): its cards are suspended and
+/// resumed here, and `chayan crl` signs its lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnAuthority {
+    /// How numbers of its cards begin: a hint for the page, no proof of anything.
+    pub cards: Vec<String>,
+    /// Where its complete list is published, below `/crl/`: a folder of the CA's own and a name,
+    /// for example `MOEACA-G3/complete.crl`. Partitions lie beside it.
+    pub complete: String,
+}
+
+impl OwnAuthority {
+    /// The folder of its lists.
+    pub fn folder(&self) -> &str {
+        self.complete.split_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// The name below `/crl/` of the partition at this address: its last segment, in our folder.
+    pub fn partition(&self, address: &str) -> Option<String> {
+        let name = address.rsplit('/').next().filter(|name| is_plain(name))?;
+        Some(format!("{}/{name}", self.folder()))
+    }
+
+    fn is_valid(&self) -> bool {
+        let Some((folder, name)) = self.complete.split_once('/') else { return false };
+        let prefix = |text: &String| {
+            (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase())
+        };
+        is_plain(folder) && is_plain(name) && self.cards.iter().all(prefix)
+    }
+}
+
+/// Letters, digits, and signs that mean nothing in a path.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !name.is_empty() && !name.starts_with('.') && name.len() <= 64 && name.bytes().all(plain)
 }
 
 impl TrustedCertificateFile {
@@ -94,6 +136,7 @@ impl TrustedCertificateFile {
             key_id: None,
             certificate: Some(BASE64_STANDARD.encode(der)),
             lists: Vec::new(),
+            own: None,
         }
     }
 }
@@ -196,6 +239,14 @@ pub enum TrustStoreError {
         /// SHA-256 of its certificate.
         sha256: String,
     },
+    /// What is said of our own CA makes no sense, or two have one folder.
+    #[error(
+        "{name:?}: \"own\" needs card prefixes of capital letters and FOLDER/NAME for its list, a folder for each CA"
+    )]
+    Own {
+        /// The entry's name.
+        name: String,
+    },
     /// No anchor or no issuing CA.
     #[error("the trust store is empty")]
     Empty,
@@ -210,6 +261,8 @@ pub struct Issuer {
     pub certificate: Certificate,
     /// The anchor whose key signed it: verified when the store is read.
     pub anchor: Certificate,
+    /// What the service does for it, when it is our own.
+    pub own: Option<OwnAuthority>,
 }
 
 /// A checked trust store.
@@ -239,6 +292,7 @@ impl TrustStore {
     /// [`TrustStoreError`].
     pub fn from_file(file: &TrustStoreFile) -> Result<Self, TrustStoreError> {
         let environment = file.environment;
+        check_own(file)?;
         let anchors = file
             .anchors
             .iter()
@@ -262,6 +316,9 @@ impl TrustStore {
         };
         let policies = levels.iter().filter_map(|level| oid::ASSURANCE.push_arc(*level).ok());
         let mut store = Self::new(environment, policies.collect(), &anchors, issuers)?;
+        for (issuer, entry) in store.issuers.iter_mut().zip(&file.issuers) {
+            issuer.own.clone_from(&entry.own);
+        }
         let entries = file.anchors.iter().chain(&file.issuers);
         store.lists = entries.flat_map(|entry| entry.lists.clone()).collect();
         Ok(store)
@@ -291,7 +348,7 @@ impl TrustStore {
                 let anchor = anchors.iter().find(signed).cloned().ok_or_else(|| {
                     TrustStoreError::Unanchored { sha256: certificate.fingerprint().to_string() }
                 })?;
-                Ok(Issuer { role, certificate, anchor })
+                Ok(Issuer { role, certificate, anchor, own: None })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { environment, policies, issuers, lists: Vec::new() })
@@ -310,6 +367,11 @@ impl TrustStore {
     /// The issuing CAs.
     pub fn issuers(&self) -> &[Issuer] {
         &self.issuers
+    }
+
+    /// The issuing CAs that are our own.
+    pub fn own_issuers(&self) -> impl Iterator<Item = (&Certificate, &OwnAuthority)> {
+        self.issuers.iter().filter_map(|issuer| Some((&issuer.certificate, issuer.own.as_ref()?)))
     }
 
     /// Every certificate that may sign lists: issuing CAs and their anchors, each once.
@@ -352,6 +414,22 @@ impl TrustStore {
             anchor: issuer.anchor.clone(),
             at: now,
         })
+    }
+}
+
+/// Whether what is said of our own CAs makes sense.
+fn check_own(file: &TrustStoreFile) -> Result<(), TrustStoreError> {
+    let mut folders = Vec::new();
+    for entry in &file.issuers {
+        let Some(own) = &entry.own else { continue };
+        if !own.is_valid() || folders.contains(&own.folder()) {
+            return Err(TrustStoreError::Own { name: entry.name.clone() });
+        }
+        folders.push(own.folder());
+    }
+    match file.anchors.iter().find(|entry| entry.own.is_some()) {
+        Some(entry) => Err(TrustStoreError::Own { name: entry.name.clone() }),
+        None => Ok(()),
     }
 }
 

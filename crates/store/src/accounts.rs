@@ -200,6 +200,16 @@ pub(crate) const STATEMENTS: &[&str] = &[
     RENEW_ISS_KEY,
 ];
 
+impl CertificateInUse {
+    pub(crate) fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            sha256: row.blob(0)?.to_vec(),
+            der: row.blob(1)?.to_vec(),
+            revoked: row.integer(2)? == 1,
+        })
+    }
+}
+
 impl<D: Database> Cases<D> {
     /// A company's account.
     ///
@@ -262,14 +272,7 @@ impl<D: Database> Cases<D> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let parameters = [now.into(), after.into(), limit.into()];
         let rows = self.0.execute(CERTIFICATES_IN_USE, &parameters)?;
-        let read = |row: &Row| {
-            Ok(CertificateInUse {
-                sha256: row.blob(0)?.to_vec(),
-                der: row.blob(1)?.to_vec(),
-                revoked: row.integer(2)? == 1,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(CertificateInUse::read).collect()
     }
 
     /// Says of a certificate that its CA has put it on hold or revoked it, or let it go on;

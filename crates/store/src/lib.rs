@@ -13,6 +13,8 @@ mod attempts;
 mod audit;
 mod calendar;
 mod calls;
+mod card_requests;
+mod cards;
 mod cases;
 mod challenges;
 mod companies;
@@ -26,12 +28,14 @@ mod lifecycle;
 #[cfg(feature = "native")]
 pub mod native;
 mod officers;
+mod published;
 mod register;
 mod review;
 mod revocation;
 pub mod schema;
 #[cfg(feature = "spin")]
 pub mod spin;
+mod standings;
 mod usage;
 #[cfg(feature = "native")]
 mod whole_register;
@@ -39,6 +43,8 @@ mod whole_register;
 pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use calls::{Before, EarlierCall, NewCall};
+pub use card_requests::{CardRequest, CardRequestLimits};
+pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
@@ -50,10 +56,12 @@ pub use idle::{IdleAccount, IdleEnd, IdleRow};
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
+pub use published::{PublishedList, Publishing};
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, StandingChange, TakeError, Taken, check_certificates, take_list};
 pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
+pub use standings::Standings;
 #[cfg(feature = "native")]
 pub use whole_register::WholeRegister;
 
@@ -79,6 +87,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         accounts::STATEMENTS,
         audit::STATEMENTS,
         calendar::STATEMENTS,
+        cards::STATEMENTS,
         cases::STATEMENTS,
         findings::CASES,
         handovers::STATEMENTS,
@@ -88,6 +97,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         letters::STATEMENTS,
         lifecycle::STATEMENTS,
         officers::STATEMENTS,
+        published::STATEMENTS,
         review::STATEMENTS,
         usage::CASES,
     ];
@@ -103,6 +113,11 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
             .chain(idle::CALLS)
             .map(|statement| (schema::Label::Calls, *statement)),
     );
-    all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));
+    all.extend(
+        revocation::STATEMENTS
+            .iter()
+            .chain(card_requests::STATEMENTS)
+            .map(|sql| (schema::Label::Revocation, *sql)),
+    );
     all
 }

@@ -5,13 +5,11 @@
 //! whose writing was interrupted never counts.
 
 use jiff::Timestamp;
-use pki::revocation::{
-    Crl, CrlEntry, CrlError, CrlFinding, CrlHead, RevocationSource, RevocationUnavailable,
-};
-use pki::{Certificate, Fingerprint, PkiError, TrustStore};
+use pki::revocation::{Crl, CrlEntry, CrlError, CrlFinding, CrlHead, RevocationUnavailable};
+use pki::{Certificate, Fingerprint, TrustStore};
 
 use crate::database::one;
-use crate::{Cases, Database, Revocation, Row, StoreError, Transaction, Value};
+use crate::{Cases, Database, Revocation, Row, Standings, StoreError, Transaction, Value};
 
 /// Entries that one statement writes.
 const CHUNK: usize = 5_000;
@@ -170,17 +168,10 @@ pub fn check_certificates(
     now: Timestamp,
 ) -> Result<(Vec<StandingChange>, Option<Vec<u8>>), StoreError> {
     let mut changes = Vec::new();
+    let standings = Standings { lists: Revocation(lists), cards: Cases(cases) };
     let found = Cases(cases).certificates_in_use(after, CHECKED_AT_ONCE, now)?;
     for one in &found {
-        // It was read when it was uploaded.
-        let certificate =
-            Certificate::from_der(&one.der).map_err(|_| inconsistent("certificate"))?;
-        let revoked = match trust.check_in_force(certificate, &Revocation(lists), now) {
-            Ok(()) => false,
-            Err(PkiError::Revoked { .. } | PkiError::OnHold { .. }) => true,
-            Err(_) => continue,
-        };
-        if revoked != one.revoked {
+        if let Some(revoked) = one.judge(trust, &standings, now)? {
             let transaction = Transaction::begin(cases)?;
             let ubn = Cases(&transaction).set_revoked(&one.sha256, revoked, now)?;
             transaction.commit()?;
@@ -355,8 +346,13 @@ impl<D: Database> Revocation<D> {
     }
 }
 
-impl<D: Database> RevocationSource for Revocation<D> {
-    fn lists(
+impl<D: Database> Revocation<D> {
+    /// What the lists say of a serial number of this issuer. No source by itself:
+    /// [`crate::Standings`] knows the cards as well.
+    ///
+    /// # Errors
+    /// [`RevocationUnavailable`].
+    pub fn lists(
         &self,
         issuer: &Certificate,
         serial: &[u8],

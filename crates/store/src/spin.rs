@@ -40,6 +40,17 @@ pub fn open(label: Label) -> Result<Pooled, StoreError> {
     Ok(pooled)
 }
 
+/// What certificates are judged by: the lists, and the cards of our own CAs.
+///
+/// # Errors
+/// [`StoreError::Driver`].
+pub fn standings() -> Result<crate::Standings<Pooled, Pooled>, StoreError> {
+    Ok(crate::Standings {
+        lists: crate::Revocation(open(Label::Revocation)?),
+        cards: crate::Cases(open(Label::Cases)?),
+    })
+}
+
 impl Drop for Pooled {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()

@@ -11,7 +11,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
 use pki::revocation::{
-    CrlFinding, OcspFinding, RevocationSource, RevocationUnavailable, read_response,
+    CrlFinding, OcspFinding, OwnStanding, RevocationSource, RevocationUnavailable, read_response,
 };
 use pki::{Certificate, Fingerprint, SigningInput, UnconfirmedSignature, VerifiedSignature};
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,14 @@ impl<S: RevocationSource> RevocationSource for WithResponse<'_, S> {
         // The issuing CA's own standing comes from its anchor's list.
         let asked = serial == self.serial && issuer.fingerprint() == self.issuer;
         self.response.clone().filter(|_| asked)
+    }
+
+    fn own(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+        self.lists.own(issuer, serial)
     }
 }
 

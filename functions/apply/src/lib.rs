@@ -15,7 +15,7 @@ use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
 use store::{
-    CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Revocation, Transaction,
+    CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Transaction,
 };
 use web::{CertificatesChecked, CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
 
@@ -268,7 +268,7 @@ async fn preview(request: Request) -> Result<Reply, Problem> {
         not_after: RocDate(certificate.not_after()).to_string(),
         problem: None,
     };
-    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let lists = store::spin::standings()?;
     let trust = web::trust().await?;
     let judged = domain::judge_upload(certificate, ubn, &trust, &lists, now);
     if let Err(refused) = judged {
@@ -301,7 +301,7 @@ impl Signed {
         let SignedRequest { signed_data, transport } =
             web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;
-        let lists = Revocation(store::spin::open(Label::Revocation)?);
+        let lists = store::spin::standings()?;
         let is_open = |challenge: &str| {
             let cases = Cases(store::spin::open(Label::Cases)?);
             Ok(cases.challenge_is_open(challenge, &origin, now)?)
@@ -385,7 +385,7 @@ async fn upload(request: Request) -> Result<Reply, Problem> {
         return Ok(signed.answer(StatusCode::OK, receipt));
     }
     let context = signed.context(&cases)?;
-    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let lists = store::spin::standings()?;
     let upload =
         domain::accept_upload(&signed.proof, &signed.input, &context, &signed.trust, &lists)?;
     let account = cases

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Cases, Deed, Revocation, Transaction};
+use store::{Cases, Deed, Transaction};
 use web::{Problem, Reply, Session, SignedRequest, Who};
 
 #[http_service]
@@ -98,7 +98,7 @@ async fn challenge(request: Request) -> Result<Reply, Problem> {
     let ChallengeRequest { purpose } = SignedRequest::plain(request, &origin).await?;
     let now = web::now();
     let applicant: Option<Applicant> = match purpose {
-        Purpose::SignIn => None,
+        Purpose::SignIn | Purpose::UnlockCard => None,
         Purpose::Apply | Purpose::UploadCertificate => {
             Some(web::require_applicant(&headers, now).await?)
         }
@@ -119,7 +119,7 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let headers = request.headers().clone();
     let SignedRequest { signed_data, .. } = web::signed_request(request, &origin).await?;
     let now = web::now();
-    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let lists = store::spin::standings()?;
     let signature = web::trust().await?.verify(&signed_data, now)?;
     let is_open = |challenge: &str| {
         let cases = Cases(store::spin::open(Label::Cases)?);

@@ -11,8 +11,8 @@ use pki::oid::{
 };
 use pki::revocation::ListsInMemory;
 use pki::{
-    Certificate, Environment, IssuerRole, TrustStore, TrustStoreFile, TrustedCertificateFile,
-    VerifiedSignature,
+    Certificate, Environment, IssuerRole, OwnAuthority, TrustStore, TrustStoreFile,
+    TrustedCertificateFile, VerifiedSignature,
 };
 
 use crate::issue::{Attribute, Authority, Key, List, Part, Profile, certifying, signing};
@@ -25,6 +25,9 @@ const MOICA: &str = "內政部憑證管理中心(測試)";
 
 /// Address of the partition that covers companies' certificates.
 pub const PARTITION: &str = "http://crl.test.invalid/MOEACA/CRL_0040.crl";
+
+/// Folders of the lists of the companies' CA, by generation.
+pub const OWN_FOLDERS: [&str; 2] = ["MOEACA-G2", "MOEACA-G3"];
 
 /// A key and its certificate.
 pub struct Issued {
@@ -135,6 +138,13 @@ impl TestPki {
                 .collect::<Vec<_>>()
         };
         let mut issuers = generations(MOEACA, IssuerRole::Moeaca, &self.moeaca);
+        // The companies' CA is our own.
+        for (issuer, folder) in issuers.iter_mut().zip(OWN_FOLDERS) {
+            issuer.own = Some(OwnAuthority {
+                cards: vec!["MG".into(), "MT".into()],
+                complete: format!("{folder}/complete.crl"),
+            });
+        }
         issuers.extend(generations(MOICA, IssuerRole::Moica, &self.moica));
         issuers.push(TrustedCertificateFile::new(
             GCA,
@@ -186,6 +196,11 @@ impl TestPki {
     /// The newer generation of MOEACA.
     pub fn company_authority(&self) -> &Authority {
         &self.moeaca[1]
+    }
+
+    /// The generations of MOEACA, the older one first.
+    pub fn company_authorities(&self) -> &[Authority; 2] {
+        &self.moeaca
     }
 
     /// A list of the newer generation of MOEACA.

@@ -17,7 +17,7 @@ use openssl::sign::Verifier;
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
-use pki::revocation::{Crl, RevocationSource};
+use pki::revocation::Crl;
 use signature_checks::{Checks, Micros};
 use store::Revocation;
 use store::native::Native;

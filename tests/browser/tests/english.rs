@@ -49,7 +49,8 @@ async fn a_clerk_applies_in_english() {
     let mut desk = english("english").await;
     all_english(&desk, "home").await;
     desk.shots("home").await.unwrap();
-    for path in ["/bridge/", "/receipt/", "/query/", "/usage/", "/nowhere"] {
+    for path in ["/bridge/", "/receipt/", "/query/", "/usage/", "/suspend/", "/status/", "/nowhere"]
+    {
         desk.open(path).await.unwrap();
         desk.says("#language", "中文").await.unwrap();
         all_english(&desk, path).await;

@@ -217,7 +217,16 @@ async fn everything_can_be_done_by_keyboard() {
 async fn without_script_a_page_says_what_it_needs() {
     let desk = Desk::start("no-script").await.unwrap();
     desk.without_script().await.unwrap();
-    for path in ["/apply/", "/query/", "/receipt/", "/usage/", "/review/", "/bridge/"] {
+    for path in [
+        "/apply/",
+        "/query/",
+        "/receipt/",
+        "/usage/",
+        "/review/",
+        "/bridge/",
+        "/suspend/",
+        "/status/",
+    ] {
         desk.open(path).await.unwrap();
         desk.says("noscript .message", "需要啟用 JavaScript").await.unwrap();
     }

@@ -9,9 +9,13 @@ use serde_json::{Value, json};
 use test_pki::client::{Answer, Visitor};
 
 /// Mutating endpoints, and who may call them.
-const POSTS: [(&str, &str); 6] = [
+const POSTS: [(&str, &str); 10] = [
     ("/api/challenges", "anyone"),
     ("/api/session", "anyone"),
+    ("/api/cards/issuer", "anyone"),
+    ("/api/cards/changes", "anyone"),
+    ("/api/cards/unlock", "anyone"),
+    ("/api/cards/status", "anyone"),
     ("/api/applications", "company"),
     ("/api/certificates", "company"),
     ("/api/cases/00000000-0000-4000-8000-000000000000/cancel", "company"),
@@ -94,7 +98,7 @@ fn no_bad_request_is_answered_with_anything_but_a_problem() {
 fn signed_acts_refuse_what_is_no_signature() {
     let app = TestApp::start();
     let (company, _) = app.company();
-    for path in ["/api/session", "/api/applications", "/api/certificates"] {
+    for path in ["/api/session", "/api/applications", "/api/certificates", "/api/cards/unlock"] {
         for (signed, code) in [
             (json!("***"), "signature-malformed"),
             (json!(""), "signature-malformed"),

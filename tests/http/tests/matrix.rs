@@ -27,6 +27,8 @@ fn filled(path: &str) -> String {
     path.replace("{serialNumber}", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed")
         .replace("{ubn}", "04595257")
         .replace("{number}", "4711")
+        .replace("{folder}", "MOEACA-G3")
+        .replace("{name}", "complete.crl")
 }
 
 fn ask(visitor: &Visitor, method: &str, path: &str) -> Answer {

@@ -97,7 +97,17 @@ fn the_coding_is_one_that_the_browser_takes() {
 fn every_page_is_light() {
     light(
         &TestApp::start(),
-        &["/", "/apply/", "/query/", "/receipt/", "/usage/", "/review/", "/bridge/"],
+        &[
+            "/",
+            "/apply/",
+            "/query/",
+            "/receipt/",
+            "/usage/",
+            "/review/",
+            "/bridge/",
+            "/suspend/",
+            "/status/",
+        ],
     );
     light(&TestApp::start_with(&["--variable", "edition=108"]), &["/apply/", "/query/"]);
 }

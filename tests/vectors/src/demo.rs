@@ -9,16 +9,16 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chayan_bridge::cards::demo::{CardFile, MAX_TRIES};
-use domain::{DigestKey, IdCard};
+use domain::{CardState, CodeHash, DigestKey, IdCard};
 use jiff::Timestamp;
-use pki::TrustStore;
+use pki::{Certificate, Fingerprint, TrustStore};
 use serde::{Deserialize, Serialize};
 use store::native::Native;
 use store::schema::Label;
-use store::{Cases, IdCardRow, Register, Transaction};
+use store::{CardCertificate, CardRow, Cases, IdCardRow, Register, Transaction};
 
 use crate::client::{CardSigner, Visitor, form};
-use crate::pki_set::{Company, Issued, TestPki};
+use crate::pki_set::{Company, Issued, OWN_FOLDERS, TestPki};
 
 pub use test_ca::pem;
 
@@ -54,6 +54,11 @@ pub struct DemoCard {
     pub ubn: Option<String>,
     /// PIN.
     pub pin: String,
+    /// 卡號.
+    pub card_number: String,
+    /// 用戶代碼, for cards of our own CA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_code: Option<String>,
 }
 
 /// A system that is already approved, for calls by hand.
@@ -108,6 +113,12 @@ pub const AGENCY: &str = "2.16.886.101.99999.1";
 pub const OFFICER_SERIAL: &str = "0000000112345678";
 /// PIN of every demo card.
 const PIN: &str = "123456";
+/// 用戶代碼 of every demo card of our own CA.
+pub const USER_CODE: &str = "demo2468";
+/// Where letters to holders of demo cards go.
+pub const CARD_EMAIL: &str = "card@example.com.tw";
+/// Numbers of the demo cards of our own CA: the company's, the second company's, and a 附卡.
+pub const CARD_NUMBERS: [&str; 3] = ["MT00000000000001", "MG00000000000002", "MT00000000000003"];
 
 fn known_cards() -> Vec<KnownCard> {
     // Letters' values add up to valid checksums; nobody holds these cards.
@@ -231,29 +242,21 @@ impl Demo {
         write_private(&dir.join("trust-store.json"), trust_store.as_bytes())?;
 
         let company = pki.company(Company::card(COMPANY.0, COMPANY.1))?;
-        write_card(&dir, "company", "MT00000000000001", PIN, true, &company)?;
+        write_card(&dir, "company", CARD_NUMBERS[0], PIN, true, &company)?;
         let system_company = Company {
             generation: 0,
             number_in_subject: false,
             ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1)
         };
-        write_card(
-            &dir,
-            "company-2",
-            "MG00000000000002",
-            PIN,
-            false,
-            &pki.company(system_company)?,
-        )?;
+        let second = pki.company(system_company)?;
+        write_card(&dir, "company-2", CARD_NUMBERS[1], PIN, false, &second)?;
         let secondary = Company { rank: Some("secondary"), ..Company::card(COMPANY.0, COMPANY.1) };
-        write_card(
-            &dir,
-            "company-secondary",
-            "MT00000000000003",
-            PIN,
-            false,
-            &pki.company(secondary)?,
-        )?;
+        let secondary = pki.company(secondary)?;
+        write_card(&dir, "company-secondary", CARD_NUMBERS[2], PIN, false, &secondary)?;
+        for (authority, folder) in pki.company_authorities().iter().zip(OWN_FOLDERS) {
+            let key = pem("PRIVATE KEY", &authority.pkcs8()?);
+            write_private(&dir.join(format!("ca/{folder}.key")), key.as_bytes())?;
+        }
         let officer = pki.citizen("李審核", OFFICER_SERIAL, "1234")?;
         write_card(&dir, "officer", "TP00000000000001", PIN, true, &officer)?;
         let citizen = pki.citizen("陳測試", "0000000187654321", "5678")?;
@@ -283,12 +286,16 @@ impl Demo {
                 name: COMPANY.0.into(),
                 ubn: Some(COMPANY.1.into()),
                 pin: PIN.into(),
+                card_number: CARD_NUMBERS[0].into(),
+                user_code: Some(USER_CODE.into()),
             },
             officer: DemoCard {
                 card: "officer".into(),
                 name: "李審核".into(),
                 ubn: None,
                 pin: PIN.into(),
+                card_number: "TP00000000000001".into(),
+                user_code: None,
             },
             company_certificate_file,
             company_key_file,
@@ -303,6 +310,8 @@ impl Demo {
             id_cards: known_cards(),
         };
         demo.write_databases(&dir, &register_key, now)?;
+        let holders = [COMPANY, SYSTEM_COMPANY, COMPANY];
+        write_cards(&dir, holders, [&company, &second, &secondary])?;
         let trust = TrustStore::from_json(&trust_store)?;
         let database = Native::open_in(&dir.join("data"), Label::Revocation)?;
         for (number, list) in pki.empty_lists()?.iter().enumerate() {
@@ -421,6 +430,32 @@ impl Demo {
         demo.write(dir)?;
         Ok(demo)
     }
+}
+
+/// Registers the cards of our own CA.
+fn write_cards(dir: &Path, holders: [(&str, &str); 3], issued: [&Issued; 3]) -> anyhow::Result<()> {
+    let database = Native::open_in(&dir.join("data"), Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    for ((number, (name, ubn)), issued) in CARD_NUMBERS.into_iter().zip(holders).zip(issued) {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt)?;
+        let certificate = &Certificate::from_der(&issued.certificate)?;
+        let card = CardRow {
+            number: number.parse()?,
+            company_name: name.into(),
+            ubn: ubn.parse()?,
+            email: CARD_EMAIL.into(),
+            code: CodeHash::new(&USER_CODE.parse()?, &salt)?,
+            state: CardState::Valid,
+            since: certificate.not_before(),
+            reason: None,
+        };
+        cases.put_card(&card)?;
+        let issuer = Fingerprint::of(&issued.issuer);
+        cases.put_card_certificate(&card.number, CardCertificate { certificate, issuer })?;
+    }
+    Ok(transaction.commit()?)
 }
 
 /// The DER inside a PEM file with one block.

@@ -71,6 +71,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             let ubn = demo.company.ubn.as_deref().unwrap_or_default();
             println!("  網址 address        {}", demo.origin);
             println!("  公司 company        {} {ubn}　PIN {}", demo.company.name, demo.company.pin);
+            if let Some(code) = &demo.company.user_code {
+                println!(
+                    "  停復用 suspend      卡號 {}　用戶代碼 {code}",
+                    demo.company.card_number
+                );
+            }
             println!(
                 "  審核 officer        {}　PIN {}　{}/review/",
                 demo.officer.name, demo.officer.pin, demo.origin

@@ -2,12 +2,15 @@
 //! follows from it (RFC 5280, section 6.3; RFC 6960).
 
 mod crl;
+mod made_list;
 mod ocsp;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crl::HOLD;
 pub use crl::{Crl, CrlEntry, CrlError, CrlHead, CrlScope, Entries};
+pub use made_list::{ListDraft, ListDraftError, ListFault, check_follows};
 pub use ocsp::{OcspError, OcspFinding, OcspRequest, OcspStatus, read_response};
 
 use crate::{Certificate, Fingerprint, PkiError, name};
@@ -32,6 +35,29 @@ pub struct CrlFinding {
 #[error("the revocation lists cannot be read: {0}")]
 pub struct RevocationUnavailable(pub String);
 
+/// What the register of our own CAs' cards says of a certificate. It is what lists are made
+/// from, so it is always newer than any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnStanding {
+    /// 有效, since then: whatever said before that it was on hold is out of date.
+    Valid {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// 停用.
+    Held {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// 廢止.
+    Revoked {
+        /// Since when.
+        at: Timestamp,
+        /// reasonCode.
+        reason: Option<u8>,
+    },
+}
+
 /// Where findings come from: the store in the service, a file in `chayan verify`.
 pub trait RevocationSource {
     /// Everything that is known about a serial number of this issuer, from lists whose
@@ -48,6 +74,44 @@ pub trait RevocationSource {
     /// A responder's answer about a serial number of this issuer, when one was asked for.
     fn response(&self, _issuer: &Certificate, _serial: &[u8]) -> Option<OcspFinding> {
         None
+    }
+
+    /// What our own register says, when the certificate is on a card of a CA of ours. Without a
+    /// default, so that no source that wraps another forgets it.
+    ///
+    /// # Errors
+    /// [`RevocationUnavailable`].
+    fn own(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable>;
+}
+
+/// A source that overlooks holds: for the one act that a card on hold may do, which is to prove
+/// that it is there.
+pub struct DespiteHold<S>(pub S);
+
+impl<S: RevocationSource> RevocationSource for DespiteHold<S> {
+    fn lists(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
+        let mut found = self.0.lists(issuer, serial)?;
+        for finding in &mut found {
+            finding.entry = finding.entry.take().filter(|entry| entry.reason != Some(HOLD));
+        }
+        Ok(found)
+    }
+
+    fn own(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+        let own = self.0.own(issuer, serial)?;
+        Ok(own.filter(|own| !matches!(own, OwnStanding::Held { .. })))
     }
 }
 
@@ -98,6 +162,14 @@ impl RevocationSource for ListsInMemory<'_> {
             })
             .collect()
     }
+
+    fn own(
+        &self,
+        _issuer: &Certificate,
+        _serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+        Ok(None)
+    }
 }
 
 impl CrlHead {
@@ -138,6 +210,14 @@ pub enum Standing {
         /// thisUpdate.
         this_update: Timestamp,
     },
+    /// Our own register: resumed since the list that still names it.
+    #[serde(rename = "own")]
+    Own {
+        /// SHA-256 of the issuer's certificate.
+        issuer: String,
+        /// Since when it is valid again.
+        since: Timestamp,
+    },
 }
 
 /// Judges every certificate of a path below its anchor, which comes first.
@@ -176,6 +256,16 @@ fn judge(
     now: Timestamp,
 ) -> Result<Standing, PkiError> {
     let serial = certificate.x509().serial_number.as_bytes();
+    let own = source.own(issuer, serial);
+    let resumed = match own.map_err(|_| PkiError::RevocationUnknown { newest: None })? {
+        Some(OwnStanding::Held { since }) => return Err(PkiError::OnHold { since }),
+        Some(OwnStanding::Revoked { at, reason }) => return Err(PkiError::Revoked { at, reason }),
+        Some(OwnStanding::Valid { since }) => Some(since),
+        None => None,
+    };
+    // A hold that was said before the card was resumed.
+    let is_over = |said: Timestamp| resumed.filter(|since| said <= *since);
+    let own = |since| Ok(Standing::Own { issuer: issuer.fingerprint().to_string(), since });
     let mut findings = Vec::new();
     for signer in signers {
         let found = source.lists(signer, serial);
@@ -198,7 +288,11 @@ fn judge(
             found.entry.is_some() && found.list.this_update > response.this_update
         });
         if !listed_since {
-            return judge_response(response, issuer);
+            let said = response.this_update;
+            return match (judge_response(response, issuer), is_over(said)) {
+                (Err(PkiError::OnHold { .. }), Some(since)) => own(since),
+                (judged, _) => judged,
+            };
         }
     }
     let Some(found) = list.filter(|found| found.list.is_usable(now)) else {
@@ -206,8 +300,9 @@ fn judge(
     };
     match found.entry {
         None => Ok(Standing::List { issuer: issuer.fingerprint().to_string(), list: found.list }),
-        Some(entry) if entry.reason == Some(crl::HOLD) => {
-            Err(PkiError::OnHold { since: entry.revoked_at })
+        Some(entry) if entry.reason == Some(HOLD) => {
+            let hold = Err(PkiError::OnHold { since: entry.revoked_at });
+            is_over(found.list.this_update).map_or(hold, own)
         }
         Some(entry) => Err(PkiError::Revoked { at: entry.revoked_at, reason: entry.reason }),
     }
@@ -220,7 +315,7 @@ fn judge_response(found: OcspFinding, issuer: &Certificate) -> Result<Standing, 
             response: found.response,
             this_update: found.this_update,
         }),
-        OcspStatus::Revoked { at, reason: Some(crl::HOLD) } => Err(PkiError::OnHold { since: at }),
+        OcspStatus::Revoked { at, reason: Some(HOLD) } => Err(PkiError::OnHold { since: at }),
         OcspStatus::Revoked { at, reason } => Err(PkiError::Revoked { at, reason }),
         OcspStatus::Unknown => Err(PkiError::RevocationUnknown { newest: None }),
     }
@@ -233,7 +328,8 @@ mod tests {
     use super::*;
     use crate::made::{Made, at, uri};
 
-    struct Known(Vec<CrlFinding>, Option<OcspFinding>);
+    #[derive(Clone)]
+    struct Known(Vec<CrlFinding>, Option<OcspFinding>, Option<OwnStanding>);
 
     impl RevocationSource for Known {
         fn lists(
@@ -250,6 +346,14 @@ mod tests {
 
         fn response(&self, _issuer: &Certificate, _serial: &[u8]) -> Option<OcspFinding> {
             self.1.clone()
+        }
+
+        fn own(
+            &self,
+            _issuer: &Certificate,
+            _serial: &[u8],
+        ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+            Ok(self.2)
         }
     }
 
@@ -274,7 +378,7 @@ mod tests {
         let url = "http://crl.test.invalid/1.crl";
         let leaf = Made::new("leaf", "CA").distribution_point(url).make();
         let path = [&issuer, &leaf];
-        judge_path(&path, &Known(findings, None), at(0)).map(|mut all| all.remove(0))
+        judge_path(&path, &Known(findings, None, None), at(0)).map(|mut all| all.remove(0))
     }
 
     fn good(list: CrlHead) -> CrlFinding {
@@ -346,13 +450,13 @@ mod tests {
             let response =
                 OcspFinding { status, this_update: at(0), response: "evidence".to_owned() };
             let held = CrlFinding { list: head(-10, 10), entry: entry(Some(6)) };
-            judge_path(&path, &Known(vec![held], Some(response)), at(0))
+            judge_path(&path, &Known(vec![held], Some(response), None), at(0))
         };
         // But a list that is newer than the answer and names the certificate wins.
         let older =
             OcspFinding { status: OcspStatus::Good, this_update: at(-11), response: String::new() };
         let held = CrlFinding { list: head(-10, 10), entry: entry(Some(6)) };
-        let known = Known(vec![held], Some(older));
+        let known = Known(vec![held], Some(older), None);
         assert_eq!(judge_path(&path, &known, at(0)), Err(PkiError::OnHold { since: at(-500) }));
         assert!(matches!(said(OcspStatus::Good).unwrap()[0], Standing::Responder { .. }));
         let revoked = |reason| OcspStatus::Revoked { at: at(-9), reason };
@@ -360,6 +464,46 @@ mod tests {
         let reason = Some(1);
         assert_eq!(said(revoked(reason)), Err(PkiError::Revoked { at: at(-9), reason }));
         assert_eq!(said(OcspStatus::Unknown), Err(PkiError::RevocationUnknown { newest: None }));
+    }
+
+    #[test]
+    fn our_own_register_comes_before_everything() {
+        let issuer = Made::authority("CA", "CA").make();
+        let leaf = Made::new("leaf", "CA").make();
+        let path = [&issuer, &leaf];
+        let judged = |list: Vec<CrlFinding>, own| judge_path(&path, &Known(list, None, own), at(0));
+        let clean = || vec![good(head(-10, 10))];
+        let held = |reason| vec![CrlFinding { list: head(-10, 10), entry: entry(reason) }];
+        let hold = Some(OwnStanding::Held { since: at(-1) });
+        assert_eq!(judged(clean(), hold), Err(PkiError::OnHold { since: at(-1) }));
+        let revoked = OwnStanding::Revoked { at: at(-1), reason: Some(1) };
+        let refused = PkiError::Revoked { at: at(-1), reason: Some(1) };
+        assert_eq!(judged(clean(), Some(revoked)), Err(refused));
+        // Resumed after, or with, the list that still says hold; and before one that says so.
+        let valid = |since| Some(OwnStanding::Valid { since: at(since) });
+        for since in [-10, -1] {
+            let standing = judged(held(Some(6)), valid(since)).unwrap().remove(0);
+            assert!(matches!(standing, Standing::Own { .. }), "{standing:?}");
+        }
+        assert_eq!(judged(held(Some(6)), valid(-11)), Err(PkiError::OnHold { since: at(-500) }));
+        // A revocation is never over, and where no list counts nothing does.
+        assert!(matches!(judged(held(Some(1)), valid(-1)), Err(PkiError::Revoked { .. })));
+        assert!(matches!(judged(held(None), valid(-1)), Err(PkiError::Revoked { .. })));
+        let unknown = judged(vec![], valid(-1));
+        assert!(matches!(unknown, Err(PkiError::RevocationUnknown { .. })), "{unknown:?}");
+        let said = |this_update| OcspFinding {
+            status: OcspStatus::Revoked { at: at(-9), reason: Some(6) },
+            this_update: at(this_update),
+            response: String::new(),
+        };
+        let known = |this_update| Known(vec![], Some(said(this_update)), valid(-3));
+        assert!(judge_path(&path, &known(-3), at(0)).is_ok());
+        assert!(judge_path(&path, &known(-2), at(0)).is_err());
+        // Whoever only has to be there may be on hold, but not revoked.
+        let despite = |list, own| judge_path(&path, &DespiteHold(Known(list, None, own)), at(0));
+        assert!(despite(held(Some(6)), hold).is_ok());
+        assert!(despite(held(Some(1)), hold).is_err());
+        assert!(despite(clean(), Some(revoked)).is_err());
     }
 
     #[test]

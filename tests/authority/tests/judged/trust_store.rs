@@ -2,8 +2,8 @@
 //! must be.
 
 use pki::{
-    Environment, Fingerprint, IssuerRole, TrustStore, TrustStoreError, TrustStoreFile,
-    TrustedCertificateFile,
+    Environment, Fingerprint, IssuerRole, OwnAuthority, TrustStore, TrustStoreError,
+    TrustStoreFile, TrustedCertificateFile,
 };
 use test_ca::issue::{Authority, Part, Profile, certifying};
 
@@ -161,4 +161,35 @@ fn a_certificate_is_added_to_the_entry_that_waits_for_it() {
     assert_eq!(add(waiting(None, Some("00")), Some(&digest)), Err(E::Unknown));
     let noise = file().add(b"noise", None);
     assert_eq!(noise, Err(E::Certificate { name: "the file".to_owned() }));
+}
+
+/// The demo's own CAs, and what may be said of one.
+#[test]
+fn what_a_store_says_of_our_own_cas_makes_sense() {
+    let store = TrustStore::from_file(&file()).unwrap();
+    let own: Vec<_> = store.own_issuers().map(|(_, own)| own.complete.clone()).collect();
+    assert_eq!(own, ["MOEACA-G2/complete.crl", "MOEACA-G3/complete.crl"]);
+    let (_, own) = store.own_issuers().next().unwrap();
+    let beside = own.partition("http://crl.test.invalid/MOEACA/CRL_0040.crl");
+    assert_eq!(beside.as_deref(), Some("MOEACA-G2/CRL_0040.crl"));
+    assert_eq!(own.partition("http://crl.test.invalid/MOEACA/?x=1"), None);
+    let said = |change: &dyn Fn(&mut OwnAuthority)| {
+        let mut own = own.clone();
+        change(&mut own);
+        refusal(|file| file.issuers[0].own = Some(own))
+    };
+    let wrong: [&dyn Fn(&mut OwnAuthority); 6] = [
+        &|own| own.complete = "complete.crl".into(),
+        &|own| own.complete = "../complete.crl".into(),
+        &|own| own.complete = "a/b/c.crl".into(),
+        &|own| own.cards = vec![String::new()],
+        &|own| own.cards = vec!["mt".into()],
+        // Two CAs have no folder in common.
+        &|own| own.complete = "MOEACA-G3/other.crl".into(),
+    ];
+    for change in wrong {
+        assert!(matches!(said(change), TrustStoreError::Own { .. }));
+    }
+    let anchor = refusal(|file| file.anchors[0].own = file.issuers[0].own.clone());
+    assert!(matches!(anchor, TrustStoreError::Own { .. }));
 }

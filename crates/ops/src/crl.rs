@@ -1,0 +1,297 @@
+//! `chayan crl`: signs and publishes the lists of a CA that is our own, after Taipei midnight.
+//! Every list of a night is made and looked at before any is published; then all are, in one
+//! transaction. Whatever goes wrong, the last ones stay.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use domain::{Act, Actor, TaipeiDay, listed_after};
+use jiff::{SignedDuration, Timestamp};
+use pki::revocation::{Crl, CrlEntry, ListDraft, check_follows};
+use pki::{Certificate, Fingerprint, OwnAuthority, TrustStore};
+use serde_json::json;
+use store::native::Native;
+use store::{Cases, Deed, PublishedList, Revocation, Transaction};
+
+use crate::signer::Signer;
+
+/// How long a certificate that has expired stays in the lists: until one after its end was
+/// published (RFC 5280, section 3.3), nights that fail counted in.
+const KEPT_EXPIRED: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// reasonCode removeFromCRL.
+const REMOVED: u8 = 8;
+
+/// How lists are published.
+#[derive(clap::Args)]
+pub(crate) struct CrlOptions {
+    /// The trust store that calls the CA own.
+    #[arg(long)]
+    pub(crate) trust: PathBuf,
+    #[command(flatten)]
+    key: crate::signer::KeyOptions,
+    /// Hours after the next midnight until which the lists may be relied on, should that night
+    /// fail.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u8).range(1..=72))]
+    grace_hours: u8,
+    /// Publish though it was done today.
+    #[arg(long)]
+    again: bool,
+    /// Publish a delta to the last complete list, too.
+    #[arg(long)]
+    delta: bool,
+    /// Also write the lists to this folder, for a web server of its own.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+/// The databases.
+pub(crate) struct Databases<'a> {
+    pub(crate) cases: &'a Native,
+    pub(crate) lists: &'a Native,
+}
+
+/// Publishes; what happened, a line each.
+pub(crate) fn run(
+    databases: &Databases<'_>,
+    trust: &TrustStore,
+    options: &CrlOptions,
+) -> anyhow::Result<Vec<String>> {
+    let now = Timestamp::from_second(Timestamp::now().as_second())?;
+    let own: Vec<_> = trust.own_issuers().collect();
+    ensure!(!own.is_empty(), "the trust store calls no CA own (docs/cards.md)");
+    let mut whose = None;
+    let published = options.key.open().and_then(|signer| {
+        let public = signer.public_key()?;
+        let fits = |issuer: &Certificate| issuer.rsa_key().is_ok_and(|key| key.pkcs1() == public);
+        let Some(found) = own.iter().find(|(issuer, _)| fits(issuer)) else {
+            bail!("the key is not that of a CA that the trust store calls own");
+        };
+        whose = Some(*found);
+        let (issuer, own) = *found;
+        let authority = Authority { issuer, own, fingerprint: issuer.fingerprint() };
+        authority.publish(databases, &signer, options, now)
+    });
+    if let Err(error) = &published {
+        let words: String = format!("{error:#}").chars().take(300).collect();
+        let cases = Cases(databases.cases);
+        for (issuer, _) in own {
+            let issuer = issuer.fingerprint();
+            // Without the key nobody knows which CA's night it was: each that publishes here.
+            let failed = match whose {
+                Some((known, _)) => known.fingerprint() == issuer,
+                None => cases.last_list_number(issuer)? > 0,
+            };
+            if failed {
+                cases.note_publishing(issuer, Some(&words), now)?;
+            }
+        }
+    }
+    let (authority, mut lines) = published?;
+    lines.extend(authority.hand_out(databases, trust, options, now)?);
+    Ok(lines)
+}
+
+/// A CA of our own.
+struct Authority<'a> {
+    issuer: &'a Certificate,
+    own: &'a OwnAuthority,
+    fingerprint: Fingerprint,
+}
+
+impl<'a> Authority<'a> {
+    fn publish(
+        self,
+        databases: &Databases<'_>,
+        signer: &Signer,
+        options: &CrlOptions,
+        now: Timestamp,
+    ) -> anyhow::Result<(Self, Vec<String>)> {
+        let cases = Cases(databases.cases);
+        let last = cases.published_lists(self.fingerprint)?;
+        let complete = last.iter().find(|list| list.partition.is_none() && !list.delta);
+        if let Some(list) = complete.filter(|_| !options.again) {
+            ensure!(list.this_update <= now, "the clock is behind the last list");
+            if TaipeiDay::of(list.this_update) == TaipeiDay::of(now) {
+                cases.note_publishing(self.fingerprint, None, now)?;
+                return Ok((
+                    self,
+                    vec![format!("number {}: published today already", list.number)],
+                ));
+            }
+        }
+        let number = self.next_number(databases)?;
+        let drafts = self.drafts(&cases, &last, number, options, now)?;
+        let mut made = Vec::new();
+        for (name, draft) in &drafts {
+            let signed = draft.to_be_signed(self.issuer)?;
+            let der = ListDraft::assemble(&signed, &signer.sign(&signed)?)?;
+            draft.check(&der, self.issuer).with_context(|| format!("{name} is not published"))?;
+            if let Some(last) = last.iter().find(|list| list.name == *name && !list.delta) {
+                self.compare(&cases, &der, last, now)
+                    .with_context(|| format!("{name} is not published"))?;
+            }
+            made.push(PublishedList {
+                name: name.clone(),
+                partition: draft.partition.clone(),
+                delta: draft.base.is_some(),
+                number: i64::try_from(number)?,
+                this_update: now,
+                next_update: draft.next_update,
+                der,
+            });
+        }
+        let transaction = Transaction::begin(databases.cases)?;
+        let cases = Cases(&transaction);
+        for list in &made {
+            cases.publish(self.fingerprint, list)?;
+        }
+        let digest = |list: &PublishedList| json!({ "name": list.name, "sha256": Fingerprint::of(&list.der).to_string() });
+        let lists: Vec<_> = made.iter().map(digest).collect();
+        let deed = Deed::new(Actor::Operator, Act::ListsPublished, now);
+        cases.log(&deed.with(json!({ "number": number, "lists": lists })))?;
+        cases.note_publishing(self.fingerprint, None, now)?;
+        transaction.commit()?;
+        let lines = drafts
+            .iter()
+            .map(|(name, draft)| {
+                format!("{name}: number {number}, {} entries", draft.entries.len())
+            })
+            .collect();
+        Ok((self, lines))
+    }
+
+    /// One more than any list of the CA has had, published here or known from elsewhere.
+    fn next_number(&self, databases: &Databases<'_>) -> anyhow::Result<u64> {
+        let mut last = u64::try_from(Cases(databases.cases).last_list_number(self.fingerprint)?)?;
+        for (issuer, head) in Revocation(databases.lists).heads()? {
+            if issuer == self.fingerprint {
+                let number = u64::from_str_radix(head.number.trim_start_matches('0'), 16);
+                last = last.max(number.context("a list with a number beyond all sense counts")?);
+            }
+        }
+        Ok(last + 1)
+    }
+
+    /// Every list of this number, with its name.
+    fn drafts(
+        &self,
+        cases: &Cases<&Native>,
+        last: &[PublishedList],
+        number: u64,
+        options: &CrlOptions,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<(String, ListDraft)>> {
+        let next_update =
+            listed_after(now) + SignedDuration::from_hours(i64::from(options.grace_hours));
+        let listed = cases.certificates_to_list(self.fingerprint, now - KEPT_EXPIRED)?;
+        let draft = |partition: Option<&str>| ListDraft {
+            number,
+            this_update: now,
+            next_update,
+            partition: partition.map(str::to_owned),
+            base: None,
+            entries: listed
+                .iter()
+                .filter(|one| partition.is_none() || one.partition.as_deref() == partition)
+                .map(|one| {
+                    let entry = CrlEntry { reason: Some(one.reason), revoked_at: one.since };
+                    (one.serial.clone(), entry)
+                })
+                .collect(),
+        };
+        let complete = draft(None);
+        let mut drafts = Vec::new();
+        if options.delta
+            && let Some(base) = last.iter().find(|list| list.name == self.own.complete)
+        {
+            let name = self.own.complete.trim_end_matches(".crl");
+            drafts.push((format!("{name}-delta.crl"), delta(&complete, base)?));
+        }
+        drafts.push((self.own.complete.clone(), complete));
+        let mut addresses = cases.partitions_of(self.fingerprint)?;
+        addresses.extend(last.iter().filter_map(|list| list.partition.clone()));
+        addresses.sort();
+        addresses.dedup();
+        for address in &addresses {
+            let name = self.own.partition(address);
+            let name = name.with_context(|| format!("{address} names no file"))?;
+            ensure!(drafts.iter().all(|(other, _)| *other != name), "two lists are called {name}");
+            drafts.push((name, draft(Some(address))));
+        }
+        Ok(drafts)
+    }
+
+    /// Refuses what nobody could explain: an entry that is gone without a resumption.
+    fn compare(
+        &self,
+        cases: &Cases<&Native>,
+        der: &[u8],
+        last: &PublishedList,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let failed = std::cell::RefCell::new(None);
+        let gone = |serial: &[u8]| {
+            let expired = now - KEPT_EXPIRED;
+            let known = cases.may_be_gone(self.fingerprint, serial, expired, last.this_update);
+            known.unwrap_or_else(|error| {
+                failed.replace(Some(error));
+                false
+            })
+        };
+        let compared = check_follows(der, &last.der, gone);
+        if let Some(error) = failed.into_inner() {
+            return Err(error.into());
+        }
+        Ok(compared?)
+    }
+
+    /// The service judges by the new lists like by anybody's, and the folder has them.
+    fn hand_out(
+        &self,
+        databases: &Databases<'_>,
+        trust: &TrustStore,
+        options: &CrlOptions,
+        now: Timestamp,
+    ) -> anyhow::Result<Vec<String>> {
+        for list in Cases(databases.cases).published_lists(self.fingerprint)? {
+            if let Some(folder) = &options.folder {
+                write(&folder.join(&list.name), &list.der)?;
+            }
+            if !list.delta {
+                store::take_list(databases.lists, &list.der, trust, now)?;
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// What has changed since the last complete list: what is new in the list, and what has gone.
+fn delta(complete: &ListDraft, base: &PublishedList) -> anyhow::Result<ListDraft> {
+    let crl = Crl::from_der(&base.der)?;
+    let before = crl.entries().collect::<Result<Vec<_>, _>>()?;
+    let new = complete.entries.iter().filter(|entry| !before.contains(entry)).cloned();
+    let gone = before
+        .iter()
+        .filter(|(serial, _)| complete.entries.iter().all(|(other, _)| other != serial))
+        .map(|(serial, entry)| {
+            (serial.clone(), CrlEntry { reason: Some(REMOVED), revoked_at: entry.revoked_at })
+        });
+    let entries = new.chain(gone).collect();
+    Ok(ListDraft { base: Some(u64::try_from(base.number)?), entries, ..complete.clone() })
+}
+
+/// Writes a file beside its place and moves it there: nobody ever reads half of it.
+fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().context("no folder")?;
+    std::fs::create_dir_all(folder)?;
+    let beside = path.with_extension("crl.new");
+    let written = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    written().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,442 @@
+//! The lists of our own CA (B4, #8): signed after midnight, looked at and compared before they are
+//! published, served for caches; a month of them beside what the service says, and OpenSSL's word
+//! on each.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http_tests::{TestApp, pki, project};
+use jiff::{SignedDuration, Timestamp};
+use pki::revocation::Crl;
+use serde_json::{Value, json};
+use test_pki::demo::{CARD_EMAIL, CARD_NUMBERS, USER_CODE, pem};
+use test_pki::pki_set::{Company, PARTITION};
+
+const NUMBER: &str = CARD_NUMBERS[0];
+const COMPLETE: &str = "/crl/MOEACA-G3/complete.crl";
+const PART: &str = "/crl/MOEACA-G3/CRL_0040.crl";
+const DELTA: &str = "/crl/MOEACA-G3/complete-delta.crl";
+
+/// The operators' command line at an instant.
+fn chayan_at(app: &TestApp, at: Timestamp, arguments: &[&str]) -> (bool, String) {
+    said(
+        &Command::new("faketime")
+            .arg(format!("@{}", at.as_second()))
+            .arg(project().join("target/release/chayan"))
+            .args(["--data", &app.path("data")])
+            .args(arguments)
+            .output()
+            .expect("faketime (scripts/install test)"),
+    )
+}
+
+fn said(output: &Output) -> (bool, String) {
+    let said = [output.stdout.clone(), output.stderr.clone()].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn publish_at(app: &TestApp, at: Timestamp, more: &[&str]) -> (bool, String) {
+    let (trust, key) = (app.path("trust-store.json"), app.path("ca/MOEACA-G3.key"));
+    let arguments = [&["crl", "--trust", &trust, "--key-file", &key], more].concat();
+    chayan_at(app, at, &arguments)
+}
+
+fn change(app: &TestApp, act: &str, number: &str) {
+    let body = json!({ "act": act, "cardNumber": number, "userCode": USER_CODE });
+    app.visitor().post("/api/cards/changes", &body).unwrap().expect(200).unwrap();
+}
+
+/// A list as it is served.
+fn list(app: &TestApp, path: &str) -> Vec<u8> {
+    let mut response = ureq::get(format!("{}{path}", app.visitor().base)).call().unwrap();
+    assert_eq!(response.headers()["content-type"], "application/pkix-crl");
+    response.body_mut().read_to_vec().unwrap()
+}
+
+/// The serial numbers that a list names, with the reason.
+fn entries(der: &[u8]) -> BTreeMap<Vec<u8>, Option<u8>> {
+    let crl = Crl::from_der(der).unwrap();
+    crl.entries()
+        .map(|entry| entry.unwrap())
+        .map(|(serial, entry)| (serial, entry.reason))
+        .collect()
+}
+
+fn number(der: &[u8]) -> u64 {
+    let number = Crl::from_der(der).unwrap().head().number.clone();
+    u64::from_str_radix(number.trim_start_matches('0'), 16).unwrap()
+}
+
+/// OpenSSL with the CA's certificates, on files of this installation.
+struct OpenSsl<'a> {
+    app: &'a TestApp,
+}
+
+impl<'a> OpenSsl<'a> {
+    fn new(app: &'a TestApp) -> Self {
+        let root = pki().authorities().next().unwrap();
+        std::fs::write(app.path("root.pem"), pem("CERTIFICATE", &root.certificate)).unwrap();
+        let ca = &pki().company_authority().certificate;
+        std::fs::write(app.path("ca.pem"), pem("CERTIFICATE", ca)).unwrap();
+        Self { app }
+    }
+
+    /// `crl -verify`: whether the CA signed the list.
+    fn believes(&self, der: &[u8]) -> bool {
+        std::fs::write(self.app.path("one.crl"), der).unwrap();
+        let (list, ca) = (self.app.path("one.crl"), self.app.path("ca.pem"));
+        let arguments =
+            ["crl", "-inform", "DER", "-in", &list, "-noout", "-verify", "-CAfile", &ca];
+        let output = Command::new("openssl").args(arguments).output().unwrap();
+        said(&output).1.contains("verify OK")
+    }
+
+    /// `verify -crl_check`: what it says of a card at this instant, by these lists.
+    fn verifies(&self, certificate: &[u8], lists: &[&[u8]], at: Timestamp, delta: bool) -> String {
+        let (root, ca) = (self.app.path("root.pem"), self.app.path("ca.pem"));
+        let leaf = self.app.path("leaf.pem");
+        std::fs::write(&leaf, pem("CERTIFICATE", certificate)).unwrap();
+        let text: String = lists.iter().map(|der| pem("X509 CRL", der)).collect();
+        std::fs::write(self.app.path("lists.pem"), text).unwrap();
+        let mut command = Command::new("openssl");
+        command.args(["verify", "-crl_check", "-attime", &at.as_second().to_string()]);
+        command.args([
+            "-CAfile",
+            &root,
+            "-untrusted",
+            &ca,
+            "-CRLfile",
+            &self.app.path("lists.pem"),
+        ]);
+        if delta {
+            command.args(["-extended_crl", "-use_deltas"]);
+        }
+        said(&command.arg(&leaf).output().unwrap()).1
+    }
+}
+
+/// The morning of a day to come, five past midnight in Taipei.
+fn night(days: i64) -> Timestamp {
+    let midnight = domain::listed_after(Timestamp::now());
+    midnight + SignedDuration::from_hours(24 * days) + SignedDuration::from_mins(5)
+}
+
+fn hours(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(count)
+}
+
+#[test]
+fn a_held_card_is_listed_after_midnight_and_gone_after_resumption() {
+    let mut app = TestApp::start();
+    let certificate = app.certificate_of("company");
+    let serial = certificate.serial_bytes().to_vec();
+    change(&app, "suspend", NUMBER);
+    let folder = app.path("web");
+    let (done, words) = publish_at(&app, night(0), &["--folder", &folder]);
+    assert!(done && words.contains("MOEACA-G3/complete.crl: number 2, 1 entries"), "{words}");
+    let (complete, part) = (list(&app, COMPLETE), list(&app, PART));
+    for der in [&complete, &part] {
+        assert_eq!(entries(der), BTreeMap::from([(serial.clone(), Some(6))]));
+        assert_eq!(number(der), 2);
+    }
+    let scope = |der: &[u8]| Crl::from_der(der).unwrap().head().scope.distribution_points.len();
+    assert_eq!((scope(&complete), scope(&part)), (0, 1));
+    assert_eq!(std::fs::read(app.dir.join("web/MOEACA-G3/complete.crl")).unwrap(), complete);
+    let openssl = OpenSsl::new(&app);
+    assert!(openssl.believes(&complete) && openssl.believes(&part));
+    let verdict = openssl.verifies(certificate.der(), &[&complete], night(0) + hours(1), false);
+    assert!(verdict.contains("certificate revoked"), "{verdict}");
+    // A scheduler that comes twice is told so.
+    let (done, words) = publish_at(&app, night(0) + hours(3), &[]);
+    assert!(done && words.contains("published today already"), "{words}");
+    assert_eq!(list(&app, COMPLETE), complete);
+    // Resumed, the service believes the card though its list does not yet, and says so.
+    let day = night(0) + hours(10);
+    app.restart_with(&["--now", &day.to_string()]);
+    let sign_in = |app: &TestApp| {
+        let document = json!({"as": "company", "ubn": "12345675"});
+        app.visitor().sign_in(&app.card("company"), document).unwrap().status
+    };
+    assert_eq!(sign_in(&app), 403);
+    change(&app, "resume", NUMBER);
+    assert_eq!(sign_in(&app), 201);
+    let basis = "SELECT count(*) FROM audit_log WHERE act = 'card-resumed'";
+    assert_eq!(app.count("default", basis), 1);
+    let (done, words) = publish_at(&app, night(1), &["--delta"]);
+    assert!(done && words.contains("number 3, 0 entries"), "{words}");
+    let after = list(&app, COMPLETE);
+    assert_eq!((entries(&after).len(), number(&after)), (0, 3));
+    let openssl = OpenSsl::new(&app);
+    assert!(
+        openssl.verifies(certificate.der(), &[&after], night(1) + hours(1), false).contains(": OK")
+    );
+    // Whoever has the list before it and takes the delta comes to the same.
+    let delta = list(&app, DELTA);
+    assert!(openssl.believes(&delta));
+    let text = Command::new("openssl")
+        .args(["crl", "-inform", "DER", "-noout", "-text", "-in", &app.path("one.crl")])
+        .output()
+        .unwrap();
+    let text = said(&text).1;
+    assert!(
+        text.contains("Delta CRL Indicator: critical") && text.contains("Remove From CRL"),
+        "{text}"
+    );
+    app.restart_with(&["--now", &(night(1) + hours(1)).to_string()]);
+    assert_eq!(sign_in(&app), 201);
+}
+
+#[test]
+fn a_failed_night_keeps_the_old_lists_and_says_so() {
+    let mut app = TestApp::start();
+    change(&app, "suspend", NUMBER);
+    let (done, words) = publish_at(&app, night(0), &[]);
+    assert!(done, "{words}");
+    let lists = [list(&app, COMPLETE), list(&app, PART)];
+    let health = |app: &TestApp| app.officer().get("/api/review/health").unwrap().text;
+    let failed = |app: &TestApp| {
+        let lists = app.visitor().get("/api/cards/lists").unwrap().expect(200).unwrap();
+        lists["lastAttemptFailed"].as_bool().unwrap()
+    };
+    assert!(!failed(&app));
+    // An entry that nobody resumed is gone, here from the second of the lists alone: none of
+    // them is published, not even the first, which was right.
+    let move_to = |address: &str| {
+        let sql = "UPDATE card_certificates SET partition = ?1
+            WHERE card = 'MT00000000000001' AND partition IS NOT NULL";
+        app.database("default").execute(sql, [address]).unwrap();
+    };
+    move_to("http://crl.test.invalid/MOEACA/CRL_0099.crl");
+    let (done, words) = publish_at(&app, night(1), &[]);
+    assert!(!done && words.contains("is gone from it"), "{words}");
+    let now = [list(&app, COMPLETE), list(&app, PART)];
+    assert_eq!(now, lists);
+    assert!(failed(&app));
+    assert!(health(&app).contains("公布失敗"), "{}", health(&app));
+    move_to(PARTITION);
+    // Neither a key of another CA nor none nor a broken one.
+    for (key, words) in [
+        ("ca/none.key", "cannot read"),
+        ("systems/company.key", "not that of a CA"),
+        ("demo.json", "no key"),
+    ] {
+        let arguments =
+            ["crl", "--trust", &app.path("trust-store.json"), "--key-file", &app.path(key)];
+        let (done, found) = chayan_at(&app, night(1), &arguments);
+        assert!(!done && found.contains(words), "{found}");
+    }
+    // A clock that was set back publishes nothing older.
+    let (done, words) = publish_at(&app, night(-1), &[]);
+    assert!(!done && words.contains("behind the last list"), "{words}");
+    assert_eq!([list(&app, COMPLETE), list(&app, PART)], lists);
+    // The next night that works says so too.
+    let (done, words) = publish_at(&app, night(2), &[]);
+    assert!(done, "{words}");
+    assert!(!failed(&app));
+    assert_eq!(number(&list(&app, COMPLETE)), number(&lists[0]) + 1);
+    // A night that nobody began is told as well.
+    assert!(!health(&app).contains("清冊"), "{}", health(&app));
+    app.restart_with(&["--now", &(night(3) + hours(3)).to_string()]);
+    assert!(health(&app).contains("逾期未公布"), "{}", health(&app));
+    // Somebody's hands on the database bring no number back.
+    let sql = "UPDATE published_lists SET number = number - 1";
+    assert!(app.database("default").execute(sql, []).is_err());
+}
+
+#[test]
+fn a_token_signs_as_a_file_does() {
+    let app = TestApp::start();
+    change(&app, "suspend", NUMBER);
+    let config = app.path("softhsm2.conf");
+    std::fs::create_dir_all(app.dir.join("tokens")).unwrap();
+    std::fs::write(&config, format!("directories.tokendir = {}\n", app.path("tokens"))).unwrap();
+    let softhsm = |arguments: &[&str]| {
+        let output =
+            Command::new("softhsm2-util").env("SOFTHSM2_CONF", &config).args(arguments).output();
+        let (done, words) = said(&output.expect("softhsm2-util (scripts/install test)"));
+        assert!(done, "{words}");
+    };
+    let pins = ["--so-pin", "12345678", "--pin", "87654321"];
+    softhsm(&[&["--init-token", "--free", "--label", "own-ca"], &pins[..]].concat());
+    let key = app.path("ca/MOEACA-G3.key");
+    softhsm(&[
+        "--import", &key, "--token", "own-ca", "--label", "g3", "--id", "01", "--pin", "87654321",
+    ]);
+    let publish = |pin: &str| {
+        std::fs::write(app.path("pin"), pin).unwrap();
+        let output = Command::new(project().join("target/release/chayan"))
+            .env("SOFTHSM2_CONF", &config)
+            .args(["--data", &app.path("data"), "crl", "--trust", &app.path("trust-store.json")])
+            .args(["--pkcs11", "/usr/lib/softhsm/libsofthsm2.so", "--token", "own-ca"])
+            .args(["--pin-file", &app.path("pin"), "--key-label", "g3"])
+            .output()
+            .unwrap();
+        said(&output)
+    };
+    let (done, words) = publish("11111111");
+    assert!(!done && words.contains("refuses the PIN") && !words.contains("11111111"), "{words}");
+    assert_eq!(app.visitor().get(COMPLETE).unwrap().status, 404);
+    let (done, words) = publish("87654321\n");
+    assert!(done, "{words}");
+    let complete = list(&app, COMPLETE);
+    assert_eq!(entries(&complete).len(), 1);
+    assert!(OpenSsl::new(&app).believes(&complete));
+}
+
+#[test]
+fn caches_keep_a_list_and_ask_whether_it_is_the_same() {
+    let app = TestApp::start();
+    assert_eq!(app.visitor().get(COMPLETE).unwrap().status, 404);
+    let (done, words) = app.chayan(&[
+        "crl",
+        "--trust",
+        &app.path("trust-store.json"),
+        "--key-file",
+        &app.path("ca/MOEACA-G3.key"),
+    ]);
+    assert!(done, "{words}");
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let ask = |headers: &[(&str, &str)]| {
+        let mut request = agent.get(format!("{}{COMPLETE}", app.visitor().base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.call().unwrap()
+    };
+    let header = |response: &ureq::http::Response<ureq::Body>, name: &str| {
+        response.headers()[name].to_str().unwrap().to_owned()
+    };
+    let first = ask(&[]);
+    assert_eq!(first.status(), 200);
+    let (tag, modified) = (header(&first, "etag"), header(&first, "last-modified"));
+    let caching = header(&first, "cache-control");
+    assert!(caching.starts_with("public, max-age="), "{caching}");
+    assert!(modified.ends_with(" GMT"), "{modified}");
+    for known in [
+        &[("if-none-match", tag.as_str())][..],
+        &[("if-none-match", &format!("\"other\", {tag}"))],
+        &[("if-modified-since", modified.as_str())],
+    ] {
+        let mut again = ask(known);
+        assert_eq!(again.status(), 304, "{known:?}");
+        assert_eq!(header(&again, "etag"), tag);
+        assert!(again.body_mut().read_to_vec().unwrap().is_empty());
+    }
+    // A tag that is another's comes before a date.
+    let both = ask(&[("if-none-match", "\"other\""), ("if-modified-since", &modified)]);
+    assert_eq!(both.status(), 200);
+    assert_eq!(ask(&[("if-modified-since", "Thu, 01 Jan 2015 00:00:00 GMT")]).status(), 200);
+    assert_eq!(app.visitor().get("/crl/MOEACA-G3/other.crl").unwrap().status, 404);
+    assert_eq!(app.visitor().post(COMPLETE, &json!({})).unwrap().status, 405);
+}
+
+/// Numbers that look random and are the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// Held and resumed at random times for a month: the service and the published list never
+/// disagree but for what changed since the last midnight, and OpenSSL agrees with every list.
+#[test]
+fn a_month_of_lists_never_disagrees_beyond_the_announced_midnight() {
+    const DAYS: i64 = 31;
+    let mut app = TestApp::start();
+    let mut dice = Dice(20_261_128);
+    let mut cards: BTreeMap<String, (Vec<u8>, bool, Option<Timestamp>)> = BTreeMap::new();
+    let path = app.path("cards.csv");
+    let mut writer = csv::Writer::from_path(&path).unwrap();
+    writer
+        .write_record(["卡號", "公司名稱", "統一編號", "電子郵件地址", "用戶代碼", "憑證"])
+        .unwrap();
+    for index in 0..6 {
+        let (name, ubn) = ("測試丙股份有限公司", "10458575");
+        let issued = pki().company(Company::card(name, ubn)).unwrap();
+        let number = format!("MT{index:014}").replace("MT0000", "MT7700");
+        let encoded = BASE64_STANDARD.encode(&issued.certificate);
+        writer.write_record([number.as_str(), name, ubn, CARD_EMAIL, USER_CODE, &encoded]).unwrap();
+        cards.insert(number, (issued.certificate, false, None));
+    }
+    writer.flush().unwrap();
+    let trust = app.path("trust-store.json");
+    let (done, words) = app.chayan(&["import-cards", &path, "--trust", &trust]);
+    assert!(done, "{words}");
+    let numbers: Vec<_> = cards.keys().cloned().collect();
+    let (mut changes, mut disagreements, mut last_number) = (0, 0, 1);
+    let mut listed: BTreeMap<Vec<u8>, Option<u8>> = BTreeMap::new();
+    for day in 0..DAYS {
+        // Some time of the day, 23:59 among them.
+        let begun = night(day) - SignedDuration::from_mins(5) - hours(24);
+        let clock = match day {
+            3 => begun + hours(24) - SignedDuration::from_secs(60),
+            _ => {
+                begun + SignedDuration::from_secs(3600 + i64::try_from(dice.below(79_000)).unwrap())
+            }
+        };
+        let clock = clock.max(Timestamp::now());
+        app.restart_with(&["--now", &clock.to_string()]);
+        for _ in 0..=dice.below(3) {
+            let number = &numbers[usize::try_from(dice.below(6)).unwrap()];
+            let card = cards.get_mut(number).unwrap();
+            change(&app, if card.1 { "resume" } else { "suspend" }, number);
+            card.1 = !card.1;
+            card.2 = Some(clock);
+            changes += 1;
+        }
+        // What the service says is what was done, at once; where the list says otherwise, the
+        // card changed today, and its list is announced for the coming midnight.
+        for (number, (der, held, changed)) in &cards {
+            let body = json!({ "by": "cardNumber", "value": number });
+            let found =
+                app.visitor().post("/api/cards/status", &body).unwrap().expect(200).unwrap();
+            let card = &found["cards"][0];
+            assert_eq!(card["state"] == "held", *held, "{day} {number}");
+            let serial = pki::Certificate::from_der(der).unwrap().serial_bytes().to_vec();
+            if listed.contains_key(&serial) != *held {
+                disagreements += 1;
+                assert!(changed.is_some_and(|at| at >= clock - hours(1)), "{day} {number}");
+                let announced = card["listedAfterRoc"].as_str().unwrap();
+                assert_eq!(announced, domain::listed_after_words(clock), "{day} {number}");
+            }
+        }
+        let (done, words) = publish_at(&app, night(day), &[]);
+        assert!(done, "{day}: {words}");
+        let complete = list(&app, COMPLETE);
+        let part = list(&app, PART);
+        assert_eq!(entries(&complete), entries(&part), "{day}");
+        assert_eq!(number(&complete), last_number + 1, "{day}");
+        last_number += 1;
+        listed = entries(&complete);
+        let held: BTreeMap<_, _> = cards
+            .values()
+            .filter(|(_, held, _)| *held)
+            .map(|(der, ..)| {
+                (pki::Certificate::from_der(der).unwrap().serial_bytes().to_vec(), Some(6))
+            })
+            .collect();
+        assert_eq!(listed, held, "{day}");
+        let openssl = OpenSsl::new(&app);
+        assert!(openssl.believes(&complete) && openssl.believes(&part), "{day}");
+        let mut later = vec![night(day) + SignedDuration::from_secs(1)];
+        later.push(night(day) + hours(23));
+        for at in later {
+            for (number, (der, held, _)) in &cards {
+                let verdict = openssl.verifies(der, &[&complete], at, false);
+                let expected = if *held { "certificate revoked" } else { ": OK" };
+                assert!(verdict.contains(expected), "{day} {number}: {verdict}");
+            }
+        }
+    }
+    println!("{changes} changes, {disagreements} lists that were to come, {DAYS} nights");
+    assert!(disagreements > 10);
+    let published: Value = app.visitor().get("/api/cards/lists").unwrap().expect(200).unwrap();
+    assert_eq!(published["lists"].as_array().unwrap().len(), 2);
+}
