@@ -76,6 +76,7 @@ pub use call::{
 pub use card::{
     CardAct, CardCondition, CardNumber, CardQuery, CardState, CardStateError, MAX_WRONG_CODES,
     SerialNumber, UserCode, card_holder_name, listed_after, listed_after_words,
+};
 #[cfg(feature = "server")]
 pub use card_code::{CodeHash, CodeHashError};
 #[cfg(feature = "server")]

@@ -60,8 +60,8 @@ pub use published::{PublishedList, Publishing};
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, StandingChange, TakeError, Taken, check_certificates, take_list};
-pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
 pub use standings::Standings;
+pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
 pub use whole_register::WholeRegister;
 
