@@ -5,14 +5,16 @@ CREATE TABLE challenges (
     challenge  TEXT PRIMARY KEY,
     purpose    TEXT NOT NULL,
     origin     TEXT NOT NULL,
-    -- The applicant in whose session it was issued; NULL for a sign-in.
+    -- The applicant in whose session it was issued; NULL for a sign-in and in a visit.
     applicant  TEXT,
+    -- The visit of the credential registration that it belongs to.
+    visit      TEXT,
     issued_at  INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
     CHECK (length(challenge) >= 43),
     CHECK (expires_at > issued_at),
-    CHECK ((purpose = 'sign-in') = (applicant IS NULL))
+    CHECK ((purpose = 'sign-in' OR visit IS NOT NULL) = (applicant IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX challenges_by_expiry ON challenges (expires_at);

@@ -69,11 +69,29 @@ pub enum FieldProblem {
     /// No day at all.
     #[error("not a day")]
     Day,
+    /// Not a 機關代號.
+    #[error("not an organisation's code")]
+    OrganisationCode,
+    /// Not a letter, 1 or 2, and eight digits with a valid check digit.
+    #[error("not a national ID")]
+    NationalIdFormat,
+    /// The last four are not those of the card.
+    #[error("not the card's national ID")]
+    NationalIdMismatch,
+    /// Not a serial number of a certificate.
+    #[error("not a serial number")]
+    SerialFormat,
+    /// Neither a landline nor a mobile number.
+    #[error("not a phone number")]
+    PhoneFormat,
+    /// No permission is ticked.
+    #[error("no permission")]
+    PermissionMissing,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -95,6 +113,12 @@ impl FieldProblem {
         Self::PolicyNumber,
         Self::DayToCome,
         Self::Day,
+        Self::OrganisationCode,
+        Self::NationalIdFormat,
+        Self::NationalIdMismatch,
+        Self::SerialFormat,
+        Self::PhoneFormat,
+        Self::PermissionMissing,
     ];
 }
 

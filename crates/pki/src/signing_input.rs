@@ -22,11 +22,33 @@ pub enum Purpose {
     Apply,
     /// Upload a certificate (憑證上傳).
     UploadCertificate,
+    /// The first of two cards of a visit: the organisation's.
+    ConfirmOrganisation,
+    /// The second of two cards of a visit: the manager's.
+    ConfirmManager,
+    /// 查詢機關憑證OID.
+    FindOrganisation,
+    /// 查詢自然人憑證序號.
+    FindSerial,
+    /// A handler proves an invitation with the own card.
+    AcceptInvitation,
+    /// A handler puts the renewed card in the former one's place.
+    RenewHandler,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 3] = [Self::SignIn, Self::Apply, Self::UploadCertificate];
+    pub const ALL: [Self; 9] = [
+        Self::SignIn,
+        Self::Apply,
+        Self::UploadCertificate,
+        Self::ConfirmOrganisation,
+        Self::ConfirmManager,
+        Self::FindOrganisation,
+        Self::FindSerial,
+        Self::AcceptInvitation,
+        Self::RenewHandler,
+    ];
 
     /// The name on the wire and in the store.
     pub fn name(self) -> &'static str {
@@ -34,6 +56,12 @@ impl Purpose {
             Self::SignIn => "sign-in",
             Self::Apply => "apply",
             Self::UploadCertificate => "upload-certificate",
+            Self::ConfirmOrganisation => "confirm-organisation",
+            Self::ConfirmManager => "confirm-manager",
+            Self::FindOrganisation => "find-organisation",
+            Self::FindSerial => "find-serial",
+            Self::AcceptInvitation => "accept-invitation",
+            Self::RenewHandler => "renew-handler",
         }
     }
 
@@ -43,6 +71,12 @@ impl Purpose {
             Self::SignIn => "登入",
             Self::Apply => "簽署並送出申請案件",
             Self::UploadCertificate => "簽署並上傳憑證",
+            Self::ConfirmOrganisation => "第1步，共2步：確認機關憑證",
+            Self::ConfirmManager => "第2步，共2步：確認授權管理者自然人憑證",
+            Self::FindOrganisation => "查詢機關憑證OID",
+            Self::FindSerial => "查詢自然人憑證序號",
+            Self::AcceptInvitation => "接受授權經辦人的指派",
+            Self::RenewHandler => "更新授權經辦人的自然人憑證",
         }
     }
 }
@@ -128,6 +162,9 @@ mod tests {
             assert_eq!(serde_json::json!(purpose), purpose.name());
         }
         let titles = Purpose::ALL.map(Purpose::title);
-        assert_eq!(titles, ["登入", "簽署並送出申請案件", "簽署並上傳憑證"]);
+        assert_eq!(titles[..3], ["登入", "簽署並送出申請案件", "簽署並上傳憑證"]);
+        // Each has words of its own: the window says which step it is.
+        let different: std::collections::HashSet<_> = titles.into_iter().collect();
+        assert_eq!(different.len(), Purpose::ALL.len());
     }
 }

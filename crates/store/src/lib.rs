@@ -17,6 +17,7 @@ mod cases;
 mod challenges;
 mod companies;
 mod database;
+mod delegation;
 mod error;
 mod findings;
 mod handovers;
@@ -43,6 +44,11 @@ pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
+pub use delegation::{
+    CardEvidence, CitizenCard, HandlerEntry, HandlerRow, NewHandler, NewRegistrationReview,
+    OrganisationCard, OrganisationEntry, ReceiptRow, RegistrationReviewRow, RegistrationRow,
+    ReviewReason, VisitRow,
+};
 pub use error::StoreError;
 pub use findings::{FindingRow, WatchedAccount};
 pub use handovers::{HandoverPlan, HandoverRow};
@@ -75,7 +81,7 @@ pub struct Revocation<D>(pub D);
 /// Every statement, for the test that prepares each against the schema.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
-    let cases = [
+    let mut cases = vec![
         accounts::STATEMENTS,
         audit::STATEMENTS,
         calendar::STATEMENTS,
@@ -91,6 +97,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         review::STATEMENTS,
         usage::CASES,
     ];
+    cases.extend(delegation::STATEMENTS);
     let mut all: Vec<_> =
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));

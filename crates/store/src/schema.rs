@@ -52,10 +52,16 @@ impl Label {
     /// The steps that lead to the current schema.
     pub fn steps(self) -> &'static [Step] {
         match self {
-            Self::Cases => &[Step {
-                name: "0001-first",
-                sql: include_str!("../../../schema/cases/0001-first.sql"),
-            }],
+            Self::Cases => &[
+                Step {
+                    name: "0001-first",
+                    sql: include_str!("../../../schema/cases/0001-first.sql"),
+                },
+                Step {
+                    name: "0004-delegation",
+                    sql: include_str!("../../../schema/cases/0004-delegation.sql"),
+                },
+            ],
             Self::Register => &[Step {
                 name: "0001-first",
                 sql: include_str!("../../../schema/register/0001-first.sql"),

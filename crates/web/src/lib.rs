@@ -18,8 +18,9 @@ pub use problem::Problem;
 pub use receipt::CheckableReceipt;
 pub use request::{
     Nothing, Reply, SignedRequest, client_address, download, empty, json, json_object,
-    method_not_allowed, now, precise_now, random, readiness, respond, segments, signed_request,
+    method_not_allowed, now, precise_now, random, readiness, respond, segments, signed_by_citizen,
+    signed_request,
 };
 pub use session::{
-    Session, Who, clear_cookie, require_applicant, require_company, require_officer,
+    Session, Who, clear_cookie, require_applicant, require_asker, require_company, require_officer,
 };
