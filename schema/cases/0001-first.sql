@@ -5,14 +5,16 @@ CREATE TABLE challenges (
     challenge  TEXT PRIMARY KEY,
     purpose    TEXT NOT NULL,
     origin     TEXT NOT NULL,
-    -- The applicant in whose session it was issued; NULL for a sign-in and for unlocking a card.
+    -- The applicant in whose session it was issued; NULL for a sign-in, for unlocking a card and in a visit.
     applicant  TEXT,
+    -- The visit of the credential registration that it belongs to.
+    visit      TEXT,
     issued_at  INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     used_at    INTEGER,
     CHECK (length(challenge) >= 43),
     CHECK (expires_at > issued_at),
-    CHECK ((purpose IN ('sign-in', 'unlock-card')) = (applicant IS NULL))
+    CHECK ((purpose IN ('sign-in', 'unlock-card') OR visit IS NOT NULL) = (applicant IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX challenges_by_expiry ON challenges (expires_at);

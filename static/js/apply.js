@@ -21,7 +21,7 @@ let answers = null;
 const kinds = element("kind-select");
 
 beforeAsking(() => signInAs(ubn));
-wireStart("sign-in");
+wireStart("sign-in", () => location.hash === "#handler" && arriveAsHandler());
 
 element("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -42,6 +42,18 @@ element("sign-in-form").addEventListener("submit", async (event) => {
     await offerKinds();
   }, event.target);
 });
+
+/** A handler comes signed in, for the company that was chosen. */
+async function arriveAsHandler() {
+  await busy(element("sign-in-form").querySelector("button"), "讀取中…", async () => {
+    const { chosen, organisations } = await get("/api/delegate/me");
+    const work = organisations.find(({ handler }) => handler === chosen);
+    ubn = work?.ubn ?? "";
+    for (const place of document.querySelectorAll("[data-ubn]")) place.textContent = ubn;
+    cardName = work?.organisation ?? "";
+    await offerKinds();
+  });
+}
 
 async function offerKinds() {
   const { openCase, offered, asked, takesOver: former } = await get("/api/standing");
@@ -64,7 +76,11 @@ async function offerKinds() {
     return;
   }
   kinds.replaceChildren(...offered.map(({ kind, word }) => new Option(word, kind)));
-  account = (await get("/api/cases")).account;
+  // A handler who may apply need not see what became of the company's cases.
+  account = await get("/api/cases").then((progress) => progress.account, (trouble) => {
+    if (trouble.code === "not-allowed") return null;
+    throw trouble;
+  });
   show("kind");
 }
 

@@ -268,7 +268,18 @@ async function look(send) {
   throw await trouble(answer.body.code);
 }
 
-/** Waits until a card of this kind is in a reader, as long as the person does. */
+/** What the kinds of cards are called. */
+const KIND_WORDS = { company: "工商憑證", citizen: "自然人憑證", organisation: "機關（團體）憑證", other: "其他憑證" };
+const named = (kinds) => [...new Set(kinds)].map((kind) => KIND_WORDS[kind] ?? KIND_WORDS.other).join("或");
+
+/** Why no card can be used, in words; where there are several steps, which card is there instead. */
+async function reasonText(code, { cards }, kinds) {
+  const [title, advice] = await bridgeText(code);
+  if (code !== "wrong-card" || typeof kinds === "string") return [title, advice];
+  return [title, `讀卡機內是${named(cards.map(({ kind }) => kind))}；本步驟請取出後改插入${named(kinds)}。`];
+}
+
+/** Waits until a card of this kind, or of one of these, is in a reader, as long as the person does. */
 async function cardsOf(kind, send) {
   let dialog = null;
   let cancelled = false;
@@ -276,10 +287,10 @@ async function cardsOf(kind, send) {
   try {
     for (;;) {
       const found = await look(send);
-      const fitting = found.cards.filter((card) => card.kind === kind);
+      const fitting = found.cards.filter((card) => [kind].flat().includes(card.kind));
       if (fitting.length) return fitting;
       const code = reason(found);
-      const [title, advice] = await bridgeText(code);
+      const [title, advice] = await reasonText(code, found, kind);
       if (dialog?.dataset.code !== code) {
         dialog?.close("changed");
         dialog = ask(title, [advice, "插入後會自動繼續。"], [["", "取消"]], { id: "waiting" });
@@ -315,8 +326,8 @@ async function chosen(cards, ubn) {
 }
 
 /**
- * Signs a document with the card of this kind ("company", "citizen" or "organisation"). `challenge` is
- * asked for once a card is there.
+ * Signs a document with the card of this kind ("company", "citizen" or "organisation"), or of one of
+ * several. `challenge` is asked for once a card is there.
  */
 export async function signByBridge(kind, purpose, document, challenge) {
   const send = await connect();
@@ -335,6 +346,18 @@ export async function signByBridge(kind, purpose, document, challenge) {
     ], [POPUP_BUTTON, ["", "取消"]], { id: "no-window" });
     if (!(await answer)) throw failure;
     return { signedData: await sign(await popup()), transport: "bridge" };
+  }
+}
+
+/** The card of one of these kinds that is in a reader: what its certificate says, without a PIN. */
+export async function readCard(kinds) {
+  const send = await connect();
+  if (send === HIPKI) throw await trouble("not-running");
+  try {
+    if (!(await isPaired(send))) await pair(send);
+    return await chosen(await cardsOf(kinds, send));
+  } finally {
+    send.close();
   }
 }
 

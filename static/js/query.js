@@ -2,7 +2,7 @@
 
 import init, { checkUbn } from "/wasm/client.js";
 import { ask } from "/js/ask.js";
-import { busy, confirmed, element, groups, phones, sheet, show, tell, tellFields } from "/js/page.js";
+import { busy, confirmed, element, groups, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
 import { config, get, post, refusal, signIn, signOut } from "/js/service.js";
 
@@ -202,3 +202,6 @@ element("print").addEventListener("click", () => window.print());
 element("to-progress").hidden = true;
 element("receipt-back").hidden = false;
 element("receipt-back").addEventListener("click", () => show("result"));
+
+// A handler comes signed in.
+if (location.hash === "#handler") load().catch((trouble) => tellTrouble(trouble));

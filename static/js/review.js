@@ -13,6 +13,7 @@ import { wireNumbers } from "/js/review/numbers.js";
 import { place } from "/js/review/places.js";
 import { wirePolicies } from "/js/review/policies.js";
 import { wireProposals } from "/js/review/proposals.js";
+import { wireRegistrations } from "/js/review/registrations.js";
 import { wireSweep } from "/js/review/sweep.js";
 
 const list = wireList({ open: (id) => casePage.open(id) });
@@ -21,6 +22,7 @@ const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
 const conduct = wireConduct({ openAccount: account.open });
 const idle = wireIdle({ openAccount: account.open });
+const registrations = wireRegistrations();
 const sweep = wireSweep({ openAccount: account.open });
 const numbers = wireNumbers();
 const policies = wirePolicies();
@@ -30,6 +32,7 @@ const administration = wireAdministration();
 const PLACES = [
   ["queue", "案件清單", "read-cases", list.load],
   ["proposals", "待覆核事項", "read-cases", proposals.load],
+  ["registration-reviews", "註冊審核", "read-cases", registrations.load],
   ["conduct", "異常使用", "read-cases", conduct.load],
   ["idle", "逾一年未使用", "read-cases", idle.load],
   ["numbers", "統計", "read-cases", numbers.load],

@@ -44,14 +44,14 @@ async function send(url, options) {
   }
 }
 
-const json = (method, body) => ({
+const json = (method, body, headers = {}) => ({
   method,
-  headers: { "content-type": "application/json" },
+  headers: { "content-type": "application/json", ...headers },
   body: JSON.stringify(body),
 });
 
-export const get = async (path) => read(await send(path, {}));
-export const post = async (path, body) => read(await send(path, json("POST", body)));
+export const get = async (path, headers = {}) => read(await send(path, { headers }));
+export const post = async (path, body, headers) => read(await send(path, json("POST", body, headers)));
 export const signOut = async () => read(await send("/api/session", { method: "DELETE" }));
 
 /** Title and advice for what goes wrong at the reader. */
@@ -80,5 +80,7 @@ export async function signIn(document, kind = "company") {
 /** Signs this company in, unless it is. */
 export async function signInAs(ubn) {
   const { who } = await get("/api/session").catch(() => ({}));
+  // A handler with the permission prepares what the company's card signs.
+  if (who?.as === "handler") return;
   if (who?.ubn !== ubn) await signIn({ as: "company", ubn });
 }

@@ -184,6 +184,7 @@ impl PresentCard {
                 CardKind::Company
             }
             Some(SubjectType::Citizen) => CardKind::Citizen,
+            Some(SubjectType::Server) => CardKind::Other,
             _ if holder.as_ref().is_some_and(|holder| holder.organisation.is_some()) => {
                 CardKind::Organisation
             }

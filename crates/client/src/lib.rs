@@ -66,6 +66,15 @@ pub fn check_ubn(text: &str) -> String {
     }
 }
 
+/// Checks one field of the forms of registration and delegation.
+#[wasm_bindgen(js_name = checkRegistrationField)]
+pub fn check_registration_field(member: &str, text: &str) -> String {
+    match domain::check_registration_field(member, text) {
+        Ok(text) => json(&Outcome::Accepted(text)),
+        Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at(member, problem)])),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,10 @@ pub enum Actor {
     Applicant(Applicant),
     /// Somebody on the list of officers, by the id there.
     Officer(i64),
+    /// A registered organisation by its card and its manager's, by the number of the registration.
+    Organisation(i64),
+    /// A handler by the own card, by the id there.
+    Handler(i64),
     /// Whoever has the command line on the machine itself.
     Operator,
 }
@@ -18,6 +22,8 @@ impl std::fmt::Display for Actor {
         match self {
             Self::Applicant(who) => write!(formatter, "applicant:{who}"),
             Self::Officer(id) => write!(formatter, "officer:{id}"),
+            Self::Organisation(id) => write!(formatter, "organisation:{id}"),
+            Self::Handler(id) => write!(formatter, "handler:{id}"),
             Self::Operator => formatter.write_str("operator"),
         }
     }
@@ -30,6 +36,8 @@ impl Actor {
             None => (text == "operator").then_some(Self::Operator),
             Some(("applicant", who)) => who.parse().ok().map(Self::Applicant),
             Some(("officer", id)) => id.parse().ok().map(Self::Officer),
+            Some(("organisation", id)) => id.parse().ok().map(Self::Organisation),
+            Some(("handler", id)) => id.parse().ok().map(Self::Handler),
             Some(_) => None,
         }
     }
@@ -173,6 +181,30 @@ acts! {
     CardUnlocked = "card-unlocked", "解除用戶代碼鎖定";
     /// Lists of a CA of our own.
     ListsPublished = "lists-published", "公布憑證廢止清冊";
+    /// The register of organisations.
+    OrganisationsImported = "organisations-imported", "匯入機關資料";
+    /// 首次註冊.
+    Registered = "registered", "首次註冊";
+    /// A registered card was replaced; the former one is named.
+    CardReplaced = "card-replaced", "更換憑證";
+    /// Officers are asked about a registration.
+    ReviewAsked = "review-asked", "申請審核註冊資料";
+    /// They said yes.
+    RegistrationCleared = "registration-cleared", "同意註冊";
+    /// They said no.
+    RegistrationBarred = "registration-barred", "不同意註冊";
+    /// The list of questions about registrations was looked at.
+    ReviewsRead = "reviews-read", "查看註冊審核清單";
+    /// A handler has permissions.
+    HandlerAdded = "handler-added", "新增授權經辦人";
+    /// A handler's entry is another.
+    HandlerChanged = "handler-changed", "修改授權經辦人";
+    /// A handler has none any more.
+    HandlerRemoved = "handler-removed", "刪除授權經辦人";
+    /// An invitation was proved with the own card.
+    InvitationAccepted = "invitation-accepted", "接受指派";
+    /// A handler's renewed card.
+    HandlerRenewed = "handler-renewed", "更新經辦人憑證";
 }
 
 impl Act {
@@ -190,8 +222,14 @@ mod tests {
     fn actors_and_acts_come_back() {
         let company = "12345675".parse().unwrap();
         let agency = "OID:2.16.886.101.99999.1".parse().unwrap();
-        let applicants = [Actor::Applicant(company), Actor::Applicant(agency)];
-        for actor in applicants.into_iter().chain([Actor::Officer(7), Actor::Operator]) {
+        for actor in [
+            Actor::Applicant(company),
+            Actor::Applicant(agency),
+            Actor::Officer(7),
+            Actor::Organisation(3),
+            Actor::Handler(9),
+            Actor::Operator,
+        ] {
             assert_eq!(Actor::parse(&actor.to_string()), Some(actor));
         }
         assert_eq!(Actor::parse("officer:x"), None);

@@ -186,6 +186,57 @@ codes! {
     NotThisCard = "not-this-card", 403;
     /// Too many requests from one address, or in all.
     TooManyRequests = "too-many-requests", 429;
+
+    /// The first card of a visit must be an organisation's.
+    OrganisationCardNeeded = "organisation-card-needed", 403;
+    /// The organisation's card does not say which organisation it is.
+    OrganisationUnnamed = "organisation-unnamed", 403;
+    /// The second card of a visit must be a citizen's.
+    CitizenCardNeeded = "citizen-card-needed", 403;
+    /// The card of the first step came again in the second.
+    OneCardForBoth = "one-card-for-both", 403;
+    /// No such visit, or its half hour is over, or it has done what it was for.
+    VisitOver = "visit-over", 401;
+    /// Another step of the visit is due.
+    VisitStep = "visit-step", 409;
+    /// 用戶約定條款 was not agreed to in its current version.
+    TermsNotAgreed = "terms-not-agreed", 409;
+    /// 機關代號 and card do not fit the register: name and phone, for a review.
+    RegistrationMismatch = "registration-mismatch", 409;
+    /// The same, and officers have not decided yet.
+    RegistrationUnderReview = "registration-under-review", 409;
+    /// The organisation is registered already.
+    AlreadyRegistered = "already-registered", 409;
+    /// The organisation is not registered.
+    NotRegistered = "not-registered", 404;
+    /// The organisation's card is another than the registered one.
+    OrganisationCertificateChanged = "organisation-certificate-changed", 403;
+    /// The card to be put in the place of the registered one is that one.
+    CertificateUnchanged = "certificate-unchanged", 409;
+    /// The manager's card was renewed.
+    ManagerCertificateChanged = "manager-certificate-changed", 403;
+    /// Not the manager, nor a handler with the permission.
+    NotTheManager = "not-the-manager", 403;
+    /// Another person is to be the manager: officers are asked first.
+    OtherManager = "other-manager", 409;
+    /// The registration was changed since the cards were shown.
+    RegistrationChanged = "registration-changed", 409;
+    /// No organisation has named a handler with this card.
+    HandlerUnknown = "handler-unknown", 403;
+    /// The organisation has this handler already.
+    HandlerExists = "handler-exists", 409;
+    /// No such handler.
+    HandlerNotFound = "handler-not-found", 404;
+    /// The handler was changed since the list was shown.
+    HandlerChanged = "handler-changed", 409;
+    /// More permissions than one's own, or one's own entry.
+    BeyondOwnPermissions = "beyond-own-permissions", 403;
+    /// No such invitation, or no longer.
+    InvitationOver = "invitation-over", 404;
+    /// The card is not that of who was invited.
+    InvitationForOther = "invitation-for-other", 403;
+    /// The handler works for several organisations and has not chosen one.
+    OrganisationNotChosen = "organisation-not-chosen", 409;
 }
 
 impl Code {

@@ -81,11 +81,26 @@ pub enum FieldProblem {
     /// Not a serial number in hexadecimal.
     #[error("not a serial number")]
     SerialFormat,
+    /// Not a 機關代號.
+    #[error("not an organisation's code")]
+    OrganisationCode,
+    /// Not a letter, 1 or 2, and eight digits with a valid check digit.
+    #[error("not a national ID")]
+    NationalIdFormat,
+    /// The last four are not those of the card.
+    #[error("not the card's national ID")]
+    NationalIdMismatch,
+    /// Neither a landline nor a mobile number.
+    #[error("not a phone number")]
+    PhoneFormat,
+    /// No permission is ticked.
+    #[error("no permission")]
+    PermissionMissing,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 30] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -111,6 +126,11 @@ impl FieldProblem {
         Self::CardNumberFormat,
         Self::UserCodeFormat,
         Self::SerialFormat,
+        Self::OrganisationCode,
+        Self::NationalIdFormat,
+        Self::NationalIdMismatch,
+        Self::PhoneFormat,
+        Self::PermissionMissing,
     ];
 }
 

@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+use crate::field::{FieldProblem, fold_width};
+
 /// 國民身分證統一編號: an upper-case letter, 1 or 2, eight digits. The checksum is not
 /// demanded: a number with a wrong one is simply not in the register.
 #[derive(Clone, PartialEq, Eq)]
@@ -15,6 +17,31 @@ const LETTER_VALUES: [u8; 26] = [
 ];
 
 impl NationalId {
+    /// Reads what somebody typed into a form, where a slip is told at once: the check digit
+    /// must fit.
+    ///
+    /// # Errors
+    /// [`FieldProblem::Required`], [`FieldProblem::NationalIdFormat`].
+    pub fn typed(text: &str) -> Result<Self, FieldProblem> {
+        let text = fold_width(text);
+        if text.is_empty() {
+            return Err(FieldProblem::Required);
+        }
+        let id = Self::parse(&text).ok_or(FieldProblem::NationalIdFormat)?;
+        let bytes = id.0.as_bytes();
+        let serial = id.0[2..9].parse().map_err(|_| FieldProblem::NationalIdFormat)?;
+        if Self::with_check_digit(bytes[0], bytes[1] - b'0', serial) == id.0 {
+            Ok(id)
+        } else {
+            Err(FieldProblem::NationalIdFormat)
+        }
+    }
+
+    /// The last four characters, as citizen certificates carry them.
+    pub fn tail(&self) -> &str {
+        &self.0[6..]
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let bytes = text.trim().as_bytes();
         let valid = bytes.len() == 10
@@ -206,7 +233,7 @@ mod digests {
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::Sha256;
 
-    use super::IdCard;
+    use super::{IdCard, NationalId};
 
     /// The key of the register's digests: 32 secret bytes, as the state of HMAC-SHA-256 that
     /// follows from them. Without it nobody can tell whether a national ID is in the register.
@@ -253,6 +280,12 @@ mod digests {
         /// The digest of the card's holder.
         pub fn person(&self, card: &IdCard) -> PersonDigest {
             PersonDigest(self.digest("person", &[&card.person.0]))
+        }
+
+        /// Stands for whoever registers or handles by a citizen card: another digest than the
+        /// register's, even with the same key.
+        pub fn citizen(&self, id: &NationalId) -> PersonDigest {
+            PersonDigest(self.digest("citizen", &[&id.0]))
         }
 
         /// The digest of the card's data.
@@ -325,6 +358,20 @@ mod tests {
         assert_eq!(NationalId::with_check_digit(b'A', 1, 2_345_678), "A123456789");
         assert_eq!(NationalId::with_check_digit(b'a', 1, 0), "a100000001".to_uppercase());
         assert!(NationalId::parse(&NationalId::with_check_digit(b'Z', 2, 9_999_999)).is_some());
+    }
+
+    #[test]
+    fn what_is_typed_must_have_its_check_digit() {
+        assert_eq!(NationalId::typed(" ａ123456789 ").map(|id| id.0).as_deref(), Ok("A123456789"));
+        for (wrong, problem) in [
+            ("", FieldProblem::Required),
+            ("A123456788", FieldProblem::NationalIdFormat),
+            ("A12345678", FieldProblem::NationalIdFormat),
+            ("1234567890", FieldProblem::NationalIdFormat),
+        ] {
+            assert_eq!(NationalId::typed(wrong).err(), Some(problem), "{wrong}");
+        }
+        assert_eq!(NationalId::typed("B223456782").unwrap().tail(), "6782");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod applicant;
 mod application;
 #[cfg(feature = "server")]
 mod apply;
+mod asker;
 mod audit;
 #[cfg(feature = "server")]
 mod calendar;
@@ -39,16 +40,22 @@ mod idle;
 #[cfg(feature = "server")]
 pub mod letter;
 #[cfg(feature = "server")]
+mod notice;
+#[cfg(feature = "server")]
 mod officer;
+#[cfg(feature = "server")]
+mod organisation;
 #[cfg(feature = "server")]
 mod policy;
 #[cfg(feature = "server")]
 mod queue;
 #[cfg(feature = "server")]
 mod register_entry;
+mod registration;
 mod roc;
 #[cfg(feature = "server")]
 mod sandbox;
+mod serial;
 #[cfg(feature = "server")]
 mod sign_in;
 mod terms;
@@ -59,12 +66,15 @@ mod ubn;
 mod upload;
 #[cfg(feature = "server")]
 mod verification;
+#[cfg(feature = "server")]
+mod visit;
 
 pub use account::{Account, AccountState, AccountStatus, Standing};
 pub use applicant::{Applicant, NoApplicant, Organisation};
 pub use application::{Application, ApplicationDraft, check_field, reason_left};
 #[cfg(feature = "server")]
 pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};
+pub use asker::Asker;
 pub use audit::{Act, Actor};
 #[cfg(feature = "server")]
 pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};
@@ -75,7 +85,7 @@ pub use call::{
 #[cfg(feature = "server")]
 pub use card::{
     CardAct, CardCondition, CardNumber, CardQuery, CardState, CardStateError, MAX_WRONG_CODES,
-    SerialNumber, UserCode, card_holder_name, listed_after, listed_after_words,
+    UserCode, card_holder_name, listed_after, listed_after_words,
 };
 #[cfg(feature = "server")]
 pub use card_code::{CodeHash, CodeHashError};
@@ -101,16 +111,28 @@ pub use id_card::{CardDigest, DigestKey, PersonDigest};
 #[cfg(feature = "server")]
 pub use idle::{IdleStep, IdleWarning, idle_step, used_within_a_year_until};
 #[cfg(feature = "server")]
+pub use notice::Notice;
+#[cfg(feature = "server")]
 pub use officer::{NotPermitted, Officer, Permission, Role, officer_subject};
+#[cfg(feature = "server")]
+pub use organisation::{
+    CardRefused, Citizen, citizen_of, organisation_number, organisation_of, shown_number,
+};
 #[cfg(feature = "server")]
 pub use policy::{Policy, PolicyError, PolicyValue};
 #[cfg(feature = "server")]
 pub use queue::{Queue, QueueFacts, case_acts};
 #[cfg(feature = "server")]
 pub use register_entry::{RegisterEntry, RegisterFinding, compare_with_register};
+pub use registration::{
+    AskerDraft, ContactDraft, FieldsRefused, HandlerData, HandlerDraft, HandlerForm,
+    HandlerPermission, ManagerContact, OrganisationCode, Phone, ReviewAsker,
+    check_registration_field, review_note,
+};
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]
 pub use sandbox::{SANDBOX_CONDITIONS, SandboxAnswer, SandboxCase, sandbox, sandbox_cases};
+pub use serial::SerialNumber;
 #[cfg(feature = "server")]
 pub use sign_in::{SignInError, SignedIn, sign_in};
 pub use terms::{Agreement, Document, Edition, TermsReference};
@@ -126,6 +148,11 @@ pub use upload::{
 pub use verification::{
     Admission, Answer, Caller, CallerCertificate, Claims, MAX_WRONG_ANSWERS, RecordFinding,
     TokenRefused, admit, is_registered_address, judge,
+};
+#[cfg(feature = "server")]
+pub use visit::{
+    Registered, SecondCard, VISIT_LIFETIME, VisitDocument, VisitKind, VisitRefused, admit_citizen,
+    admit_organisation, registration_terms, within_own,
 };
 
 /// Longest life of a challenge, in seconds.

@@ -3,6 +3,7 @@
 use pki::{CardRank, Credential, IssuerRole, SubjectType};
 use serde::Deserialize;
 
+use crate::organisation::{Citizen, citizen_of};
 use crate::{Code, Coded, Organisation, Ubn};
 
 /// The document of a sign-in.
@@ -15,6 +16,8 @@ enum SignInDocument {
     Organisation {},
     /// An officer.
     Officer {},
+    /// A handler of a registered organisation.
+    Handler {},
 }
 
 /// Who signed in.
@@ -40,6 +43,8 @@ pub enum SignedIn {
         /// and the organisation OID of the agency.
         subject: String,
     },
+    /// Somebody with a citizen card; whether a handler, the registrations tell.
+    Handler(Citizen),
 }
 
 /// Why a sign-in was refused.
@@ -51,6 +56,9 @@ pub enum SignInError {
     /// The card is of another kind than needed.
     #[error("the card is not of the kind that is needed")]
     WrongCard,
+    /// A handler signs in with the own citizen card.
+    #[error("a citizen's card is needed")]
+    NoCitizen,
     /// 附卡.
     #[error("the card is a secondary card")]
     SecondaryCard,
@@ -64,6 +72,7 @@ impl Coded for SignInError {
         match self {
             Self::Document => Code::MalformedRequest,
             Self::WrongCard => Code::WrongCard,
+            Self::NoCitizen => Code::CitizenCardNeeded,
             Self::SecondaryCard => Code::SecondaryCard,
             Self::UbnMismatch => Code::UbnMismatch,
         }
@@ -94,6 +103,10 @@ pub fn sign_in(
         SignInDocument::Officer {} => {
             let subject = officer_subject(credential).ok_or(SignInError::WrongCard)?;
             Ok(SignedIn::Officer { subject })
+        }
+        SignInDocument::Handler {} => {
+            let citizen = citizen_of(credential).map_err(|_| SignInError::NoCitizen)?;
+            Ok(SignedIn::Handler(citizen))
         }
     }
 }
@@ -202,6 +215,14 @@ mod tests {
             refused(Credential { subject_type: Some(SubjectType::Server), ..company() }),
             SignInError::WrongCard
         );
+    }
+
+    #[test]
+    fn handlers_come_with_the_own_card() {
+        let handler = serde_json::json!({"as": "handler"});
+        let signed_in = sign_in(&handler, &citizen()).unwrap();
+        assert!(matches!(signed_in, SignedIn::Handler(citizen) if citizen.tail == "6789"));
+        assert_eq!(sign_in(&handler, &company()), Err(SignInError::NoCitizen));
     }
 
     #[test]

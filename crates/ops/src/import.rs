@@ -1,4 +1,4 @@
-//! Import of the office calendar and of the company register. All or nothing.
+//! Import of the office calendar, of the company register and of the register of organisations. All or nothing.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use domain::{Act, Actor, RegisterEntry};
 use jiff::civil::Date;
 use serde::Deserialize;
 use store::native::Native;
-use store::{Cases, Deed, Transaction};
+use store::{Cases, Deed, OrganisationEntry, Transaction};
 
 /// A line of the office calendar.
 #[derive(Deserialize)]
@@ -48,6 +48,58 @@ pub(crate) fn calendar(database: &Native, file: &Path) -> anyhow::Result<u64> {
     anyhow::ensure!(imported > 0, "no days in this file");
     let deed = Deed::new(Actor::Operator, Act::CalendarImported, jiff::Timestamp::now());
     cases.log(&deed.with(serde_json::json!({ "days": imported })))?;
+    transaction.commit()?;
+    Ok(imported)
+}
+
+/// A line of the register of organisations.
+#[derive(Deserialize)]
+struct OrganisationLine {
+    #[serde(rename = "機關代號")]
+    code: String,
+    #[serde(rename = "機關名稱")]
+    name: String,
+    /// Organisation OID, or a company's 統一編號.
+    #[serde(rename = "OID或統一編號")]
+    number: String,
+    #[serde(rename = "縣市", default)]
+    region: String,
+}
+
+/// Replaces the register of organisations in one transaction and returns their number: a file
+/// that breaks off leaves the former one as it was.
+pub(crate) fn organisations(database: &Native, file: &Path, as_of: Date) -> anyhow::Result<u64> {
+    let mut reader =
+        csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let transaction = Transaction::begin(database)?;
+    let cases = Cases(&transaction);
+    let now = jiff::Timestamp::now();
+    let today = domain::RocDay::of(now).0;
+    anyhow::ensure!(as_of <= today, "{as_of} is yet to come");
+    if let Some(known) = cases.organisations_as_of()? {
+        anyhow::ensure!(known <= as_of, "there is a newer register already, of {known}");
+    }
+    cases.begin_organisations(as_of, now)?;
+    let mut imported = 0;
+    for line in reader.deserialize() {
+        let number = imported + 2;
+        let line: OrganisationLine = line.with_context(|| format!("line {number}"))?;
+        let code = line.code.parse();
+        let code = code.map_err(|problem| anyhow::anyhow!("line {number}: 機關代號: {problem}"))?;
+        let key = domain::organisation_number(&line.number);
+        let key = key.map_err(|_| {
+            anyhow::anyhow!("line {number}: neither an organisation OID nor a 統一編號")
+        })?;
+        let name = line.name.trim().to_owned();
+        anyhow::ensure!(!name.is_empty(), "line {number}: no 機關名稱");
+        let entry = OrganisationEntry { name, key, region: line.region.trim().to_owned() };
+        cases.put_organisation(&code, &entry).with_context(|| format!("line {number}"))?;
+        imported += 1;
+    }
+    anyhow::ensure!(imported > 0, "no organisations in this file");
+    let deed = Deed::new(Actor::Operator, Act::OrganisationsImported, now);
+    let details = serde_json::json!({ "organisations": imported, "asOf": as_of.to_string() });
+    cases.log(&deed.with(details))?;
     transaction.commit()?;
     Ok(imported)
 }

@@ -139,6 +139,16 @@ enum Command {
         #[arg(long)]
         as_of: jiff::civil::Date,
     },
+    /// Import the register of organisations (機關代號,機關名稱,OID或統一編號,縣市, UTF-8), by which
+    /// registrations are judged: the former one is replaced, or stays when the file cannot be
+    /// read to its end.
+    ImportOrganisations {
+        /// The file.
+        file: PathBuf,
+        /// The day of the register, YYYY-MM-DD.
+        #[arg(long)]
+        as_of: jiff::civil::Date,
+    },
     /// Say of one day whether the offices work, for example when a typhoon closes them.
     SetDay {
         /// YYYY-MM-DD.
@@ -455,6 +465,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::ImportCompanies { file, as_of } => {
             let imported = import::companies(&open(data, Label::Cases)?, file, *as_of)?;
             println!("{imported} companies imported");
+        }
+        Command::ImportOrganisations { file, as_of } => {
+            let imported = import::organisations(&open(data, Label::Cases)?, file, *as_of)?;
+            println!("{imported} organisations imported");
         }
         Command::SetDay { day, state, note } => {
             let database = open(data, Label::Cases)?;

@@ -24,12 +24,34 @@ pub enum Purpose {
     UploadCertificate,
     /// Unlock the suspension of a card by 用戶代碼 after three wrong ones.
     UnlockCard,
+    /// The first of two cards of a visit: the organisation's.
+    ConfirmOrganisation,
+    /// The second of two cards of a visit: the manager's.
+    ConfirmManager,
+    /// 查詢機關憑證OID.
+    FindOrganisation,
+    /// 查詢自然人憑證序號.
+    FindSerial,
+    /// A handler proves an invitation with the own card.
+    AcceptInvitation,
+    /// A handler puts the renewed card in the former one's place.
+    RenewHandler,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] =
-        [Self::SignIn, Self::Apply, Self::UploadCertificate, Self::UnlockCard];
+    pub const ALL: [Self; 10] = [
+        Self::SignIn,
+        Self::Apply,
+        Self::UploadCertificate,
+        Self::UnlockCard,
+        Self::ConfirmOrganisation,
+        Self::ConfirmManager,
+        Self::FindOrganisation,
+        Self::FindSerial,
+        Self::AcceptInvitation,
+        Self::RenewHandler,
+    ];
 
     /// The name on the wire and in the store.
     pub fn name(self) -> &'static str {
@@ -38,6 +60,12 @@ impl Purpose {
             Self::Apply => "apply",
             Self::UploadCertificate => "upload-certificate",
             Self::UnlockCard => "unlock-card",
+            Self::ConfirmOrganisation => "confirm-organisation",
+            Self::ConfirmManager => "confirm-manager",
+            Self::FindOrganisation => "find-organisation",
+            Self::FindSerial => "find-serial",
+            Self::AcceptInvitation => "accept-invitation",
+            Self::RenewHandler => "renew-handler",
         }
     }
 
@@ -48,6 +76,12 @@ impl Purpose {
             Self::Apply => "簽署並送出申請案件",
             Self::UploadCertificate => "簽署並上傳憑證",
             Self::UnlockCard => "解除用戶代碼鎖定",
+            Self::ConfirmOrganisation => "第1步，共2步：確認機關憑證",
+            Self::ConfirmManager => "第2步，共2步：確認授權管理者自然人憑證",
+            Self::FindOrganisation => "查詢機關憑證OID",
+            Self::FindSerial => "查詢自然人憑證序號",
+            Self::AcceptInvitation => "接受授權經辦人的指派",
+            Self::RenewHandler => "更新授權經辦人的自然人憑證",
         }
     }
 }
@@ -133,6 +167,9 @@ mod tests {
             assert_eq!(serde_json::json!(purpose), purpose.name());
         }
         let titles = Purpose::ALL.map(Purpose::title);
-        assert_eq!(titles, ["登入", "簽署並送出申請案件", "簽署並上傳憑證", "解除用戶代碼鎖定"]);
+        assert_eq!(titles[..3], ["登入", "簽署並送出申請案件", "簽署並上傳憑證"]);
+        // Each has words of its own: the window says which step it is.
+        let different: std::collections::HashSet<_> = titles.into_iter().collect();
+        assert_eq!(different.len(), Purpose::ALL.len());
     }
 }

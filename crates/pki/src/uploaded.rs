@@ -132,6 +132,25 @@ impl TrustStore {
     }
 }
 
+impl TrustStore {
+    /// Reads whom a card's certificate speaks for, as far as the certificate alone tells: a
+    /// trusted path, for signing, in force. Nobody has shown the key.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn read_card(
+        &self,
+        certificate: Certificate,
+        source: &impl RevocationSource,
+        now: Timestamp,
+    ) -> Result<Credential, PkiError> {
+        let path = self.judge_path(certificate, None, now)?;
+        path.certificate.check_may_sign()?;
+        path.confirm(source)?;
+        Credential::read(&path.certificate, path.role)
+    }
+}
+
 /// Finds the certificate in a file: PEM, DER, or bare Base64, with or without a byte
 /// order mark, any line ends.
 ///

@@ -19,17 +19,17 @@ pub struct IssuedChallenge {
 const FORGET: &str = "DELETE FROM challenges WHERE challenge IN
     (SELECT challenge FROM challenges WHERE expires_at < ?1 ORDER BY expires_at LIMIT 16)";
 const ISSUE: &str =
-    "INSERT INTO challenges (challenge, purpose, origin, applicant, issued_at, expires_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING expires_at";
+    "INSERT INTO challenges (challenge, purpose, origin, applicant, issued_at, expires_at, visit)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING expires_at";
 /// One statement decides: of any number of replays one gets the row.
 const CONSUME: &str = "UPDATE challenges SET used_at = ?5
-    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4
+    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4 AND visit IS ?6
       AND used_at IS NULL AND expires_at > ?5
     RETURNING challenge";
 const OPEN: &str = "SELECT 1 FROM challenges
     WHERE challenge = ?1 AND origin = ?2 AND used_at IS NULL AND expires_at > ?3";
 const EXPLAIN: &str = "SELECT used_at IS NOT NULL FROM challenges
-    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4";
+    WHERE challenge = ?1 AND purpose = ?2 AND origin = ?3 AND applicant IS ?4 AND visit IS ?5";
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[FORGET, ISSUE, CONSUME, OPEN, EXPLAIN];
@@ -52,8 +52,23 @@ impl<D: Database> Cases<D> {
         applicant: Option<Applicant>,
         now: Timestamp,
     ) -> Result<IssuedChallenge, StoreError> {
-        let purpose = purpose.name();
-        self.issue(challenge, purpose, origin, applicant, now, CHALLENGE_LIFETIME)
+        self.issue(challenge, (purpose.name(), origin), applicant, None, now, CHALLENGE_LIFETIME)
+    }
+
+    /// Keeps a challenge for the next card of a visit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn issue_visit_challenge(
+        &self,
+        challenge: String,
+        purpose: Purpose,
+        origin: &str,
+        visit: &str,
+        now: Timestamp,
+    ) -> Result<IssuedChallenge, StoreError> {
+        let visit = Some(visit);
+        self.issue(challenge, (purpose.name(), origin), None, visit, now, CHALLENGE_LIFETIME)
     }
 
     /// Keeps a challenge that a system's key is to sign.
@@ -67,15 +82,22 @@ impl<D: Database> Cases<D> {
         ubn: Ubn,
         now: Timestamp,
     ) -> Result<IssuedChallenge, StoreError> {
-        self.issue(challenge, POSSESSION, origin, Some(ubn.into()), now, POSSESSION_LIFETIME)
+        self.issue(
+            challenge,
+            (POSSESSION, origin),
+            Some(ubn.into()),
+            None,
+            now,
+            POSSESSION_LIFETIME,
+        )
     }
 
     fn issue(
         &self,
         challenge: String,
-        purpose: &str,
-        origin: &str,
+        (purpose, origin): (&str, &str),
         applicant: Option<Applicant>,
+        visit: Option<&str>,
         now: Timestamp,
         lifetime: i64,
     ) -> Result<IssuedChallenge, StoreError> {
@@ -89,6 +111,7 @@ impl<D: Database> Cases<D> {
                 applicant.map(String::from).into(),
                 now.into(),
                 Value::from(now.as_second() + lifetime),
+                visit.into(),
             ],
         )?)?;
         Ok(IssuedChallenge { challenge, expires_at: row.instant(0)? })
@@ -121,7 +144,22 @@ impl<D: Database> Cases<D> {
         applicant: Option<Applicant>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.consume_for(challenge, purpose.name(), origin, applicant, now)
+        self.consume_for(challenge, (purpose.name(), origin), applicant, None, now)
+    }
+
+    /// Uses a visit's challenge up. Inside the transaction of the step that it allows.
+    ///
+    /// # Errors
+    /// As [`Cases::consume_challenge`].
+    pub fn consume_visit_challenge(
+        &self,
+        challenge: &str,
+        purpose: Purpose,
+        origin: &str,
+        visit: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.consume_for(challenge, (purpose.name(), origin), None, Some(visit), now)
     }
 
     /// Uses up a challenge that a system's key signed. Inside the upload's transaction.
@@ -135,15 +173,15 @@ impl<D: Database> Cases<D> {
         ubn: Ubn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.consume_for(challenge, POSSESSION, origin, Some(ubn.into()), now)
+        self.consume_for(challenge, (POSSESSION, origin), Some(ubn.into()), None, now)
     }
 
     fn consume_for(
         &self,
         challenge: &str,
-        purpose: &str,
-        origin: &str,
+        (purpose, origin): (&str, &str),
         applicant: Option<Applicant>,
+        visit: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut parameters = vec![
@@ -152,11 +190,12 @@ impl<D: Database> Cases<D> {
             origin.into(),
             applicant.map(String::from).into(),
             now.into(),
+            visit.into(),
         ];
         if self.0.execute(CONSUME, &parameters)?.len() == 1 {
             return Ok(());
         }
-        parameters.pop();
+        parameters.remove(4);
         match self.0.execute(EXPLAIN, &parameters)?.first() {
             None => Err(StoreError::ChallengeUnknown),
             Some(row) if row.integer(0)? == 1 => Err(StoreError::ChallengeUsed),

@@ -47,6 +47,36 @@ pub enum StoreError {
     /// Another company uses this certificate.
     #[error("the certificate belongs to another company's account")]
     CertificateBound,
+    /// No such visit, or it is over.
+    #[error("the visit is over")]
+    VisitOver,
+    /// Another step of the visit is due.
+    #[error("another step is due")]
+    VisitStep,
+    /// The registration was changed since the cards were shown.
+    #[error("the registration was changed")]
+    RegistrationChanged,
+    /// The organisation, or its number, is registered already.
+    #[error("registered already")]
+    AlreadyRegistered,
+    /// The person or card is a handler of the organisation already.
+    #[error("a handler already")]
+    HandlerExists,
+    /// No such handler.
+    #[error("no such handler")]
+    HandlerNotFound,
+    /// The handler was changed since the list was shown.
+    #[error("the handler was changed")]
+    HandlerChanged,
+    /// No such invitation, or no longer.
+    #[error("the invitation is over")]
+    InvitationOver,
+    /// Officers have been asked already.
+    #[error("asked already")]
+    ReviewAsked,
+    /// The handler has no permission for this.
+    #[error("not permitted")]
+    NotPermitted,
     /// No apId is left, or randomness failed.
     #[error("no free apId was found")]
     ApIdsExhausted,
@@ -78,6 +108,16 @@ impl Coded for StoreError {
             Self::AccountState => Code::AccountState,
             Self::OpenCase => Code::OpenCaseExists,
             Self::CertificateBound => Code::UploadBoundElsewhere,
+            Self::VisitOver => Code::VisitOver,
+            Self::VisitStep => Code::VisitStep,
+            Self::RegistrationChanged => Code::RegistrationChanged,
+            Self::AlreadyRegistered => Code::AlreadyRegistered,
+            Self::HandlerExists => Code::HandlerExists,
+            Self::HandlerNotFound => Code::HandlerNotFound,
+            Self::HandlerChanged => Code::HandlerChanged,
+            Self::InvitationOver => Code::InvitationOver,
+            Self::ReviewAsked => Code::RegistrationUnderReview,
+            Self::NotPermitted => Code::NotAllowed,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Letters: written in the transaction of what they are about, sent later.
 
 use domain::letter::{Facts, Letter, Subject};
-use domain::{Act, Actor, Applicant, CaseId, Ground};
+use domain::{Act, Actor, Applicant, CaseId, Ground, Notice};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::audit::Deed;
 use crate::database::one;
-use crate::{AccountRow, CaseRow, Cases, Database, Row, StoreError};
+use crate::{AccountRow, CaseRow, Cases, Database, RegistrationRow, Row, StoreError, Value};
 
 /// A letter before it is kept.
 #[derive(Clone, Copy, Debug)]
@@ -193,6 +193,51 @@ impl<D: Database> Cases<D> {
             letter: &letter,
         };
         self.write_letter(new, now)
+    }
+
+    /// Writes to somebody of a registered organisation. Inside the transaction of what it is
+    /// about.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn write_notice(
+        &self,
+        registration: &RegistrationRow,
+        recipient: &str,
+        notice: Notice<'_>,
+        origin: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let number = registration.registered.key.to_string();
+        let letter = notice.letter(&registration.name, origin);
+        self.write_letter_to(&number, recipient, (notice.name(), &letter), now)
+    }
+
+    /// Writes to an organisation by its number (統一編號, or OID). Inside a transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn write_letter_to(
+        &self,
+        number: &str,
+        recipient: &str,
+        (kind, letter): (&str, &Letter),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let parameters = [
+            number.into(),
+            Value::Null,
+            kind.into(),
+            recipient.into(),
+            letter.subject.as_str().into(),
+            letter.body.as_str().into(),
+            now.into(),
+        ];
+        let id = one(self.0.execute(WRITE, &parameters)?)?.integer(0)?;
+        let mut deed = Deed::new(Actor::Operator, Act::LetterWritten, now);
+        deed.company = number.parse().ok();
+        let digest = letter_digest(letter);
+        self.log(&deed.with(json!({ "letter": id, "kind": kind, "sha256": digest })))
     }
 
     /// The letters of a case, oldest first.

@@ -19,6 +19,7 @@ mod cases;
 mod challenges;
 mod companies;
 mod database;
+mod delegation;
 mod error;
 mod findings;
 mod handovers;
@@ -49,6 +50,11 @@ pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
 pub use database::{Database, Row, Transaction, Value};
+pub use delegation::{
+    CardEvidence, CitizenCard, HandlerEntry, HandlerRow, NewHandler, NewRegistrationReview,
+    OrganisationCard, OrganisationEntry, ReceiptRow, RegistrationReviewRow, RegistrationRow,
+    ReviewReason, VisitRow,
+};
 pub use error::StoreError;
 pub use findings::{FindingRow, WatchedAccount};
 pub use handovers::{HandoverPlan, HandoverRow};
@@ -83,7 +89,7 @@ pub struct Revocation<D>(pub D);
 /// Every statement, for the test that prepares each against the schema.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
-    let cases = [
+    let mut cases = vec![
         accounts::STATEMENTS,
         audit::STATEMENTS,
         calendar::STATEMENTS,
@@ -101,6 +107,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         review::STATEMENTS,
         usage::CASES,
     ];
+    cases.extend(delegation::STATEMENTS);
     let mut all: Vec<_> =
         cases.into_iter().flatten().map(|statement| (schema::Label::Cases, *statement)).collect();
     all.extend(register::STATEMENTS.iter().map(|statement| (schema::Label::Register, *statement)));

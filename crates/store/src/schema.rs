@@ -61,6 +61,10 @@ impl Label {
                     name: "0002-cards",
                     sql: include_str!("../../../schema/cases/0002-cards.sql"),
                 },
+                Step {
+                    name: "0004-delegation",
+                    sql: include_str!("../../../schema/cases/0004-delegation.sql"),
+                },
             ],
             Self::Register => &[Step {
                 name: "0001-first",

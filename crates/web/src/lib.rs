@@ -24,8 +24,8 @@ pub use receipt::CheckableReceipt;
 pub use request::{
     Nothing, Reply, SignedRequest, client_address, download, empty, json, json_object,
     method_not_allowed, now, precise_now, random, readiness, request_id, respond, segments,
-    signed_request, text as text_reply,
+    signed_by_citizen, signed_request, text as text_reply,
 };
 pub use session::{
-    Session, Who, clear_cookie, require_applicant, require_company, require_officer,
+    Session, Who, clear_cookie, require_applicant, require_asker, require_company, require_officer,
 };

@@ -176,6 +176,29 @@ pub async fn signed_request(request: Request, origin: &str) -> Result<SignedRequ
     SignedRequest::from_body(body(request, origin).await?)
 }
 
+/// The body of an act that a citizen's card signed. The national ID stands beside what was
+/// signed: the message is kept, and the ID is not.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CitizenBody {
+    signed_data: String,
+    #[serde(default)]
+    transport: Option<Transport>,
+    national_id: String,
+}
+
+/// Reads an act that a citizen's card signed, and the national ID that was typed.
+///
+/// # Errors
+/// As [`signed_request`].
+pub async fn signed_by_citizen(
+    request: Request,
+    origin: &str,
+) -> Result<(SignedRequest, String), Problem> {
+    let CitizenBody { signed_data, transport, national_id } = body(request, origin).await?;
+    Ok((SignedRequest::from_body(SignedBody { signed_data, transport })?, national_id))
+}
+
 impl SignedRequest {
     /// Reads any JSON body with the same checks; for acts that need no signature.
     ///

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Applicant, Code, Organisation, Ubn};
+use domain::{Applicant, Asker, Code, Organisation, Ubn};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,16 @@ pub enum Who {
         /// Id in the list of officers.
         id: i64,
         /// Name, from the list.
+        name: String,
+    },
+    /// A handler of one or several registered organisations.
+    #[serde(rename_all = "camelCase")]
+    Handler {
+        /// The entry that was chosen, or the only one.
+        handler: Option<i64>,
+        /// 憑證序號 of the card.
+        serial_number: String,
+        /// The name in the certificate.
         name: String,
     },
 }
@@ -106,7 +116,9 @@ impl Session {
 pub async fn require_company(headers: &HeaderMap, now: Timestamp) -> Result<Ubn, Problem> {
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Company { ubn, .. }) => Ok(ubn),
-        Some(Who::Organisation { .. } | Who::Officer { .. }) => Err(Code::NotAllowed.into()),
+        Some(Who::Organisation { .. } | Who::Officer { .. } | Who::Handler { .. }) => {
+            Err(Code::NotAllowed.into())
+        }
         None => Err(Code::NotSignedIn.into()),
     }
 }
@@ -119,6 +131,25 @@ pub async fn require_applicant(headers: &HeaderMap, now: Timestamp) -> Result<Ap
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Company { ubn, .. }) => Ok(ubn.into()),
         Some(Who::Organisation { organisation, .. }) => Ok(organisation.into()),
+        Some(Who::Officer { .. } | Who::Handler { .. }) => Err(Code::NotAllowed.into()),
+        None => Err(Code::NotSignedIn.into()),
+    }
+}
+
+/// The company or organisation that signed in, or the handler, for whom the store knows what
+/// they may.
+///
+/// # Errors
+/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for an officer;
+/// [`Code::OrganisationNotChosen`].
+pub async fn require_asker(headers: &HeaderMap, now: Timestamp) -> Result<Asker, Problem> {
+    match Session::of(headers, now).await?.map(|session| session.who) {
+        Some(Who::Company { ubn, .. }) => Ok(Asker::Applicant(ubn.into())),
+        Some(Who::Organisation { organisation, .. }) => Ok(Asker::Applicant(organisation.into())),
+        Some(Who::Handler { handler, serial_number, .. }) => {
+            let id = handler.ok_or(Code::OrganisationNotChosen)?;
+            Ok(Asker::Handler { id, serial_number })
+        }
         Some(Who::Officer { .. }) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
@@ -131,7 +162,9 @@ pub async fn require_applicant(headers: &HeaderMap, now: Timestamp) -> Result<Ap
 pub async fn require_officer(headers: &HeaderMap, now: Timestamp) -> Result<i64, Problem> {
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Officer { id, .. }) => Ok(id),
-        Some(Who::Company { .. } | Who::Organisation { .. }) => Err(Code::NotAllowed.into()),
+        Some(Who::Company { .. } | Who::Organisation { .. } | Who::Handler { .. }) => {
+            Err(Code::NotAllowed.into())
+        }
         None => Err(Code::NotSignedIn.into()),
     }
 }

@@ -5,10 +5,10 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::letter::Subject;
 use domain::{
-    Actor, ApplyError, CaseId, Edition, Ground, HandoverStep, IssKey, Policy, Receipt, RocDate,
-    RocDay, SubmissionContext, UploadRefused,
+    Actor, ApplyError, CaseId, Edition, Ground, HandlerPermission, HandoverStep, IssKey, Policy,
+    Receipt, RocDate, RocDay, SubmissionContext, UploadRefused,
 };
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
@@ -105,10 +105,21 @@ struct AskedGround {
     english: &'static str,
 }
 
+/// The company for which somebody prepares an application: the company itself, or a handler with
+/// API申請. What is sent carries the signature of the company's card in either case.
+async fn may_apply(
+    cases: &Cases<impl Database>,
+    headers: &HeaderMap,
+    now: jiff::Timestamp,
+) -> Result<domain::Ubn, Problem> {
+    let asker = web::require_asker(headers, now).await?;
+    Ok(cases.company_of(&asker, HandlerPermission::Apply)?)
+}
+
 /// 申請事項 that the company may choose from now (A3), or what it was asked for.
 async fn standing(request: &Request) -> Result<Reply, Problem> {
-    let ubn = web::require_company(request.headers(), web::now()).await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
+    let ubn = may_apply(&cases, request.headers(), web::now()).await?;
     let standing = cases.standing(ubn)?;
     let offered = standing
         .offered(web::edition().await?)
@@ -205,10 +216,10 @@ async fn renew_iss_key(request: Request) -> Result<Reply, Problem> {
 async fn possession_challenge(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let now = web::now();
-    let ubn = web::require_company(request.headers(), now).await?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let ubn = may_apply(&cases, request.headers(), now).await?;
     let Nothing {} = SignedRequest::plain(request, &origin).await?;
     let value = BASE64_URL_SAFE_NO_PAD.encode(web::random::<32>());
-    let cases = Cases(store::spin::open(Label::Cases)?);
     let issued = cases.issue_possession_challenge(value, &origin, ubn, now)?;
     let text = domain::possession_text(&origin, ubn, &issued.challenge);
     let command =
@@ -254,7 +265,8 @@ struct PreviewProblem {
 async fn preview(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let now = web::now();
-    let ubn = web::require_company(request.headers(), now).await?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let ubn = may_apply(&cases, request.headers(), now).await?;
     let PreviewRequest { certificate_file } = SignedRequest::plain(request, &origin).await?;
     let file = BASE64_STANDARD
         .decode(certificate_file)
@@ -297,7 +309,8 @@ impl Signed {
     async fn read(request: Request, purpose: Purpose) -> Result<Self, Problem> {
         let origin = web::origin().await?;
         let now = web::now();
-        let session = web::require_company(request.headers(), now).await?;
+        let cases = Cases(store::spin::open(Label::Cases)?);
+        let session = may_apply(&cases, request.headers(), now).await?;
         let SignedRequest { signed_data, transport } =
             web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;

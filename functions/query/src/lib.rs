@@ -4,7 +4,8 @@
 mod guide;
 
 use domain::{
-    AccountState, AccountStatus, Actor, Case, CaseId, CaseState, Code, Edition, Ground, IssKey,
+    AccountState, AccountStatus, Actor, Asker, Case, CaseId, CaseState, Code, Edition, Ground,
+    HandlerPermission, IssKey,
     OfficeCalendar, Organisation, RocDate, RocDateTime, RocDay, TAIPEI, Ubn,
 };
 use http::{Method, StatusCode};
@@ -139,15 +140,21 @@ struct QuestionView {
 
 async fn progress(request: &Request) -> Result<Reply, Problem> {
     let now = web::now();
-    let ubn = web::require_company(request.headers(), now).await?;
+    let asker = web::require_asker(request.headers(), now).await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
+    let ubn = cases.company_of(&asker, HandlerPermission::Progress)?;
     let account = match cases.account(ubn)? {
         Some(row) => {
+            // The isskey is for who holds the company's card.
+            let row = match asker {
+                Asker::Handler { .. } => AccountRow { iss_key: None, ..row },
+                Asker::Applicant(_) => row,
+            };
             let by = match cases.status_deed(ubn)?.map(|deed| deed.actor) {
                 _ if row.state(now) == AccountState::CertificateExpired => "憑證效期屆滿",
                 Some(Actor::Officer(_)) => "審核人員",
                 Some(Actor::Operator) => "系統",
-                Some(Actor::Applicant(_)) => "申請人",
+                Some(Actor::Applicant(_) | Actor::Organisation(_) | Actor::Handler(_)) => "申請人",
                 None => "",
             };
             let idle = cases.idle_warning(ubn)?.map(|row| IdleView {
@@ -269,9 +276,11 @@ fn case_view(
 }
 
 async fn receipt(request: &Request, id: &str) -> Result<Reply, Problem> {
-    let ubn = web::require_company(request.headers(), web::now()).await?;
+    let asker = web::require_asker(request.headers(), web::now()).await?;
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let ubn = cases.company_of(&asker, HandlerPermission::Progress)?;
     let id = CaseId::parse(id).ok_or(Code::CaseNotFound)?;
-    let row = Cases(store::spin::open(Label::Cases)?).case_of(ubn, id)?;
+    let row = cases.case_of(ubn, id)?;
     let origin = web::origin().await?;
     Ok(web::json(StatusCode::OK, &CheckableReceipt::new(row.receipt(), &origin)))
 }

@@ -566,6 +566,8 @@ pub(crate) fn log_views(
             let deed = deed?;
             let actor = match deed.actor {
                 Actor::Applicant(_) => "申請人".to_owned(),
+                Actor::Organisation(_) => "機關（兩張憑證）".to_owned(),
+                Actor::Handler(_) => "授權經辦人".to_owned(),
                 Actor::Officer(id) => names.get(&id).cloned().unwrap_or_default(),
                 Actor::Operator => "系統操作人員".to_owned(),
             };

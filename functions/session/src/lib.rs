@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Act, Actor, Agreement, Applicant, Code, Edition, SignedIn};
+use domain::{Act, Actor, Agreement, Applicant, Code, Edition, HandlerPermission, SignedIn};
 use http::{Method, StatusCode, header};
 use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
@@ -100,8 +100,17 @@ async fn challenge(request: Request) -> Result<Reply, Problem> {
     let applicant: Option<Applicant> = match purpose {
         Purpose::SignIn | Purpose::UnlockCard => None,
         Purpose::Apply | Purpose::UploadCertificate => {
-            Some(web::require_applicant(&headers, now).await?)
+            let asker = web::require_asker(&headers, now).await?;
+            let cases = Cases(store::spin::open(Label::Cases)?);
+            Some(cases.applicant_of(&asker, HandlerPermission::Apply)?)
         }
+        // A visit has challenges of its own.
+        Purpose::ConfirmOrganisation
+        | Purpose::ConfirmManager
+        | Purpose::FindOrganisation
+        | Purpose::FindSerial
+        | Purpose::AcceptInvitation
+        | Purpose::RenewHandler => return Err(Code::MalformedRequest.into()),
     };
     let value = BASE64_URL_SAFE_NO_PAD.encode(web::random::<32>());
     let cases = Cases(store::spin::open(Label::Cases)?);
@@ -142,6 +151,16 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
             let officer = cases.officer(&subject)?.ok_or(Code::OfficerUnknown)?;
             let id = officer.id;
             (Who::Officer { id, name: officer.name }, Actor::Officer(id))
+        }
+        SignedIn::Handler(citizen) => {
+            let serial_number = proof.certificate().serial_number();
+            cases.handler_seen(&serial_number, &citizen.subject_serial)?;
+            // The card must be that of the person whose ID the manager typed.
+            let mut entries = cases.handlers_of_card(&serial_number)?;
+            entries.retain(|entry| entry.handler.tail == citizen.tail);
+            let first = entries.first().ok_or(Code::HandlerUnknown)?.handler.id;
+            let handler = (entries.len() == 1).then_some(first);
+            (Who::Handler { handler, serial_number, name: citizen.name }, Actor::Handler(first))
         }
     };
     cases.consume_challenge(&input.challenge, Purpose::SignIn, &origin, None, now)?;

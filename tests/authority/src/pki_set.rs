@@ -21,6 +21,8 @@ const ORGANISATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.
 const EXECUTIVE: &str = "行政院(測試)";
 const MOEACA: &str = "工商憑證管理中心(測試)";
 const GCA: &str = "政府憑證管理中心(測試)";
+const XCA: &str = "組織及團體憑證管理中心(測試)";
+const HCA: &str = "醫事憑證管理中心(測試)";
 const MOICA: &str = "內政部憑證管理中心(測試)";
 
 /// Address of the partition that covers companies' certificates.
@@ -45,6 +47,8 @@ pub struct TestPki {
     moeaca: [Authority; 2],
     moica: [Authority; 2],
     gca: Authority,
+    xca: Authority,
+    hca: Authority,
     now: Timestamp,
 }
 
@@ -121,8 +125,8 @@ impl TestPki {
         };
         let moeaca = [below(MOEACA)?, below(MOEACA)?];
         let moica = [below(MOICA)?, below(MOICA)?];
-        let gca = below(GCA)?;
-        Ok(Self { root, moeaca, moica, gca, now })
+        let (gca, xca, hca) = (below(GCA)?, below(XCA)?, below(HCA)?);
+        Ok(Self { root, moeaca, moica, gca, xca, hca, now })
     }
 
     /// The trust store that believes these CAs.
@@ -146,11 +150,13 @@ impl TestPki {
             });
         }
         issuers.extend(generations(MOICA, IssuerRole::Moica, &self.moica));
-        issuers.push(TrustedCertificateFile::new(
-            GCA,
-            Some(IssuerRole::Gca),
-            &self.gca.certificate,
-        ));
+        for (name, role, authority) in [
+            (GCA, IssuerRole::Gca, &self.gca),
+            (XCA, IssuerRole::Xca, &self.xca),
+            (HCA, IssuerRole::Hca, &self.hca),
+        ] {
+            issuers.push(TrustedCertificateFile::new(name, Some(role), &authority.certificate));
+        }
         TrustStoreFile {
             environment: Environment::Test,
             anchors: vec![TrustedCertificateFile::new("測試根", None, &self.root.certificate)],
@@ -160,7 +166,10 @@ impl TestPki {
 
     /// Every CA, the root first.
     pub fn authorities(&self) -> impl Iterator<Item = &Authority> {
-        std::iter::once(&self.root).chain(&self.moeaca).chain(&self.moica).chain([&self.gca])
+        std::iter::once(&self.root)
+            .chain(&self.moeaca)
+            .chain(&self.moica)
+            .chain([&self.gca, &self.xca, &self.hca])
     }
 
     /// A complete list of each CA that names nobody, for years: a demo has no CA that
@@ -289,6 +298,24 @@ impl TestPki {
     /// # Errors
     /// When the library fails.
     pub fn agency(&self, name: &str, organisation: ObjectIdentifier) -> anyhow::Result<Issued> {
+        self.organisation(IssuerRole::Gca, name, organisation)
+    }
+
+    /// A card of an agency (GCA), an association (XCA) or a medical institution (HCA).
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn organisation(
+        &self,
+        role: IssuerRole,
+        name: &str,
+        organisation: ObjectIdentifier,
+    ) -> anyhow::Result<Issued> {
+        let (authority, list) = match role {
+            IssuerRole::Xca => (&self.xca, "http://crl.test.invalid/XCA/CRL_0002.crl"),
+            IssuerRole::Hca => (&self.hca, "http://crl.test.invalid/HCA/CRL_0002.crl"),
+            _ => (&self.gca, "http://crl.test.invalid/GCA4/CRL_0002.crl"),
+        };
         let profile = Profile {
             subject: &[Part::Utf8(ORGANISATION_NAME, name)],
             attributes: &[Attribute::Oid(ORGANISATION, organisation)],
@@ -297,12 +324,12 @@ impl TestPki {
             level: 0,
             not_before: self.at(-30),
             not_after: self.at(1800),
-            crl: Some("http://crl.test.invalid/GCA4/CRL_0002.crl"),
+            crl: Some(list),
             ocsp: None,
             purposes: &[],
             no_check: false,
         };
-        issue(&self.gca, &profile)
+        issue(authority, &profile)
     }
 }
 

@@ -19,7 +19,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use pki::{Certificate, VerifiedSignature};
 use serde_json::{Value, json};
 use test_pki::bridge::RunningBridge;
-use test_pki::demo::{COMPANY, Demo, write_card};
+use test_pki::demo::{AGENCY, COMPANY, Demo, Person, write_card};
 use test_pki::issue::{List, Listed};
 use test_pki::pki_set::{Company, Issued, TestPki};
 use x509_cert::ext::pkix::CrlReason;
@@ -225,6 +225,35 @@ impl Desk {
     /// When it cannot be made.
     pub fn issued(&self, company: Company<'_>) -> anyhow::Result<Issued> {
         self.pki.company(company)
+    }
+
+    /// Puts this card into the one reader, and takes every other out.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn only(&self, card: &str) -> anyhow::Result<()> {
+        for name in self.cards.names()? {
+            self.cards.set_inserted(&name, name == card)?;
+        }
+        Ok(())
+    }
+
+    /// Another card of the demo agency, not in the reader.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn another_agency_card(&self, name: &str) -> anyhow::Result<()> {
+        let issued = self.pki.agency("測試機關", AGENCY.parse()?)?;
+        write_card(&self.dir, name, "GP00000000000099", "123456", false, &issued)
+    }
+
+    /// Another card of this person, not in the reader.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn another_citizen_card(&self, name: &str, person: Person) -> anyhow::Result<()> {
+        let issued = self.pki.citizen(person.name, person.subject_serial, person.tail())?;
+        write_card(&self.dir, name, "TP00000000000099", "123456", false, &issued)
     }
 
     /// The company's key and certificate, for a card of another kind.

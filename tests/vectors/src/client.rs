@@ -184,13 +184,15 @@ pub struct Visitor {
     /// Where it is reached; usually the origin.
     pub base: String,
     cookie: Option<String>,
+    /// Token of the visit that the requests belong to.
+    pub visit: Option<String>,
 }
 
 impl Visitor {
     /// A visitor without a session.
     pub fn new(origin: impl Into<String>) -> Self {
         let origin = origin.into();
-        Self { agent: agent(), base: origin.clone(), origin, cookie: None }
+        Self { agent: agent(), base: origin.clone(), origin, cookie: None, visit: None }
     }
 
     /// The session's cookie.
@@ -216,6 +218,7 @@ impl Visitor {
             .cookie
             .iter()
             .map(|cookie| ("cookie", cookie.as_str()))
+            .chain(self.visit.iter().map(|visit| ("chayan-visit", visit.as_str())))
             .chain(headers.iter().copied())
         {
             request = request.header(name, value);
@@ -255,6 +258,9 @@ impl Visitor {
             .header("content-type", content_type);
         if let Some(cookie) = &self.cookie {
             request = request.header("cookie", cookie);
+        }
+        if let Some(visit) = &self.visit {
+            request = request.header("chayan-visit", visit);
         }
         read(request.send(body)?)
     }
@@ -310,6 +316,69 @@ impl Visitor {
     /// When refused.
     pub fn sign_in_as_officer(&mut self, signer: &dyn Signer) -> anyhow::Result<Value> {
         self.sign_in(signer, json!({ "as": "officer" }))?.expect(201)
+    }
+
+    /// Signs in as a handler.
+    ///
+    /// # Errors
+    /// When nothing could be sent.
+    pub fn sign_in_as_handler(&mut self, signer: &dyn Signer) -> anyhow::Result<Answer> {
+        self.sign_in(signer, json!({ "as": "handler" }))
+    }
+
+    /// Chooses the organisation that a handler works for, and keeps the new cookie.
+    ///
+    /// # Errors
+    /// When nothing could be sent.
+    pub fn chooses(&mut self, handler: i64) -> anyhow::Result<Answer> {
+        let answer = self.post("/api/delegate/me", &json!({ "handler": handler }))?;
+        if let Some(cookie) = answer.header("set-cookie") {
+            self.cookie = cookie.split(';').next().map(str::to_owned);
+        }
+        Ok(answer)
+    }
+
+    /// Begins a visit of the credential registration.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn begin_visit(&mut self, kind: &str) -> anyhow::Result<Value> {
+        self.begin_visit_with(json!({ "kind": kind }))?.expect(201)
+    }
+
+    /// The same with this body.
+    ///
+    /// # Errors
+    /// When nothing could be sent.
+    pub fn begin_visit_with(&mut self, body: Value) -> anyhow::Result<Answer> {
+        let begun = self.post("/api/delegate/visits", &body)?;
+        self.visit = begun.body["visit"].as_str().map(str::to_owned);
+        Ok(begun)
+    }
+
+    /// Shows a card in a visit: a challenge of the visit, signed with this document.
+    ///
+    /// # Errors
+    /// When no challenge is given or nothing could be sent.
+    pub fn shows_card(
+        &self,
+        signer: &dyn Signer,
+        document: Value,
+        national_id: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        let challenge = self.post("/api/delegate/visit/challenges", &json!({}))?.expect(201)?;
+        let purpose: Purpose = serde_json::from_value(challenge["purpose"].clone())?;
+        let challenge = challenge["challenge"].as_str().context("no challenge")?;
+        let signed_data = signer.sign(&self.origin, purpose, challenge, document)?;
+        match national_id {
+            None => {
+                self.post("/api/delegate/visit/organisation", &json!({ "signedData": signed_data }))
+            }
+            Some(id) => {
+                let body = json!({ "signedData": signed_data, "nationalId": id });
+                self.post("/api/delegate/visit/citizen", &body)
+            }
+        }
     }
 
     /// Applies with this form.

@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use chayan_bridge::cards::demo::{CardFile, MAX_TRIES};
 use domain::{CardState, CodeHash, DigestKey, IdCard};
 use jiff::Timestamp;
-use pki::{Certificate, Fingerprint, TrustStore};
+use pki::{Certificate, Fingerprint, IssuerRole, TrustStore};
 use serde::{Deserialize, Serialize};
 use store::native::Native;
 use store::schema::Label;
@@ -109,6 +109,38 @@ pub const COMPANY: (&str, &str) = ("測試甲股份有限公司", "12345675");
 pub const SYSTEM_COMPANY: (&str, &str) = ("測試乙資訊有限公司", "04595257");
 /// Organisation OID of the demo agency.
 pub const AGENCY: &str = "2.16.886.101.99999.1";
+/// Organisation OID of the demo association (XCA).
+pub const ASSOCIATION: &str = "2.16.886.111.99999.2";
+/// Organisation OID of the demo hospital (HCA).
+pub const HOSPITAL: &str = "2.16.886.119.99999.3";
+/// 機關代號 of the demo agency, company, association and hospital in the register.
+pub const CODES: [&str; 4] = ["A0001", "C0001", "X0001", "H0001"];
+
+/// A fictional person with a citizen card.
+#[derive(Clone, Copy, Debug)]
+pub struct Person {
+    /// Name.
+    pub name: &'static str,
+    /// The CA's number.
+    pub subject_serial: &'static str,
+    /// 身分證統一編號; nobody has it.
+    pub national_id: &'static str,
+}
+
+impl Person {
+    /// Last four of the national ID.
+    pub fn tail(&self) -> &'static str {
+        &self.national_id[6..]
+    }
+}
+
+/// Who registers organisations.
+pub const MANAGER: Person =
+    Person { name: "林管理", subject_serial: "0000000100000001", national_id: "A123456789" };
+/// Who is named as a handler.
+pub const HANDLER: Person =
+    Person { name: "張經辦", subject_serial: "0000000100000002", national_id: "B223456782" };
+
 /// Subject serial of the officer's citizen certificate.
 pub const OFFICER_SERIAL: &str = "0000000112345678";
 /// PIN of every demo card.
@@ -263,6 +295,16 @@ impl Demo {
         write_card(&dir, "citizen", "TP00000000000002", PIN, false, &citizen)?;
         let agency = pki.agency("測試機關", AGENCY.parse()?)?;
         write_card(&dir, "agency", "GP00000000000001", PIN, false, &agency)?;
+        let association = pki.organisation(IssuerRole::Xca, "測試協會", ASSOCIATION.parse()?)?;
+        write_card(&dir, "association", "XP00000000000001", PIN, false, &association)?;
+        let hospital = pki.organisation(IssuerRole::Hca, "測試醫院", HOSPITAL.parse()?)?;
+        write_card(&dir, "hospital", "HP00000000000001", PIN, false, &hospital)?;
+        for (card, number, person) in
+            [("manager", "TP00000000000003", MANAGER), ("handler", "TP00000000000004", HANDLER)]
+        {
+            let issued = pki.citizen(person.name, person.subject_serial, person.tail())?;
+            write_card(&dir, card, number, PIN, false, &issued)?;
+        }
 
         let certificate_files = |name: &str, (company, ubn): (&str, &str)| -> anyhow::Result<_> {
             let issued = pki.company(Company::system(company, ubn))?;
@@ -362,6 +404,7 @@ impl Demo {
         let cases = open(Label::Cases)?;
         let transaction = Transaction::begin(&cases)?;
         Cases(&transaction).add_officer(officer, domain::Actor::Operator, now)?;
+        put_organisations(&Cases(&transaction), now)?;
         transaction.commit()?;
         let key = DigestKey::from_hex(register_key).context("register key")?;
         let register = open(Label::Register)?;
@@ -456,6 +499,21 @@ fn write_cards(dir: &Path, holders: [(&str, &str); 3], issued: [&Issued; 3]) -> 
         cases.put_card_certificate(&card.number, CardCertificate { certificate, issuer })?;
     }
     Ok(transaction.commit()?)
+}
+
+/// The register of organisations: fictional, with the demo's own.
+fn put_organisations(cases: &Cases<impl store::Database>, now: Timestamp) -> anyhow::Result<()> {
+    cases.begin_organisations(domain::RocDay::of(now).0, now)?;
+    let numbers = [AGENCY, COMPANY.1, ASSOCIATION, HOSPITAL];
+    let names = ["測試機關", COMPANY.0, "測試協會", "測試醫院"];
+    let regions = ["臺北市", "臺中市", "花蓮縣", "高雄市"];
+    for (((code, number), name), region) in CODES.into_iter().zip(numbers).zip(names).zip(regions) {
+        let key = domain::organisation_number(number).map_err(|_| anyhow::anyhow!("{number}"))?;
+        let entry = store::OrganisationEntry { name: name.into(), key, region: region.into() };
+        let code = code.parse().map_err(|_| anyhow::anyhow!("{code}"))?;
+        cases.put_organisation(&code, &entry)?;
+    }
+    Ok(())
 }
 
 /// The DER inside a PEM file with one block.
