@@ -13,6 +13,7 @@ import { wireNumbers } from "/js/review/numbers.js";
 import { place } from "/js/review/places.js";
 import { wirePolicies } from "/js/review/policies.js";
 import { wireProposals } from "/js/review/proposals.js";
+import { wireInstitutions, wireServices } from "/js/review/services.js";
 import { wireSweep } from "/js/review/sweep.js";
 
 const list = wireList({ open: (id) => casePage.open(id) });
@@ -22,6 +23,8 @@ const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccou
 const conduct = wireConduct({ openAccount: account.open });
 const idle = wireIdle({ openAccount: account.open });
 const sweep = wireSweep({ openAccount: account.open });
+const services = wireServices();
+const institutions = wireInstitutions();
 const numbers = wireNumbers();
 const policies = wirePolicies();
 const administration = wireAdministration();
@@ -32,9 +35,11 @@ const PLACES = [
   ["proposals", "待覆核事項", "read-cases", proposals.load],
   ["conduct", "異常使用", "read-cases", conduct.load],
   ["idle", "逾一年未使用", "read-cases", idle.load],
+  ["services", "身分確認服務", "read-cases", services.load],
   ["numbers", "統計", "read-cases", numbers.load],
   ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],
+  ["institutions", "受監督機構", "keep-institutions", institutions.load],
   ["policies", "審核期限", "keep-policies", policies.load],
 ];
 

@@ -69,11 +69,26 @@ pub enum FieldProblem {
     /// No day at all.
     #[error("not a day")]
     Day,
+    /// Not hexadecimal digits, or too many.
+    #[error("not a serial number")]
+    SerialFormat,
+    /// Not the serial number of the certificate that was chosen.
+    #[error("not the certificate's serial number")]
+    SerialDiffers,
+    /// Not a day.
+    #[error("not a day")]
+    DayFormat,
+    /// Less than a month ahead.
+    #[error("less than a month ahead")]
+    DayTooSoon,
+    /// Not a national ID.
+    #[error("not a national ID")]
+    NationalIdFormat,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 26] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -95,6 +110,11 @@ impl FieldProblem {
         Self::PolicyNumber,
         Self::DayToCome,
         Self::Day,
+        Self::SerialFormat,
+        Self::SerialDiffers,
+        Self::DayFormat,
+        Self::DayTooSoon,
+        Self::NationalIdFormat,
     ];
 }
 

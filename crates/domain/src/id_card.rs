@@ -15,13 +15,19 @@ const LETTER_VALUES: [u8; 26] = [
 ];
 
 impl NationalId {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a number: a letter, 1 or 2, eight digits.
+    pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.trim().as_bytes();
         let valid = bytes.len() == 10
             && bytes[0].is_ascii_alphabetic()
             && matches!(bytes[1], b'1' | b'2')
             && bytes[2..].iter().all(u8::is_ascii_digit);
         valid.then(|| Self(text.trim().to_ascii_uppercase()))
+    }
+
+    /// The last four characters, as a citizen certificate holds them.
+    pub fn tail(&self) -> &str {
+        &self.0[6..]
     }
 
     /// A number of its own making: letter, 1 or 2, seven digits, and the check digit that makes
@@ -206,7 +212,7 @@ mod digests {
     use hmac::{Hmac, KeyInit, Mac};
     use sha2::Sha256;
 
-    use super::IdCard;
+    use super::{IdCard, NationalId};
 
     /// The key of the register's digests: 32 secret bytes, as the state of HMAC-SHA-256 that
     /// follows from them. Without it nobody can tell whether a national ID is in the register.
@@ -253,6 +259,11 @@ mod digests {
         /// The digest of the card's holder.
         pub fn person(&self, card: &IdCard) -> PersonDigest {
             PersonDigest(self.digest("person", &[&card.person.0]))
+        }
+
+        /// The digest of a number's holder: the same as of the holder of a card.
+        pub fn person_of(&self, number: &NationalId) -> PersonDigest {
+            PersonDigest(self.digest("person", &[&number.0]))
         }
 
         /// The digest of the card's data.

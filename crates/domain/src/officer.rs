@@ -36,13 +36,15 @@ pub enum Permission {
     KeepOfficers,
     /// Keep the office calendar.
     KeepCalendar,
+    /// Keep the list of supervised institutions.
+    KeepInstitutions,
     /// Propose policies.
     KeepPolicies,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReadCases,
         Self::Decide,
         Self::Supervise,
@@ -51,6 +53,7 @@ impl Permission {
         Self::ReadLog,
         Self::KeepOfficers,
         Self::KeepCalendar,
+        Self::KeepInstitutions,
         Self::KeepPolicies,
     ];
 
@@ -65,6 +68,7 @@ impl Permission {
             Self::ReadLog => "read-log",
             Self::KeepOfficers => "keep-officers",
             Self::KeepCalendar => "keep-calendar",
+            Self::KeepInstitutions => "keep-institutions",
             Self::KeepPolicies => "keep-policies",
         }
     }
@@ -109,7 +113,9 @@ impl Role {
             Permission::Supervise | Permission::Endorse => matches!(self, Supervisor),
             Permission::KeepPolicies => matches!(self, Supervisor | Administrator),
             Permission::ReadLog => matches!(self, Supervisor | Auditor),
-            Permission::KeepOfficers | Permission::KeepCalendar => matches!(self, Administrator),
+            Permission::KeepOfficers | Permission::KeepCalendar | Permission::KeepInstitutions => {
+                matches!(self, Administrator)
+            }
         }
     }
 }
@@ -219,8 +225,8 @@ mod tests {
     #[test]
     fn the_table_of_permissions() {
         use Permission::{
-            Decide, Endorse, KeepCalendar, KeepOfficers, KeepPolicies, ReadCases, ReadLog,
-            Supervise, Suspend,
+            Decide, Endorse, KeepCalendar, KeepInstitutions, KeepOfficers, KeepPolicies, ReadCases,
+            ReadLog, Supervise, Suspend,
         };
         let allowed = |role: Role| -> Vec<Permission> {
             Permission::ALL.into_iter().filter(|permission| role.may(*permission)).collect()
@@ -229,7 +235,10 @@ mod tests {
         let supervisor = [ReadCases, Decide, Supervise, Suspend, Endorse, ReadLog, KeepPolicies];
         assert_eq!(allowed(Role::Supervisor), supervisor);
         assert_eq!(allowed(Role::Auditor), [ReadCases, ReadLog]);
-        assert_eq!(allowed(Role::Administrator), [KeepOfficers, KeepCalendar, KeepPolicies]);
+        assert_eq!(
+            allowed(Role::Administrator),
+            [KeepOfficers, KeepCalendar, KeepInstitutions, KeepPolicies]
+        );
         for role in Role::ALL {
             assert_eq!(Role::from_name(role.name()), Some(role));
         }

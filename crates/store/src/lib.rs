@@ -15,7 +15,9 @@ mod calendar;
 mod calls;
 mod cases;
 mod challenges;
+mod citizens;
 mod companies;
+mod confirmations;
 mod database;
 mod error;
 mod findings;
@@ -30,6 +32,7 @@ mod register;
 mod review;
 mod revocation;
 pub mod schema;
+mod services;
 #[cfg(feature = "spin")]
 pub mod spin;
 mod usage;
@@ -42,6 +45,7 @@ pub use calls::{Before, EarlierCall, NewCall};
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
+pub use confirmations::{AskedRow, CallAbout, EarlierConfirmation, NewConfirmation};
 pub use database::{Database, Row, Transaction, Value};
 pub use error::StoreError;
 pub use findings::{FindingRow, WatchedAccount};
@@ -53,6 +57,7 @@ pub use officers::NewOfficer;
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, TakeError, Taken, take_list};
+pub use services::{ConfirmationFormRow, DemandRow, InstitutionRow, ServiceRow, StopRow};
 pub use usage::{CallRow, CallSettings, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
 pub use whole_register::WholeRegister;
@@ -68,6 +73,12 @@ pub struct Attempts<D>(pub D);
 
 /// The record of verification calls.
 pub struct Calls<D>(pub D);
+
+/// Citizens' certificates and national IDs.
+pub struct Citizens<D>(pub D);
+
+/// The record of confirmation requests.
+pub struct Confirmations<D>(pub D);
 
 /// Revocation lists.
 pub struct Revocation<D>(pub D);
@@ -89,6 +100,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         lifecycle::STATEMENTS,
         officers::STATEMENTS,
         review::STATEMENTS,
+        services::STATEMENTS,
         usage::CASES,
     ];
     let mut all: Vec<_> =
@@ -101,8 +113,11 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
             .chain(usage::CALLS)
             .chain(findings::CALLS)
             .chain(idle::CALLS)
+            .chain(confirmations::CALLS)
             .map(|statement| (schema::Label::Calls, *statement)),
     );
+    all.extend(citizens::STATEMENTS.iter().map(|sql| (schema::Label::Citizens, *sql)));
+    all.extend(confirmations::STATEMENTS.iter().map(|sql| (schema::Label::Confirmations, *sql)));
     all.extend(revocation::STATEMENTS.iter().map(|sql| (schema::Label::Revocation, *sql)));
     all
 }

@@ -13,6 +13,10 @@ pub enum Label {
     Calls,
     /// Revocation lists (`revocation`).
     Revocation,
+    /// Citizens' certificates and national IDs (`citizens`).
+    Citizens,
+    /// The record of confirmation requests (`confirmations`).
+    Confirmations,
 }
 
 /// One numbered step; never edited after a release.
@@ -26,8 +30,15 @@ pub struct Step {
 
 impl Label {
     /// Every database.
-    pub const ALL: [Self; 5] =
-        [Self::Cases, Self::Register, Self::Attempts, Self::Calls, Self::Revocation];
+    pub const ALL: [Self; 7] = [
+        Self::Cases,
+        Self::Register,
+        Self::Attempts,
+        Self::Calls,
+        Self::Revocation,
+        Self::Citizens,
+        Self::Confirmations,
+    ];
 
     /// The label in `spin.toml` and `runtime-config.toml`.
     pub fn name(self) -> &'static str {
@@ -37,6 +48,8 @@ impl Label {
             Self::Attempts => "attempts",
             Self::Calls => "calls",
             Self::Revocation => "revocation",
+            Self::Citizens => "citizens",
+            Self::Confirmations => "confirmations",
         }
     }
 
@@ -52,10 +65,16 @@ impl Label {
     /// The steps that lead to the current schema.
     pub fn steps(self) -> &'static [Step] {
         match self {
-            Self::Cases => &[Step {
-                name: "0001-first",
-                sql: include_str!("../../../schema/cases/0001-first.sql"),
-            }],
+            Self::Cases => &[
+                Step {
+                    name: "0001-first",
+                    sql: include_str!("../../../schema/cases/0001-first.sql"),
+                },
+                Step {
+                    name: "0003-confirmation",
+                    sql: include_str!("../../../schema/cases/0003-confirmation.sql"),
+                },
+            ],
             Self::Register => &[Step {
                 name: "0001-first",
                 sql: include_str!("../../../schema/register/0001-first.sql"),
@@ -72,6 +91,14 @@ impl Label {
                 name: "0001-first",
                 sql: include_str!("../../../schema/revocation/0001-first.sql"),
             }],
+            Self::Citizens => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/citizens/0001-first.sql"),
+            }],
+            Self::Confirmations => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/confirmations/0001-first.sql"),
+            }],
         }
     }
 
@@ -83,6 +110,8 @@ impl Label {
             Self::Attempts => include_str!("../../../schema/attempts/current.sql"),
             Self::Calls => include_str!("../../../schema/calls/current.sql"),
             Self::Revocation => include_str!("../../../schema/revocation/current.sql"),
+            Self::Citizens => include_str!("../../../schema/citizens/current.sql"),
+            Self::Confirmations => include_str!("../../../schema/confirmations/current.sql"),
         }
     }
 }

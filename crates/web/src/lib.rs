@@ -11,15 +11,16 @@ mod session;
 mod text;
 
 pub use config::{
-    addresses, digest_key, edition, new_iss_key, origin, sealing_key, trust, variable,
+    addresses, digest_key, edition, new_iss_key, origin, register_key, sealing_key, trust, variable,
 };
 pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
 pub use problem::Problem;
 pub use receipt::CheckableReceipt;
 pub use request::{
-    Nothing, Reply, SignedRequest, client_address, download, empty, json, json_object,
+    Nothing, Reply, SignedRequest, bytes, client_address, download, empty, json, json_object,
     method_not_allowed, now, precise_now, random, readiness, respond, segments, signed_request,
 };
 pub use session::{
-    Session, Who, clear_cookie, require_applicant, require_company, require_officer,
+    Session, Who, clear_cookie, require_applicant, require_citizen, require_company,
+    require_officer,
 };

@@ -134,6 +134,7 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
         SignedIn::Organisation { organisation, name } => {
             (Who::Organisation { organisation, name }, Actor::Applicant(organisation.into()))
         }
+        SignedIn::Citizen { subject, tail } => (Who::Citizen { subject, tail }, Actor::Citizen),
         SignedIn::Officer { subject } => {
             let officer = cases.officer(&subject)?.ok_or(Code::OfficerUnknown)?;
             let id = officer.id;
