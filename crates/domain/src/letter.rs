@@ -4,7 +4,9 @@
 use jiff::civil::Date;
 
 use crate::field::line;
-use crate::{CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RocDay, Service, Ubn};
+use crate::{
+    CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RocDay, Service, Ubn,
+};
 
 /// What a letter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

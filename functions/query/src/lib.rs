@@ -148,6 +148,7 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
                 Some(Actor::Officer(_)) => "審核人員",
                 Some(Actor::Operator) => "系統",
                 Some(Actor::Applicant(_)) => "申請人",
+                Some(Actor::Citizen) => "民眾",
                 None => "",
             };
             let idle = cases.idle_warning(ubn)?.map(|row| IdleView {

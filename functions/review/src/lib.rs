@@ -138,8 +138,8 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         }
         (
             [
-                "me" | "cases" | "grounds" | "proposals" | "services" | "findings" | "idle" | "sweep"
-                | "health" | "log",
+                "me" | "cases" | "grounds" | "proposals" | "services" | "findings" | "idle"
+                | "sweep" | "health" | "log",
             ]
             | ["cases" | "accounts", _],
             _,

@@ -5,12 +5,14 @@ import { get, post } from "/js/service.js";
 import { busy, element, sheet, show, tell } from "/js/page.js";
 import { make, own } from "/js/make.js";
 import { table } from "/js/review/parts.js";
+import { visit } from "/js/review/places.js";
 
 export function wireServices() {
   let grounds = [];
 
   async function load() {
     render(await get("/api/review/services"));
+    visit("services");
     show("services");
   }
 
@@ -80,6 +82,7 @@ export function wireServices() {
 export function wireInstitutions() {
   async function load() {
     render(await get("/api/review/institutions"));
+    visit("institutions");
     show("institutions");
   }
 
