@@ -288,6 +288,7 @@ fn status_by(
     Ok(match actor {
         Some(Actor::Officer(id)) => cases.officer_names()?.remove(&id).unwrap_or_default(),
         Some(Actor::Applicant(_)) => "申請人".to_owned(),
+        Some(Actor::Citizen) => "民眾".to_owned(),
         Some(Actor::Operator) => "系統".to_owned(),
         None => String::new(),
     })
