@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
-use store::{Cases, Database, NewLetter, ServiceRow, Transaction};
+use store::{Cases, Database, DemandRow, NewLetter, ServiceRow, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
 /// Longest text of an act, in characters.
@@ -127,6 +127,10 @@ pub(crate) async fn act(
             let kind = said.kind.ok_or(Code::MalformedRequest)?;
             let due_on = said.due_on.filter(|day| *day > RocDay::of(now).0);
             let due_on = due_on.ok_or(Code::MalformedRequest)?;
+            let open = |demand: &DemandRow| demand.kind == kind && demand.closed_at.is_none();
+            if cases.demands(id)?.iter().any(open) {
+                return Err(Code::AccountState.into());
+            }
             cases.keep_demand(&service, kind, &text, due_on, officer.id, now)?;
             write(&cases, &service, Subject::Demanded { until: due_on }, &text, &origin)?;
         }

@@ -443,7 +443,7 @@ fn measures_of_point_seven_lead_to_point_six_when_refused() {
     let due = today().checked_add(10.days()).unwrap().to_string();
     let demand = json!({ "kind": "measures", "text": "請提供連線設備清單", "dueOn": due });
     act("demand", demand.clone()).expect(200).unwrap();
-    assert_eq!(act("demand", demand).code(), "conflict");
+    assert_eq!(act("demand", demand).code(), "account-state");
     visitor
         .post("/api/confirmation/demands/1/answer", &json!({ "text": "本機關不配合" }))
         .unwrap()
