@@ -14,6 +14,7 @@ import { place } from "/js/review/places.js";
 import { wirePolicies } from "/js/review/policies.js";
 import { wireProposals } from "/js/review/proposals.js";
 import { wireRegistrations } from "/js/review/registrations.js";
+import { wireInstitutions, wireServices } from "/js/review/services.js";
 import { wireSweep } from "/js/review/sweep.js";
 
 const list = wireList({ open: (id) => casePage.open(id) });
@@ -24,6 +25,8 @@ const conduct = wireConduct({ openAccount: account.open });
 const idle = wireIdle({ openAccount: account.open });
 const registrations = wireRegistrations();
 const sweep = wireSweep({ openAccount: account.open });
+const services = wireServices();
+const institutions = wireInstitutions();
 const numbers = wireNumbers();
 const policies = wirePolicies();
 const administration = wireAdministration();
@@ -35,9 +38,11 @@ const PLACES = [
   ["registration-reviews", "註冊審核", "read-cases", registrations.load],
   ["conduct", "異常使用", "read-cases", conduct.load],
   ["idle", "逾一年未使用", "read-cases", idle.load],
+  ["services", "身分確認服務", "read-cases", services.load],
   ["numbers", "統計", "read-cases", numbers.load],
   ["sweep", "清查比對", "supervise", sweep.load],
   ["administration", "人員與日曆", "keep-officers", administration.load],
+  ["institutions", "受監督機構", "keep-institutions", institutions.load],
   ["policies", "審核期限", "keep-policies", policies.load],
 ];
 

@@ -1,7 +1,9 @@
 //! The browser's half of the form checks: `domain`, compiled to WebAssembly. What passes
 //! here passes on the server, since it is the same code; the server checks again.
 
-use domain::{AddressPolicy, ApplicationDraft, Edition, FieldError, FieldProblem, Ubn};
+use domain::{
+    AddressPolicy, ApplicationDraft, ConfirmationDraft, Edition, FieldError, FieldProblem, Ubn,
+};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -51,6 +53,33 @@ pub fn check_field(member: &str, text: &str, test_environment: bool) -> String {
     }
 }
 
+/// Checks the annex of the identity confirmation service; `today` is the day in Taipei,
+/// `YYYY-MM-DD`. Returns `{"accepted": annex}` or `{"errors": …}`.
+#[wasm_bindgen(js_name = checkConfirmation)]
+pub fn check_confirmation(draft: &str, today: &str) -> String {
+    let (draft, today) = (serde_json::from_str::<ConfirmationDraft>(draft), today.parse());
+    let (Ok(draft), Ok(today)) = (draft, today) else {
+        return json::<()>(&Outcome::Errors(vec![FieldError::at("", FieldProblem::Required)]));
+    };
+    match draft.parse(today) {
+        Ok(form) => json(&Outcome::Accepted(form.draft)),
+        Err(errors) => json::<()>(&Outcome::Errors(errors)),
+    }
+}
+
+/// Checks one field of that annex.
+#[wasm_bindgen(js_name = checkConfirmationField)]
+pub fn check_confirmation_field(member: &str, text: &str, today: &str) -> String {
+    let outcome = match today.parse() {
+        Ok(today) => domain::check_confirmation_field(member, text, today),
+        Err(_) => Err(FieldProblem::DayFormat),
+    };
+    match outcome {
+        Ok(text) => json(&Outcome::Accepted(text)),
+        Err(problem) => json::<()>(&Outcome::Errors(vec![FieldError::at(member, problem)])),
+    }
+}
+
 /// Characters that may still be typed under 使用目的/原因.
 #[wasm_bindgen(js_name = reasonLeft)]
 pub fn reason_left(text: &str) -> i32 {
@@ -91,5 +120,7 @@ mod tests {
             check_application(&draft, "112", true).starts_with(r#"{"errors":[{"pointer":"/kind""#)
         );
         assert!(check_application("{", "112", true).contains("errors"));
+        assert!(check_confirmation("{}", "2026-01-31").contains(r#""pointer":"/deputyFax""#));
+        assert!(check_confirmation_field("day", "2026-02-27", "2026-01-31").contains("too-soon"));
     }
 }

@@ -13,6 +13,8 @@ pub enum Actor {
     Organisation(i64),
     /// A handler by the own card, by the id there.
     Handler(i64),
+    /// A citizen, whom the log does not name.
+    Citizen,
     /// Whoever has the command line on the machine itself.
     Operator,
 }
@@ -24,6 +26,7 @@ impl std::fmt::Display for Actor {
             Self::Officer(id) => write!(formatter, "officer:{id}"),
             Self::Organisation(id) => write!(formatter, "organisation:{id}"),
             Self::Handler(id) => write!(formatter, "handler:{id}"),
+            Self::Citizen => formatter.write_str("citizen"),
             Self::Operator => formatter.write_str("operator"),
         }
     }
@@ -33,7 +36,11 @@ impl Actor {
     /// Reads what [`Display`](std::fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
-            None => (text == "operator").then_some(Self::Operator),
+            None => match text {
+                "operator" => Some(Self::Operator),
+                "citizen" => Some(Self::Citizen),
+                _ => None,
+            },
             Some(("applicant", who)) => who.parse().ok().map(Self::Applicant),
             Some(("officer", id)) => id.parse().ok().map(Self::Officer),
             Some(("organisation", id)) => id.parse().ok().map(Self::Organisation),
@@ -165,6 +172,20 @@ acts! {
     CompaniesImported = "companies-imported", "匯入商工登記資料";
     /// The accounts that do not fit the register were looked at.
     SweepRead = "sweep-read", "清查比對帳號";
+    /// The identity confirmation service of an applicant was stopped (003, point 6).
+    ConfirmationStopped = "confirmation-stopped", "停止用戶身分確認服務";
+    /// Something is demanded by a day (003, points 6 (5) and 7).
+    Demanded = "demanded", "要求改善或配合";
+    /// What was demanded was answered.
+    DemandAnswered = "demand-answered", "回覆要求事項";
+    /// A demand was met, or was not.
+    DemandClosed = "demand-closed", "要求事項結案";
+    /// The list of supervised institutions.
+    InstitutionSet = "institution-set", "變更受監督機構名單";
+    /// A citizen looked at who asked about the own ID.
+    OwnRecordRead = "own-record-read", "查看本人紀錄";
+    /// A register of citizens' certificates.
+    CitizensImported = "citizens-imported", "匯入自然人憑證用戶資料";
     /// A year of the office calendar.
     CalendarImported = "calendar-imported", "匯入辦公日曆";
     /// Cards of our own CAs.
@@ -228,6 +249,7 @@ mod tests {
             Actor::Officer(7),
             Actor::Organisation(3),
             Actor::Handler(9),
+            Actor::Citizen,
             Actor::Operator,
         ] {
             assert_eq!(Actor::parse(&actor.to_string()), Some(actor));

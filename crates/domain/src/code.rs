@@ -130,6 +130,28 @@ codes! {
 
     /// [WARNING-02]: a case is 受理中 already.
     OpenCaseExists = "open-case-exists", 409;
+    /// The applicant of the form is not that of card and session.
+    ApplicantMismatch = "applicant-mismatch", 403;
+    /// Neither an agency nor on the list of supervised institutions.
+    NotSupervised = "not-supervised", 403;
+    /// The server certificate is another organisation's.
+    ForeignServerCertificate = "foreign-server-certificate", 403;
+    /// Not a confirmation request in its one form.
+    ConfirmationMalformed = "confirmation-malformed", 400;
+    /// A confirmation request of another time.
+    ConfirmationTime = "confirmation-time", 403;
+    /// No approved confirmation service has this certificate.
+    ConfirmationUnknown = "confirmation-unknown", 403;
+    /// The confirmation service is not open.
+    ConfirmationNotOpen = "confirmation-not-open", 403;
+    /// The nonce was used by another request.
+    ConfirmationReplayed = "confirmation-replayed", 409;
+    /// Card and national ID do not belong together.
+    NationalIdMismatch = "national-id-mismatch", 403;
+    /// Too many wrong national IDs today.
+    NationalIdLocked = "national-id-locked", 403;
+    /// A demand has to have gone unmet before.
+    DemandFirst = "demand-first", 409;
     /// This 申請事項 is not open to the company now.
     CaseKindNotOffered = "case-kind-not-offered", 409;
     /// No such case.

@@ -96,11 +96,20 @@ pub enum FieldProblem {
     /// No permission is ticked.
     #[error("no permission")]
     PermissionMissing,
+    /// Not the serial number of the certificate that was chosen.
+    #[error("not the certificate's serial number")]
+    SerialDiffers,
+    /// Not a day.
+    #[error("not a day")]
+    DayFormat,
+    /// Less than a month ahead.
+    #[error("less than a month ahead")]
+    DayTooSoon,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -131,6 +140,9 @@ impl FieldProblem {
         Self::NationalIdMismatch,
         Self::PhoneFormat,
         Self::PermissionMissing,
+        Self::SerialDiffers,
+        Self::DayFormat,
+        Self::DayTooSoon,
     ];
 }
 

@@ -42,7 +42,8 @@ impl NationalId {
         &self.0[6..]
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a number: a letter, 1 or 2, eight digits.
+    pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.trim().as_bytes();
         let valid = bytes.len() == 10
             && bytes[0].is_ascii_alphabetic()
@@ -286,6 +287,11 @@ mod digests {
         /// register's, even with the same key.
         pub fn citizen(&self, id: &NationalId) -> PersonDigest {
             PersonDigest(self.digest("citizen", &[&id.0]))
+        }
+
+        /// The digest of a number's holder: the same as of the holder of a card.
+        pub fn person_of(&self, number: &NationalId) -> PersonDigest {
+            PersonDigest(self.digest("person", &[&number.0]))
         }
 
         /// The digest of the card's data.

@@ -5,7 +5,8 @@ use jiff::civil::Date;
 
 use crate::field::line;
 use crate::{
-    CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RateLimit, RocDay, Ubn,
+    CaseId, CaseKind, Edition, FormCheck, FormError, Ground, HandoverStep, RateLimit, RocDay,
+    Service, Ubn,
 };
 
 /// What a letter is about.
@@ -65,6 +66,13 @@ pub enum Subject {
     },
     /// How many calls the account may make from now on.
     LimitsSet(RateLimit),
+    /// The confirmation service was stopped (003, point 6).
+    ServiceStopped,
+    /// Something is demanded of a confirmation service (003, points 6 (5) and 7).
+    Demanded {
+        /// The last day for it.
+        until: Date,
+    },
 }
 
 /// Whom and what a letter speaks of.
@@ -92,6 +100,8 @@ pub struct Letter {
     pub body: String,
 }
 
+/// The confirmation service's name (003).
+const CONFIRMATION_SERVICE: &str = "自然人憑證用戶身分確認服務";
 /// Longest subject of a letter, in characters.
 const MAX_SUBJECT: usize = 150;
 /// Longest body of a letter, in characters.
@@ -129,6 +139,8 @@ impl Subject {
             Self::UbnChange => "ubn-change",
             Self::Handover { .. } => "handover",
             Self::LimitsSet(_) => "limits-set",
+            Self::ServiceStopped => "service-stopped",
+            Self::Demanded { .. } => "demanded",
         }
     }
 
@@ -151,6 +163,8 @@ impl Subject {
             Self::Handover { step: HandoverStep::Done, .. } => "統一編號變更完成通知",
             Self::Handover { .. } => "核准通知（統一編號變更）",
             Self::LimitsSet(_) => "呼叫次數上限變更通知",
+            Self::ServiceStopped => "停止服務通知",
+            Self::Demanded { .. } => "限期改善或配合通知",
         }
     }
 
@@ -225,13 +239,32 @@ impl Subject {
                 format!("查驗呼叫次數上限已變更，即時生效：每分鐘{per_minute}次，瞬間{burst}次；超過時回應HTTP 429。"),
                 format!("Your account may now make {per_minute} calls a minute, {burst} of them at once; calls beyond that are answered by HTTP 429."),
             ),
+            Self::ServiceStopped => (
+                "用戶身分確認服務已停止，即時生效，理由如下。".into(),
+                "The identity confirmation service was stopped with immediate effect for the following reason.".into(),
+            ),
+            Self::Demanded { until } => (
+                format!("請於{}前依下列說明辦理，並至「用戶身分確認服務」回覆；屆期未辦理者，內政部得依申請要點第六點停止服務。", RocDay(until)),
+                format!("Please do what follows by {until} and answer on the page of the service; otherwise it may be stopped."),
+            ),
         }
     }
 
     /// The letter, by its template; officers may change it before it goes.
     pub fn letter(self, facts: &Facts<'_>) -> Letter {
-        let service = Edition::SERVICE;
-        let (chinese, english) = self.words();
+        let of = facts.case.map_or(Service::Api, |(_, kind)| kind.service());
+        let (service, page) = match of {
+            Service::Confirmation => (CONFIRMATION_SERVICE, "confirmation"),
+            Service::Api | Service::Registration => (Edition::SERVICE, "query"),
+        };
+        let (mut chinese, english) = self.words();
+        if of == Service::Confirmation {
+            // The pages of the API service have other names.
+            for name in ["API介接服務進度查詢", "API介接服務申請"] {
+                chinese = chinese.replace(name, "用戶身分確認服務");
+            }
+            chinese = chinese.replace("插入工商憑證補件", "插入憑證卡補件");
+        }
         let title = self.title();
         let (mut about, mut subject) = (String::new(), format!("{service}：{title}"));
         if let Some((id, kind)) = facts.case {
@@ -255,8 +288,8 @@ impl Subject {
             in_english.insert(0, '\n');
         }
         let body = format!(
-            "{} 您好：\n\n{chinese}\n{reasons}\n{about}查詢：{}/query/\n\n\
-             本信由系統寄出，請勿直接回覆。\n\n----\n\n{english}\n{in_english}\n{}/query/\n",
+            "{} 您好：\n\n{chinese}\n{reasons}\n{about}查詢：{}/{page}/\n\n\
+             本信由系統寄出，請勿直接回覆。\n\n----\n\n{english}\n{in_english}\n{}/{page}/\n",
             facts.company_name, facts.origin, facts.origin
         );
         Letter { subject, body }

@@ -26,6 +26,9 @@ mod case;
 mod code;
 #[cfg(feature = "server")]
 mod conduct;
+mod confirmation;
+#[cfg(feature = "server")]
+mod confirmation_call;
 mod contact;
 #[cfg(feature = "server")]
 mod credentials;
@@ -97,6 +100,17 @@ pub use case::{
 pub use code::{Code, Coded};
 #[cfg(feature = "server")]
 pub use conduct::{CONDUCT_NOTICE, Conduct, ConductSign, conduct_score};
+pub use confirmation::{
+    CONFIRMATION_FIELDS, ConfirmationDraft, ConfirmationForm, DemandKind, Person, ServiceState,
+    ServiceTimes, StopGround, check_confirmation_field, confirmation_terms, earliest_day,
+    server_serial,
+};
+#[cfg(feature = "server")]
+pub use confirmation_call::{
+    CONFIRMATION_FORMAT, ConfirmationApplyError, ConfirmationContext, ConfirmationRefused,
+    ConfirmationRequest, ConfirmationSubmission, MAX_PAIRS, Pair, PairAnswer, applicant_of,
+    submit_confirmation,
+};
 pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
 #[cfg(feature = "server")]
 pub use credentials::{ApId, ISS_KEY_OVERLAP_DAYS, IssKey, SealError, Sealed, SealingKey};

@@ -38,13 +38,15 @@ pub enum Permission {
     KeepOfficers,
     /// Keep the office calendar.
     KeepCalendar,
+    /// Keep the list of supervised institutions.
+    KeepInstitutions,
     /// Propose policies.
     KeepPolicies,
 }
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ReadCases,
         Self::Decide,
         Self::Supervise,
@@ -54,6 +56,7 @@ impl Permission {
         Self::ReadLog,
         Self::KeepOfficers,
         Self::KeepCalendar,
+        Self::KeepInstitutions,
         Self::KeepPolicies,
     ];
 
@@ -69,6 +72,7 @@ impl Permission {
             Self::ReadLog => "read-log",
             Self::KeepOfficers => "keep-officers",
             Self::KeepCalendar => "keep-calendar",
+            Self::KeepInstitutions => "keep-institutions",
             Self::KeepPolicies => "keep-policies",
         }
     }
@@ -115,7 +119,9 @@ impl Role {
             Permission::Supervise | Permission::Endorse => matches!(self, Supervisor),
             Permission::KeepPolicies => matches!(self, Supervisor | Administrator),
             Permission::ReadLog => matches!(self, Supervisor | Auditor),
-            Permission::KeepOfficers | Permission::KeepCalendar => matches!(self, Administrator),
+            Permission::KeepOfficers | Permission::KeepCalendar | Permission::KeepInstitutions => {
+                matches!(self, Administrator)
+            }
         }
     }
 }
@@ -225,8 +231,8 @@ mod tests {
     #[test]
     fn the_table_of_permissions() {
         use Permission::{
-            Decide, Endorse, KeepCalendar, KeepOfficers, KeepPolicies, ReadCases, ReadLog,
-            SetLimits, Supervise, Suspend,
+            Decide, Endorse, KeepCalendar, KeepInstitutions, KeepOfficers, KeepPolicies, ReadCases,
+            ReadLog, SetLimits, Supervise, Suspend,
         };
         let allowed = |role: Role| -> Vec<Permission> {
             Permission::ALL.into_iter().filter(|permission| role.may(*permission)).collect()
@@ -236,7 +242,10 @@ mod tests {
             [ReadCases, Decide, Supervise, Suspend, SetLimits, Endorse, ReadLog, KeepPolicies];
         assert_eq!(allowed(Role::Supervisor), supervisor);
         assert_eq!(allowed(Role::Auditor), [ReadCases, ReadLog]);
-        assert_eq!(allowed(Role::Administrator), [KeepOfficers, KeepCalendar, KeepPolicies]);
+        assert_eq!(
+            allowed(Role::Administrator),
+            [KeepOfficers, KeepCalendar, KeepInstitutions, KeepPolicies]
+        );
         for role in Role::ALL {
             assert_eq!(Role::from_name(role.name()), Some(role));
         }

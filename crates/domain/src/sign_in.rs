@@ -14,6 +14,8 @@ enum SignInDocument {
     Company { ubn: String },
     /// An agency or another organisation; the card says which.
     Organisation {},
+    /// A citizen, for the own records.
+    Citizen {},
     /// An officer.
     Officer {},
     /// A handler of a registered organisation.
@@ -36,6 +38,13 @@ pub enum SignedIn {
         organisation: Organisation,
         /// The name in the certificate.
         name: String,
+    },
+    /// A citizen by the own card.
+    Citizen {
+        /// The CA's stable number of the person.
+        subject: String,
+        /// Last four characters of the national ID.
+        tail: String,
     },
     /// Somebody with a citizen card, or an agency's; whether an officer, the list tells.
     Officer {
@@ -99,6 +108,17 @@ pub fn sign_in(
         SignInDocument::Organisation {} => {
             let organisation = organisation_number(credential)?;
             Ok(SignedIn::Organisation { organisation, name: credential.name.clone() })
+        }
+        SignInDocument::Citizen {} => {
+            match (&credential.subject_serial, &credential.national_id_tail) {
+                (Some(subject), Some(tail))
+                    if credential.issuer == IssuerRole::Moica
+                        && credential.subject_type == Some(SubjectType::Citizen) =>
+                {
+                    Ok(SignedIn::Citizen { subject: subject.clone(), tail: tail.clone() })
+                }
+                _ => Err(SignInError::WrongCard),
+            }
         }
         SignInDocument::Officer {} => {
             let subject = officer_subject(credential).ok_or(SignInError::WrongCard)?;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod cards;
+mod citizens;
 mod conduct;
 mod crl;
 mod evidence;
@@ -28,7 +29,7 @@ use store::{Cases, NewOfficer, Transaction};
 #[command(version)]
 struct Arguments {
     /// Folder of the databases (`default.db`, `register.db`, `attempts.db`, `calls.db`,
-    /// `revocation.db`).
+    /// `revocation.db`, `citizens.db`, `confirmations.db`).
     #[arg(long, global = true, default_value = ".chayan/data")]
     data: PathBuf,
     #[command(subcommand)]
@@ -51,8 +52,9 @@ enum Command {
         /// officer, supervisor, auditor or administrator.
         #[arg(long, default_value = "officer", value_parser = role)]
         role: domain::Role,
-        /// 統一編號 of the company that the person has to do with: its cases are for others.
-        #[arg(long, value_parser = ubn)]
+        /// 統一編號 of the company, or `OID:` and the OID of the organisation, that the person has to do
+        /// with: its cases are for others.
+        #[arg(long, value_parser = applicant)]
         own_company: Option<domain::Applicant>,
     },
     /// Take an officer off the list; the sessions end at once.
@@ -124,6 +126,48 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
+    /// Import the register of citizens' certificates from CSV (subjectSerial, nationalId, opened):
+    /// the whole of it, all or nothing.
+    ImportCitizens {
+        /// The file.
+        file: PathBuf,
+        /// File with the registers' key, 64 hexadecimal digits.
+        #[arg(long)]
+        key_file: PathBuf,
+        /// The day that the file describes, YYYY-MM-DD; today's when it is not given.
+        #[arg(long)]
+        as_of: Option<jiff::civil::Date>,
+        /// The file's SHA-256, as it was told with the file.
+        #[arg(long)]
+        sha256: Option<String>,
+    },
+    /// Write fictional citizens' certificates as CSV to standard output, for trials of any size.
+    GenerateCitizens {
+        /// How many.
+        #[arg(long)]
+        count: u64,
+        /// Others for another number.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// Put an institution on the list of those supervised by the 金融監督管理委員會, whose MOEACA or
+    /// XCA cards may apply for the confirmation service.
+    AddInstitution {
+        /// 統一編號, or `OID:` and the organisation OID.
+        #[arg(value_parser = applicant)]
+        applicant: domain::Applicant,
+        /// Its name.
+        #[arg(long)]
+        name: String,
+    },
+    /// Take an institution off that list.
+    RemoveInstitution {
+        /// As it was put there.
+        #[arg(value_parser = applicant)]
+        applicant: domain::Applicant,
+    },
+    /// Say which institutions are on that list.
+    ShowInstitutions,
     /// Import the office calendar (政府行政機關辦公日曆表) of a year: the CSV file of the
     /// Directorate-General of Personnel Administration (西元日期,星期,是否放假,備註).
     ImportCalendar {
@@ -312,8 +356,20 @@ fn role(text: &str) -> Result<domain::Role, &'static str> {
     domain::Role::from_name(text).ok_or("officer, supervisor, auditor or administrator")
 }
 
-fn ubn(text: &str) -> Result<domain::Ubn, String> {
-    text.parse().map_err(|error: domain::FieldProblem| error.to_string())
+fn applicant(text: &str) -> Result<domain::Applicant, String> {
+    text.parse().map_err(|error: domain::NoApplicant| error.to_string())
+}
+
+fn set_institution(
+    data: &Path,
+    applicant: domain::Applicant,
+    name: Option<&str>,
+) -> anyhow::Result<()> {
+    let database = open(data, Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let now = jiff::Timestamp::now();
+    Cases(&transaction).set_institution(applicant, name, Actor::Operator, now)?;
+    Ok(transaction.commit()?)
 }
 
 fn card_number(text: &str) -> Result<domain::CardNumber, String> {
@@ -457,6 +513,33 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             };
             let imported = register::import(&open(data, Label::Register)?, &source, &key)?;
             println!("{imported} identity cards imported");
+        }
+        Command::ImportCitizens { file, key_file, as_of, sha256 } => {
+            let key = std::fs::read_to_string(key_file)
+                .with_context(|| format!("cannot read {}", key_file.display()))?;
+            let key = domain::DigestKey::from_hex(key.trim())
+                .context("the key must be 64 hexadecimal digits")?;
+            let today = domain::RocDay::of(jiff::Timestamp::now()).0;
+            let source =
+                citizens::Source { file, as_of: as_of.unwrap_or(today), sha256: sha256.as_deref() };
+            let imported = citizens::import(&open(data, Label::Citizens)?, &source, &key)?;
+            println!("{imported} certificates imported");
+        }
+        Command::GenerateCitizens { count, seed } => {
+            citizens::generate(*count, *seed, std::io::stdout().lock())?;
+        }
+        Command::AddInstitution { applicant, name } => {
+            set_institution(data, *applicant, Some(name))?;
+            println!("{applicant}: on the list");
+        }
+        Command::RemoveInstitution { applicant } => {
+            set_institution(data, *applicant, None).context("not on the list")?;
+            println!("{applicant}: off the list");
+        }
+        Command::ShowInstitutions => {
+            for row in Cases(open(data, Label::Cases)?).institutions()? {
+                println!("{}\t{}", row.applicant, row.name);
+            }
         }
         Command::ImportCalendar { file } => {
             let imported = import::calendar(&open(data, Label::Cases)?, file)?;

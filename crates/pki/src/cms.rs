@@ -127,7 +127,22 @@ impl TrustStore {
     pub fn verify(&self, message: &[u8], now: Timestamp) -> Result<UnconfirmedSignature, PkiError> {
         let signed_data = parse(message)?;
         let content = attached_content(&signed_data)?.ok_or(PkiError::NotSignedData)?;
-        self.verify_signed(&signed_data, content, now)
+        self.verify_signed(&signed_data, content, Some(oid::EMAIL_PROTECTION), now)
+    }
+
+    /// The same for a message that a server signs: its certificate is for servers and clients,
+    /// not for messages (GCA writes extended key usages).
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn verify_server_message(
+        &self,
+        message: &[u8],
+        now: Timestamp,
+    ) -> Result<UnconfirmedSignature, PkiError> {
+        let signed_data = parse(message)?;
+        let content = attached_content(&signed_data)?.ok_or(PkiError::NotSignedData)?;
+        self.verify_signed(&signed_data, content, None, now)
     }
 
     /// The same for a message over `content`, which the message need not carry itself; if
@@ -144,7 +159,9 @@ impl TrustStore {
         let signed_data = parse(message)?;
         match attached_content(&signed_data)? {
             Some(attached) if attached != content => Err(PkiError::DigestMismatch),
-            _ => self.verify_signed(&signed_data, content.to_vec(), now),
+            _ => {
+                self.verify_signed(&signed_data, content.to_vec(), Some(oid::EMAIL_PROTECTION), now)
+            }
         }
     }
 
@@ -152,10 +169,11 @@ impl TrustStore {
         &self,
         signed_data: &SignedData,
         content: Vec<u8>,
+        purpose: Option<ObjectIdentifier>,
         now: Timestamp,
     ) -> Result<UnconfirmedSignature, PkiError> {
         let (certificate, attributes) = check_signature(signed_data, &content)?;
-        let path = self.judge_path(certificate, Some(oid::EMAIL_PROTECTION), now)?;
+        let path = self.judge_path(certificate, purpose, now)?;
         path.certificate.check_may_sign()?;
         let credential = Credential::read(&path.certificate, path.role)?;
         let SignedClaims { card_number, nonce } = attributes;

@@ -94,9 +94,24 @@ impl TrustStore {
         source: &impl RevocationSource,
         now: Timestamp,
     ) -> Result<UploadedCertificate, UploadError> {
+        self.verify_server(certificate, &[IssuerRole::Moeaca, IssuerRole::Xca], source, now)
+    }
+
+    /// The same for certificates of CAs in these roles: a server application's certificate
+    /// (伺服器應用軟體憑證), not on a card.
+    ///
+    /// # Errors
+    /// [`UploadError`].
+    pub fn verify_server(
+        &self,
+        certificate: Certificate,
+        roles: &[IssuerRole],
+        source: &impl RevocationSource,
+        now: Timestamp,
+    ) -> Result<UploadedCertificate, UploadError> {
         let path = self.judge_path(certificate, None, now)?;
         path.certificate.check_may_sign()?;
-        if !matches!(path.role, IssuerRole::Moeaca | IssuerRole::Xca) {
+        if !roles.contains(&path.role) {
             return Err(PkiError::UnknownIssuer.into());
         }
         let credential = Credential::read(&path.certificate, path.role)?;

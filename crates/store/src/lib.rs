@@ -17,7 +17,9 @@ mod card_requests;
 mod cards;
 mod cases;
 mod challenges;
+mod citizens;
 mod companies;
+mod confirmations;
 mod database;
 mod delegation;
 mod error;
@@ -34,6 +36,7 @@ mod register;
 mod review;
 mod revocation;
 pub mod schema;
+mod services;
 #[cfg(feature = "spin")]
 pub mod spin;
 mod standings;
@@ -49,6 +52,7 @@ pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
+pub use confirmations::{AskedRow, CallAbout, EarlierConfirmation, NewConfirmation};
 pub use database::{Database, Row, Transaction, Value};
 pub use delegation::{
     CardEvidence, CitizenCard, HandlerEntry, HandlerRow, NewHandler, NewRegistrationReview,
@@ -66,6 +70,7 @@ pub use published::{PublishedList, Publishing};
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, StandingChange, TakeError, Taken, check_certificates, take_list};
+pub use services::{ConfirmationFormRow, DemandRow, InstitutionRow, ServiceRow, StopRow};
 pub use standings::Standings;
 pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
@@ -82,6 +87,12 @@ pub struct Attempts<D>(pub D);
 
 /// The record of verification calls.
 pub struct Calls<D>(pub D);
+
+/// Citizens' certificates and national IDs.
+pub struct Citizens<D>(pub D);
+
+/// The record of confirmation requests.
+pub struct Confirmations<D>(pub D);
 
 /// Revocation lists.
 pub struct Revocation<D>(pub D);
@@ -105,6 +116,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         officers::STATEMENTS,
         published::STATEMENTS,
         review::STATEMENTS,
+        services::STATEMENTS,
         usage::CASES,
     ];
     cases.extend(delegation::STATEMENTS);
@@ -118,6 +130,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
             .chain(usage::CALLS)
             .chain(findings::CALLS)
             .chain(idle::CALLS)
+            .chain(confirmations::CALLS)
             .map(|statement| (schema::Label::Calls, *statement)),
     );
     all.extend(
@@ -126,5 +139,7 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
             .chain(card_requests::STATEMENTS)
             .map(|sql| (schema::Label::Revocation, *sql)),
     );
+    all.extend(citizens::STATEMENTS.iter().map(|sql| (schema::Label::Citizens, *sql)));
+    all.extend(confirmations::STATEMENTS.iter().map(|sql| (schema::Label::Confirmations, *sql)));
     all
 }

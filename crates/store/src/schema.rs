@@ -13,6 +13,10 @@ pub enum Label {
     Calls,
     /// Revocation lists (`revocation`).
     Revocation,
+    /// Citizens' certificates and national IDs (`citizens`).
+    Citizens,
+    /// The record of confirmation requests (`confirmations`).
+    Confirmations,
 }
 
 /// One numbered step; never edited after a release.
@@ -26,8 +30,15 @@ pub struct Step {
 
 impl Label {
     /// Every database.
-    pub const ALL: [Self; 5] =
-        [Self::Cases, Self::Register, Self::Attempts, Self::Calls, Self::Revocation];
+    pub const ALL: [Self; 7] = [
+        Self::Cases,
+        Self::Register,
+        Self::Attempts,
+        Self::Calls,
+        Self::Revocation,
+        Self::Citizens,
+        Self::Confirmations,
+    ];
 
     /// The label in `spin.toml` and `runtime-config.toml`.
     pub fn name(self) -> &'static str {
@@ -37,6 +48,8 @@ impl Label {
             Self::Attempts => "attempts",
             Self::Calls => "calls",
             Self::Revocation => "revocation",
+            Self::Citizens => "citizens",
+            Self::Confirmations => "confirmations",
         }
     }
 
@@ -60,6 +73,10 @@ impl Label {
                 Step {
                     name: "0002-cards",
                     sql: include_str!("../../../schema/cases/0002-cards.sql"),
+                },
+                Step {
+                    name: "0003-confirmation",
+                    sql: include_str!("../../../schema/cases/0003-confirmation.sql"),
                 },
                 Step {
                     name: "0004-delegation",
@@ -88,6 +105,14 @@ impl Label {
                     sql: include_str!("../../../schema/revocation/0002-cards.sql"),
                 },
             ],
+            Self::Citizens => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/citizens/0001-first.sql"),
+            }],
+            Self::Confirmations => &[Step {
+                name: "0001-first",
+                sql: include_str!("../../../schema/confirmations/0001-first.sql"),
+            }],
         }
     }
 
@@ -99,6 +124,8 @@ impl Label {
             Self::Attempts => include_str!("../../../schema/attempts/current.sql"),
             Self::Calls => include_str!("../../../schema/calls/current.sql"),
             Self::Revocation => include_str!("../../../schema/revocation/current.sql"),
+            Self::Citizens => include_str!("../../../schema/citizens/current.sql"),
+            Self::Confirmations => include_str!("../../../schema/confirmations/current.sql"),
         }
     }
 }

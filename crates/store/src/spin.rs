@@ -40,6 +40,18 @@ pub fn open(label: Label) -> Result<Pooled, StoreError> {
     Ok(pooled)
 }
 
+/// Whether a challenge of ours can still be used: a look that promises nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn challenge_is_open(
+    challenge: &str,
+    origin: &str,
+    now: jiff::Timestamp,
+) -> Result<bool, StoreError> {
+    crate::Cases(open(Label::Cases)?).challenge_is_open(challenge, origin, now)
+}
+
 /// What certificates are judged by: the lists, and the cards of our own CAs.
 ///
 /// # Errors

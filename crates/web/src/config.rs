@@ -74,6 +74,16 @@ pub async fn digest_key() -> Result<DigestKey, Problem> {
         .ok_or_else(|| Problem::not_ready("digest_key is not 64 hexadecimal digits"))
 }
 
+/// The key of the registers' digests.
+///
+/// # Errors
+/// [`domain::Code::NotReady`].
+pub async fn register_key() -> Result<DigestKey, Problem> {
+    let text = variable("register_key").await?;
+    DigestKey::from_hex(&text)
+        .ok_or_else(|| Problem::not_ready("register_key is not 64 hexadecimal digits"))
+}
+
 /// The key that isskeys are sealed with.
 ///
 /// # Errors

@@ -15,17 +15,18 @@ pub use certificate_checks::{
     CERTIFICATE_CHECKS_PATH, CertificatesChecked, certificate_checks, check_certificates,
 };
 pub use config::{
-    addresses, digest_key, edition, key_variable, new_iss_key, origin, require_key, sealing_key,
-    trust, variable,
+    addresses, digest_key, edition, key_variable, new_iss_key, origin, register_key, require_key,
+    sealing_key, trust, variable,
 };
 pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
 pub use problem::Problem;
 pub use receipt::CheckableReceipt;
 pub use request::{
-    Nothing, Reply, SignedRequest, client_address, download, empty, json, json_object,
+    Nothing, Reply, SignedRequest, bytes, client_address, download, empty, json, json_object,
     method_not_allowed, now, precise_now, random, readiness, request_id, respond, segments,
     signed_by_citizen, signed_request, text as text_reply,
 };
 pub use session::{
-    Session, Who, clear_cookie, require_applicant, require_asker, require_company, require_officer,
+    Session, Who, clear_cookie, require_applicant, require_asker, require_citizen, require_company,
+    require_officer,
 };

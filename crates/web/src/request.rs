@@ -215,9 +215,18 @@ impl SignedRequest {
 /// the browser's saying so; `Sec-Fetch-Site` is looked at too, where it is sent.
 async fn body<T: DeserializeOwned>(request: Request, origin: &str) -> Result<T, Problem> {
     same_site(request.headers(), origin)?;
+    json_object(&bytes(request, "application/json").await?)
+        .ok_or_else(|| Code::MalformedRequest.into())
+}
+
+/// Reads a body of this media type: what systems send, who need no page.
+///
+/// # Errors
+/// [`Code::UnsupportedMediaType`], [`Code::BodyTooLarge`].
+pub async fn bytes(request: Request, media_type: &str) -> Result<Bytes, Problem> {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
+    if !essence.eq_ignore_ascii_case(media_type) {
         return Err(Code::UnsupportedMediaType.into());
     }
     let collected = Limited::new(request.into_body(), MAX_BODY).collect().await;
@@ -225,7 +234,7 @@ async fn body<T: DeserializeOwned>(request: Request, origin: &str) -> Result<T, 
         let too_large = error.is::<LengthLimitError>() || error.to_string().contains("BodySize");
         if too_large { Code::BodyTooLarge } else { Code::MalformedRequest }
     })?;
-    json_object(&bytes.to_bytes()).ok_or_else(|| Code::MalformedRequest.into())
+    Ok(bytes.to_bytes())
 }
 
 /// A JSON object as one of our types. A list of its values in their order, which serde would take

@@ -36,6 +36,13 @@ pub enum Who {
         /// The name in the certificate.
         name: String,
     },
+    /// A citizen, for the own records.
+    Citizen {
+        /// The CA's stable number of the person.
+        subject: String,
+        /// Last four characters of the national ID, from the certificate.
+        tail: String,
+    },
     /// An officer.
     Officer {
         /// Id in the list of officers.
@@ -116,9 +123,7 @@ impl Session {
 pub async fn require_company(headers: &HeaderMap, now: Timestamp) -> Result<Ubn, Problem> {
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Company { ubn, .. }) => Ok(ubn),
-        Some(Who::Organisation { .. } | Who::Officer { .. } | Who::Handler { .. }) => {
-            Err(Code::NotAllowed.into())
-        }
+        Some(_) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
 }
@@ -131,7 +136,7 @@ pub async fn require_applicant(headers: &HeaderMap, now: Timestamp) -> Result<Ap
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Company { ubn, .. }) => Ok(ubn.into()),
         Some(Who::Organisation { organisation, .. }) => Ok(organisation.into()),
-        Some(Who::Officer { .. } | Who::Handler { .. }) => Err(Code::NotAllowed.into()),
+        Some(_) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
 }
@@ -150,7 +155,23 @@ pub async fn require_asker(headers: &HeaderMap, now: Timestamp) -> Result<Asker,
             let id = handler.ok_or(Code::OrganisationNotChosen)?;
             Ok(Asker::Handler { id, serial_number })
         }
-        Some(Who::Officer { .. }) => Err(Code::NotAllowed.into()),
+        Some(_) => Err(Code::NotAllowed.into()),
+        None => Err(Code::NotSignedIn.into()),
+    }
+}
+
+/// The citizen who signed in: the CA's number of the person, and the last four characters of the
+/// national ID.
+///
+/// # Errors
+/// [`Code::NotSignedIn`]; [`Code::NotAllowed`] for anybody else.
+pub async fn require_citizen(
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<(String, String), Problem> {
+    match Session::of(headers, now).await?.map(|session| session.who) {
+        Some(Who::Citizen { subject, tail }) => Ok((subject, tail)),
+        Some(_) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
 }
@@ -162,9 +183,7 @@ pub async fn require_asker(headers: &HeaderMap, now: Timestamp) -> Result<Asker,
 pub async fn require_officer(headers: &HeaderMap, now: Timestamp) -> Result<i64, Problem> {
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Officer { id, .. }) => Ok(id),
-        Some(Who::Company { .. } | Who::Organisation { .. } | Who::Handler { .. }) => {
-            Err(Code::NotAllowed.into())
-        }
+        Some(_) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
 }

@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{
-    CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Transaction,
-};
+use store::{CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Transaction};
 use web::{CertificatesChecked, CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
 
 #[http_service]
@@ -315,10 +313,8 @@ impl Signed {
             web::signed_request(request, &origin).await?;
         let trust = web::trust().await?;
         let lists = store::spin::standings()?;
-        let is_open = |challenge: &str| {
-            let cases = Cases(store::spin::open(Label::Cases)?);
-            Ok(cases.challenge_is_open(challenge, &origin, now)?)
-        };
+        let is_open =
+            |challenge: &str| Ok(store::spin::challenge_is_open(challenge, &origin, now)?);
         let signature = trust.verify(&signed_data, now)?;
         let proof = web::confirm(signature, &lists, now, is_open).await?;
         let input = domain::signed_input(&proof, &origin, purpose)?;

@@ -10,9 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Request;
 use store::schema::Label;
-use store::{
-    Cases, Database, HandlerEntry, HandlerRow, NewHandler, RegistrationRow, Revocation, Transaction,
-};
+use store::{Cases, Database, HandlerEntry, HandlerRow, NewHandler, RegistrationRow, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
 use crate::visits::{covered, digest, token, visit};
@@ -250,7 +248,7 @@ pub(crate) async fn read_card(request: Request) -> Result<Reply, Problem> {
     let der = BASE64_STANDARD.decode(certificate).map_err(|_| Code::MalformedRequest)?;
     let certificate = pki::Certificate::from_der(&der)?;
     let serial_number = certificate.serial_number();
-    let lists = Revocation(store::spin::open(Label::Revocation)?);
+    let lists = store::spin::standings()?;
     let credential = web::trust().await?.read_card(certificate, &lists, now)?;
     let citizen = domain::citizen_of(&credential)?;
     let reply = Read { serial_number, name: citizen.name, tail: citizen.tail };

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{
-    CardEvidence, Cases, CitizenCard, Database, HandlerEntry, OrganisationCard, Revocation,
-    Transaction, VisitRow,
+    CardEvidence, Cases, CitizenCard, Database, HandlerEntry, OrganisationCard, Transaction,
+    VisitRow,
 };
 use web::{Nothing, Problem, Reply, SignedRequest};
 
@@ -154,8 +154,9 @@ impl Step {
     ) -> Result<Self, Problem> {
         let SignedRequest { signed_data, transport } = signed;
         let trust = web::trust().await?;
-        let lists = Revocation(store::spin::open(Label::Revocation)?);
-        let proof = web::confirm(trust.verify(&signed_data, now)?, &lists, now).await?;
+        let lists = store::spin::standings()?;
+        let is_open = |challenge: &str| Ok(store::spin::challenge_is_open(challenge, origin, now)?);
+        let proof = web::confirm(trust.verify(&signed_data, now)?, &lists, now, is_open).await?;
         let input = domain::signed_input(&proof, origin, purpose)?;
         let document = VisitDocument::deserialize(&input.document);
         let document = document.map_err(|_| Code::MalformedRequest)?;

@@ -5,8 +5,8 @@ mod guide;
 
 use domain::{
     AccountState, AccountStatus, Actor, Asker, Case, CaseId, CaseState, Code, Edition, Ground,
-    HandlerPermission, IssKey,
-    OfficeCalendar, Organisation, RocDate, RocDateTime, RocDay, TAIPEI, Ubn,
+    HandlerPermission, IssKey, OfficeCalendar, Organisation, RocDate, RocDateTime, RocDay, TAIPEI,
+    Ubn,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -155,6 +155,7 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
                 Some(Actor::Officer(_)) => "審核人員",
                 Some(Actor::Operator) => "系統",
                 Some(Actor::Applicant(_) | Actor::Organisation(_) | Actor::Handler(_)) => "申請人",
+                Some(Actor::Citizen) => "民眾",
                 None => "",
             };
             let idle = cases.idle_warning(ubn)?.map(|row| IdleView {

@@ -295,7 +295,10 @@ fn status_by(
     let actor = cases.status_deed(ubn)?.map(|deed| deed.actor);
     Ok(match actor {
         Some(Actor::Officer(id)) => cases.officer_names()?.remove(&id).unwrap_or_default(),
-        Some(Actor::Applicant(_) | Actor::Organisation(_) | Actor::Handler(_)) => "申請人".to_owned(),
+        Some(Actor::Applicant(_) | Actor::Organisation(_) | Actor::Handler(_)) => {
+            "申請人".to_owned()
+        }
+        Some(Actor::Citizen) => "民眾".to_owned(),
         Some(Actor::Operator) => "系統".to_owned(),
         None => String::new(),
     })

@@ -4,7 +4,7 @@
 use domain::letter::{Letter, Subject};
 use domain::{
     ApId, CaseId, CaseKind, CaseState, Code, Decision, Edition, FieldProblem, FormCheck, Ground,
-    HandoverStep, Officer, Permission, Policy, ReviewError, RocDay,
+    HandoverStep, Officer, Permission, Policy, ReviewError, RocDay, Service,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -296,9 +296,7 @@ impl<D: Database> Desk<'_, D> {
         };
         self.cases.keep_decision(record, now)?;
         if decided.state == CaseState::Approved {
-            let candidates =
-                (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(self.edition, web::random()));
-            self.cases.keep_approval(row, candidates, now)?;
+            self.bring_about(row, now)?;
             if let (Some(key), Some(ubn)) = (&new_key, row.case.applicant.ubn()) {
                 self.cases.keep_iss_key(ubn, key)?;
             }
@@ -319,6 +317,19 @@ impl<D: Database> Desk<'_, D> {
             self.officer.check_on(side, Permission::Decide)?;
         }
         Ok(Subject::Handover { step, former, successor })
+    }
+
+    /// What an approval means, by the service of the case.
+    fn bring_about(&self, row: &CaseRow, now: Timestamp) -> Result<(), Problem> {
+        match row.case.kind.service() {
+            Service::Api => {
+                let candidates =
+                    (0..AP_ID_CANDIDATES).map(|_| ApId::from_random(self.edition, web::random()));
+                Ok(self.cases.keep_approval(row, candidates, now)?)
+            }
+            Service::Confirmation => Ok(self.cases.keep_confirmation_approval(row, now)?),
+            Service::Registration => Err(Code::CaseKindNotOffered.into()),
+        }
     }
 
     fn write(&self, subject: Subject, checked: &Checked) -> Result<(), Problem> {

@@ -7,6 +7,7 @@ mod administration;
 mod conduct;
 mod idle;
 mod numbers;
+mod services;
 mod views;
 
 use domain::{CaseId, Code, Officer, Permission};
@@ -85,6 +86,22 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             officer.check(Permission::Decide)?;
             idle::propose(&officer, number(id)?, request).await
         }
+        (["services"], &Method::GET) => {
+            officer.check(Permission::ReadCases)?;
+            services::list()
+        }
+        (["services", id, act], &Method::POST) => {
+            let act = services::Act::from_name(act).ok_or(Code::NotFound)?;
+            services::act(&officer, number(id)?, act, request).await
+        }
+        (["institutions"], &Method::GET) => {
+            officer.check(Permission::KeepInstitutions)?;
+            services::institutions()
+        }
+        (["institutions"], &Method::POST) => {
+            officer.check(Permission::KeepInstitutions)?;
+            services::set_institution(&officer, request).await
+        }
         (["sweep"], &Method::GET) => {
             officer.check(Permission::Supervise)?;
             accounts::sweep(&officer)
@@ -125,13 +142,15 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         }
         (
             [
-                "me" | "cases" | "grounds" | "proposals" | "findings" | "idle" | "sweep" | "health"
-                | "log",
+                "me" | "cases" | "grounds" | "proposals" | "services" | "findings" | "idle"
+                | "sweep" | "health" | "log",
             ]
             | ["cases" | "accounts", _],
             _,
         ) => Err(web::method_not_allowed("GET")),
-        (["officers" | "policies"], _) => Err(web::method_not_allowed("GET, POST")),
+        (["officers" | "policies" | "institutions"], _) => {
+            Err(web::method_not_allowed("GET, POST"))
+        }
         (["calendar-days"] | [_, _, _], _) => Err(web::method_not_allowed("POST")),
         _ => Err(Code::NotFound.into()),
     }

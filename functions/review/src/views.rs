@@ -237,6 +237,7 @@ struct OfficerView {
 }
 
 const FORM: &str = "申請表";
+const ANNEX: &str = "用戶身分確認服務系統申請表";
 const CARD: &str = "工商憑證";
 const RECORDS: &str = "本服務紀錄";
 const REGISTER: &str = "商工登記快照";
@@ -461,6 +462,30 @@ fn facts(
             notable: false,
         }),
     }
+    if let Some(form) = cases.confirmation_form(row)? {
+        let mut fact = |name, text: String, notable| {
+            let at = roc(row.case.submitted_at);
+            facts.push(Fact { name, text, source: ANNEX, at, notable });
+        };
+        fact("機關(構)地址", form.address, false);
+        fact("應用系統中文名稱", form.system_name, false);
+        fact("伺服器憑證序號", form.server_serial, false);
+        for (name, person) in [("聯絡人", form.contact), ("代理人", form.deputy)] {
+            let of = |member: &str| person[member].as_str().unwrap_or_default().to_owned();
+            let parts = ["name", "title", "unit", "email", "phone", "fax"].map(of);
+            fact(name, parts.join("、"), false);
+        }
+        let day = match row.case.kind {
+            domain::CaseKind::ConfirmationStop => "預定停用日期",
+            _ => "預定開放日期",
+        };
+        // Review may have taken longer than the month.
+        let passed = form.day <= domain::TAIPEI.to_datetime(web::now()).date();
+        fact(day, RocDay(form.day).to_string(), passed);
+        if let Some(end) = form.not_after {
+            fact("伺服器憑證有效期限", RocDateTime(end).to_string(), false);
+        }
+    }
     if let (Some(as_of), Some(ubn)) = (cases.companies_as_of()?, row.case.applicant.ubn()) {
         let entry = cases.company(ubn)?;
         let finding = compare_with_register(&row.company_name, entry.as_ref());
@@ -569,6 +594,7 @@ pub(crate) fn log_views(
                 Actor::Organisation(_) => "機關（兩張憑證）".to_owned(),
                 Actor::Handler(_) => "授權經辦人".to_owned(),
                 Actor::Officer(id) => names.get(&id).cloned().unwrap_or_default(),
+                Actor::Citizen => "民眾".to_owned(),
                 Actor::Operator => "系統操作人員".to_owned(),
             };
             Ok(LogView { at: RocDateTime(deed.at).to_string(), actor, word: deed.act.word() })

@@ -130,10 +130,7 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
     let now = web::now();
     let lists = store::spin::standings()?;
     let signature = web::trust().await?.verify(&signed_data, now)?;
-    let is_open = |challenge: &str| {
-        let cases = Cases(store::spin::open(Label::Cases)?);
-        Ok(cases.challenge_is_open(challenge, &origin, now)?)
-    };
+    let is_open = |challenge: &str| Ok(store::spin::challenge_is_open(challenge, &origin, now)?);
     let proof = web::confirm(signature, &lists, now, is_open).await?;
     let input = domain::signed_input(&proof, &origin, Purpose::SignIn)?;
     let signed_in = domain::sign_in(&input.document, proof.credential())?;
@@ -147,6 +144,7 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
         SignedIn::Organisation { organisation, name } => {
             (Who::Organisation { organisation, name }, Actor::Applicant(organisation.into()))
         }
+        SignedIn::Citizen { subject, tail } => (Who::Citizen { subject, tail }, Actor::Citizen),
         SignedIn::Officer { subject } => {
             let officer = cases.officer(&subject)?.ok_or(Code::OfficerUnknown)?;
             let id = officer.id;

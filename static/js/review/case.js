@@ -197,6 +197,7 @@ function facts(found, { account, open }) {
     ["請主管複核", found.secondLook],
     ["公司名稱", found.companyName],
     ["營利事業統一編號", found.ubn],
+    ["組織OID", found.organisation, "mono"],
     ["聯絡人", found.contactName],
     ["聯絡電話", phones(found)],
     ["電子信箱", found.email],

@@ -87,7 +87,7 @@ function row(found, open) {
   const differs = found.signerName !== found.companyName;
   return make("tr", {},
     make("td", {}, button),
-    make("td", {}, own(found.companyName), make("br"), found.ubn, ...(differs ? [make("br"), "⚠ 與憑證公司名稱不同"] : [])),
+    make("td", {}, own(found.companyName), make("br"), found.ubn ?? own(`OID:${found.organisation}`), ...(differs ? [make("br"), "⚠ 與憑證公司名稱不同"] : [])),
     make("td", { textContent: found.submittedAtRoc }),
     due,
     make("td", { textContent: state.join("、") }),

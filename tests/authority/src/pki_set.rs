@@ -333,6 +333,37 @@ impl TestPki {
     }
 }
 
+impl TestPki {
+    /// An agency's server application certificate (伺服器應用軟體憑證), for so many days.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn server(
+        &self,
+        name: &str,
+        organisation: ObjectIdentifier,
+        days: i64,
+    ) -> anyhow::Result<Issued> {
+        let profile = Profile {
+            subject: &[Part::Utf8(ORGANISATION_NAME, name)],
+            attributes: &[
+                Attribute::Oid(SUBJECT_TYPE, pki::oid::SERVER),
+                Attribute::Oid(ORGANISATION, organisation),
+            ],
+            usage: signing(),
+            ca: false,
+            level: 0,
+            not_before: self.at(-1),
+            not_after: self.at(days),
+            crl: Some("http://crl.test.invalid/GCA4/CRL_0002.crl"),
+            ocsp: None,
+            purposes: &[pki::oid::SERVER_AUTH, pki::oid::CLIENT_AUTH],
+            no_check: false,
+        };
+        issue(&self.gca, &profile)
+    }
+}
+
 fn issue(authority: &Authority, profile: &Profile<'_>) -> anyhow::Result<Issued> {
     let key = Key::generate(KeySize::Rsa2048)?;
     let certificate = authority.issue(profile, &key)?;

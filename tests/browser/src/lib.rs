@@ -504,6 +504,14 @@ impl Desk {
         Ok(())
     }
 
+    /// A server certificate of an agency, for half a year.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn server(&self, name: &str, organisation: &str) -> anyhow::Result<Issued> {
+        self.pki.server(name, organisation.parse()?, 182)
+    }
+
     /// Takes the whole page as a wide and as a narrow screen shows it, in the dark, and as
     /// printed. Looks on the screens that nothing is too wide, also enlarged to 400 %, and that
     /// everybody can use it.

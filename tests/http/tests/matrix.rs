@@ -45,6 +45,8 @@ fn ask(visitor: &Visitor, method: &str, path: &str) -> Answer {
 enum Who {
     Nobody,
     Company,
+    Organisation,
+    Citizen,
     Officer(Role),
 }
 
@@ -53,7 +55,10 @@ impl Who {
     fn may(&self, permission: &str) -> bool {
         match (self, permission) {
             (_, "public") => true,
-            (Self::Company, "company") | (Self::Officer(_), "officer") => true,
+            (Self::Company, "company" | "applicant")
+            | (Self::Organisation, "applicant")
+            | (Self::Citizen, "citizen")
+            | (Self::Officer(_), "officer") => true,
             (Self::Officer(role), name) => Permission::ALL
                 .into_iter()
                 .find(|permission| permission.name() == name)
@@ -85,6 +90,8 @@ fn everybody_may_do_what_the_file_says_and_nothing_else() {
             let name = match who {
                 Who::Nobody => "nobody",
                 Who::Company => "company",
+                Who::Organisation => "organisation",
+                Who::Citizen => "citizen",
                 Who::Officer(role) => role.name(),
             };
             assert_eq!(refused, !who.may(&permission), "{name}: {method} {path}: {}", answer.text);
@@ -97,6 +104,13 @@ fn everybody_may_do_what_the_file_says_and_nothing_else() {
     };
     check(&anybody, &Who::Nobody);
     check(&company, &Who::Company);
+    let mut organisation = app.visitor();
+    let document = json!({ "as": "organisation" });
+    organisation.sign_in(&app.card("agency"), document).unwrap().expect(201).unwrap();
+    check(&organisation, &Who::Organisation);
+    let mut citizen = app.visitor();
+    citizen.sign_in(&app.card("citizen"), json!({ "as": "citizen" })).unwrap().expect(201).unwrap();
+    check(&citizen, &Who::Citizen);
     for role in Role::ALL {
         app.names("0000000187654321", role.name());
         check(&officer, &Who::Officer(role));
@@ -142,6 +156,10 @@ fn the_file_has_every_operation() {
         let path = format!("/api/review/cases/{{serialNumber}}/{act}");
         assert!(operations.iter().any(|(_, known, _)| *known == path), "{path}");
     }
+    for act in acts("functions/review/src/services.rs") {
+        let path = format!("/api/review/services/{{number}}/{act}");
+        assert!(operations.iter().any(|(_, known, _)| *known == path), "{path}");
+    }
     for act in acts("functions/review/src/accounts.rs") {
         let path = format!("/api/review/accounts/{{ubn}}/{act}");
         assert!(operations.iter().any(|(_, known, _)| *known == path), "{path}");
@@ -152,7 +170,7 @@ fn the_file_has_every_operation() {
         let known =
             |method: &str| operations.iter().any(|(other, at, _)| other == method && at == path);
         for method in ["get", "post", "delete"] {
-            if known(method) || permission == "company" {
+            if known(method) || ["company", "applicant", "citizen"].contains(&permission.as_str()) {
                 continue;
             }
             let answer = ask(&officer, method, path);

@@ -1,0 +1,241 @@
+//! Approved confirmation services: what is demanded of them, how they are stopped (points 6 and
+//! 7), and the list of supervised institutions.
+
+use domain::letter::{Facts, Subject};
+use domain::{Applicant, Code, DemandKind, Officer, Permission, RocDate, RocDay, StopGround};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use spin_sdk::http::Request;
+use store::schema::Label;
+use store::{Cases, Database, DemandRow, NewLetter, ServiceRow, Transaction};
+use web::{Problem, Reply, SignedRequest};
+
+/// Longest text of an act, in characters.
+const MAX_TEXT: usize = 500;
+
+pub(crate) fn list() -> Result<Reply, Problem> {
+    view(&Cases(store::spin::open(Label::Cases)?))
+}
+
+fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
+    let now = web::now();
+    let stops = cases.open_stops()?;
+    let mut services = Vec::new();
+    for row in cases.services()? {
+        let demands: Vec<_> = cases
+            .demands(row.id)?
+            .iter()
+            .map(|demand| {
+                json!({
+                    "number": demand.id, "kind": demand.kind, "kindWord": demand.kind.word(),
+                    "text": demand.text, "dueOn": RocDay(demand.due_on).to_string(),
+                    "answer": demand.answer, "open": demand.closed_at.is_none(),
+                    "met": demand.met,
+                })
+            })
+            .collect();
+        let stop = stops.iter().find(|stop| stop.service == row.id).map(|stop| {
+            json!({
+                "number": stop.id, "groundWord": stop.ground.word(), "reason": stop.reason,
+                "proposedBy": stop.proposed_by,
+            })
+        });
+        let state = row.state(now);
+        services.push(json!({
+            "number": row.id, "case": row.case, "applicant": row.applicant, "name": row.name,
+            "systemName": row.system_name, "serverSerial": row.server_serial,
+            "state": state, "stateWord": state.word(),
+            "opensOn": RocDay(row.times.opens_on).to_string(),
+            "closesOn": row.times.closes_on.map(|day| RocDay(day).to_string()),
+            "certificateEnds": RocDate(row.times.not_after).to_string(),
+            "stopGround": row.stop.as_ref().map(|(ground, _)| ground.word()),
+            "demands": demands, "stop": stop,
+        }));
+    }
+    let grounds: Vec<_> = StopGround::ALL
+        .iter()
+        .map(|ground| json!({ "name": ground.name(), "word": ground.word() }))
+        .collect();
+    let body = json!({ "services": services, "grounds": grounds });
+    Ok(web::json(StatusCode::OK, &body))
+}
+
+/// An act by its name in the address.
+#[derive(Clone, Copy)]
+pub(crate) enum Act {
+    Demand,
+    Met,
+    Unmet,
+    Stop,
+    Endorse,
+    Decline,
+}
+
+impl Act {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "demand" => Self::Demand,
+            "met" => Self::Met,
+            "unmet" => Self::Unmet,
+            "stop" => Self::Stop,
+            "endorse" => Self::Endorse,
+            "decline" => Self::Decline,
+            _ => return None,
+        })
+    }
+
+    fn permission(self) -> Permission {
+        match self {
+            Self::Endorse | Self::Decline => Permission::Endorse,
+            _ => Permission::Suspend,
+        }
+    }
+}
+
+/// What an officer says with an act; each takes what it needs of it.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Said {
+    text: String,
+    kind: Option<DemandKind>,
+    ground: Option<StopGround>,
+    /// The last day, `YYYY-MM-DD`.
+    due_on: Option<jiff::civil::Date>,
+    /// Which demand.
+    demand: Option<i64>,
+}
+
+pub(crate) async fn act(
+    officer: &Officer,
+    id: i64,
+    act: Act,
+    request: Request,
+) -> Result<Reply, Problem> {
+    officer.check(act.permission())?;
+    let origin = web::origin().await?;
+    let said: Said = SignedRequest::plain(request, &origin).await?;
+    let now = web::now();
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let service = cases.service(id)?.ok_or(Code::NotFound)?;
+    officer.check_on(service.applicant, act.permission())?;
+    match act {
+        Act::Demand => {
+            let text = domain::result_text(&said.text, MAX_TEXT)?;
+            let kind = said.kind.ok_or(Code::MalformedRequest)?;
+            let due_on = said.due_on.filter(|day| *day > RocDay::of(now).0);
+            let due_on = due_on.ok_or(Code::MalformedRequest)?;
+            let open = |demand: &DemandRow| demand.kind == kind && demand.closed_at.is_none();
+            if cases.demands(id)?.iter().any(open) {
+                return Err(Code::AccountState.into());
+            }
+            cases.keep_demand(&service, kind, &text, due_on, officer.id, now)?;
+            write(&cases, &service, Subject::Demanded { until: due_on }, &text, &origin)?;
+        }
+        Act::Met | Act::Unmet => {
+            let number = said.demand.ok_or(Code::MalformedRequest)?;
+            let demand = cases.demand(number)?.filter(|demand| demand.service == id);
+            let demand = demand.ok_or(Code::NotFound)?;
+            let met = matches!(act, Act::Met);
+            // Nothing is unmet before its day is over, unless the applicant has said so.
+            if !met && demand.answer.is_none() && RocDay::of(now).0 <= demand.due_on {
+                return Err(Code::DemandFirst.into());
+            }
+            cases.close_demand(&service, number, met, officer.id, now)?;
+        }
+        Act::Stop => {
+            let text = domain::result_text(&said.text, MAX_TEXT)?;
+            let ground = said.ground.ok_or(Code::MalformedRequest)?;
+            if let Some(kind) = ground.demand() {
+                let demands = cases.demands(id)?;
+                let unmet =
+                    demands.iter().any(|demand| demand.kind == kind && demand.met == Some(false));
+                if !unmet {
+                    return Err(Code::DemandFirst.into());
+                }
+            }
+            cases.propose_stop(&service, ground, &text, officer.id, now)?;
+        }
+        Act::Endorse | Act::Decline => {
+            let stops = cases.open_stops()?;
+            let stop = stops.iter().find(|stop| stop.service == id);
+            let stop = stop.ok_or(Code::ProposalNotOpen)?;
+            if stop.proposed_by == officer.id {
+                return Err(Code::OwnProposal.into());
+            }
+            let endorsed = matches!(act, Act::Endorse);
+            cases.decide_stop(&service, stop, endorsed, officer.id, now)?;
+            if endorsed {
+                let text = format!("{}。{}", stop.ground.word(), stop.reason);
+                write(&cases, &service, Subject::ServiceStopped, &text, &origin)?;
+            }
+        }
+    }
+    let reply = view(&cases)?;
+    transaction.commit()?;
+    Ok(reply)
+}
+
+fn write(
+    cases: &Cases<impl Database>,
+    service: &ServiceRow,
+    subject: Subject,
+    text: &str,
+    origin: &str,
+) -> Result<(), Problem> {
+    let row = cases.case(service.case)?;
+    let letter = subject.letter(&Facts {
+        company_name: &service.name,
+        case: Some((service.case, row.case.kind)),
+        grounds: &[],
+        text,
+        origin,
+    });
+    let new = NewLetter {
+        applicant: service.applicant,
+        case: Some(service.case),
+        kind: subject.name(),
+        recipient: &service.email,
+        letter: &letter,
+    };
+    Ok(cases.write_letter(new, web::now())?)
+}
+
+pub(crate) fn institutions() -> Result<Reply, Problem> {
+    institutions_view(&Cases(store::spin::open(Label::Cases)?))
+}
+
+fn institutions_view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
+    let institutions: Vec<_> = cases
+        .institutions()?
+        .into_iter()
+        .map(|row| json!({ "applicant": row.applicant, "name": row.name }))
+        .collect();
+    Ok(web::json(StatusCode::OK, &json!({ "institutions": institutions })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstitutionRequest {
+    /// 統一編號, or `OID:` and the organisation OID.
+    applicant: Applicant,
+    /// Without a name it is taken off the list.
+    #[serde(default)]
+    name: Option<String>,
+}
+
+pub(crate) async fn set_institution(officer: &Officer, request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let said: InstitutionRequest = SignedRequest::plain(request, &origin).await?;
+    let name = said.name.map(|name| domain::result_text(&name, MAX_TEXT)).transpose()?;
+    let database = store::spin::open(Label::Cases)?;
+    let transaction = Transaction::begin(&database)?;
+    let cases = Cases(&transaction);
+    let by = domain::Actor::Officer(officer.id);
+    cases.set_institution(said.applicant, name.as_deref(), by, web::now())?;
+    let reply = institutions_view(&cases)?;
+    transaction.commit()?;
+    Ok(reply)
+}

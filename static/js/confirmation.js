@@ -1,0 +1,247 @@
+// 自然人憑證用戶身分確認服務: sign-in, the state of services, the annex as a form and on paper.
+
+import init, { checkConfirmation, checkConfirmationField, checkUbn } from "/wasm/client.js";
+import { make } from "/js/make.js";
+import { busy, confirmed, clearMessage, element, markField, sheet, show, tell, tellFields } from "/js/page.js";
+import { get, post, sign, signIn, signOut } from "/js/service.js";
+
+/** What somebody typed or was given: never translated. */
+const own = (text) => make("bdi", { textContent: text ?? "", translate: false });
+
+const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+const form = element("annex-form");
+const FIELDS = [...form.elements].map(({ name }) => name).filter(Boolean);
+const START = "confirmation-start";
+let card = "organisation";
+let status = null;
+let who = null;
+let kind = START;
+let answers = null;
+let file = "";
+
+for (const choice of element("sign-in-form").elements.card) {
+  choice.addEventListener("change", () => { element("company-row").hidden = choice.value !== "company"; });
+}
+
+element("sign-in-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await checks;
+  card = event.target.elements.card.value;
+  let document = { as: "organisation" };
+  if (card === "company") {
+    const outcome = JSON.parse(checkUbn(event.target.ubn.value));
+    if (outcome.errors) return tellFields(outcome.errors, event.target);
+    document = { as: "company", ubn: outcome.accepted };
+  }
+  await busy(event.submitter, "正在與讀卡元件連線…", async () => {
+    ({ who } = await signIn(document, card));
+    await refresh();
+  }, event.target);
+});
+
+/** Signs this applicant in, unless that is so. */
+async function signedIn() {
+  const current = await get("/api/session").catch(() => ({}));
+  if (current.who?.as === who.as && (current.who.ubn ?? current.who.organisation) === (who.ubn ?? who.organisation)) return;
+  await signIn(card === "company" ? { as: "company", ubn: who.ubn } : { as: "organisation" }, card);
+}
+
+async function refresh() {
+  status = await get("/api/confirmation/status");
+  sheet(element("who-sheet"), [["機關(構)名稱", who.name], ["代碼", status.applicant, "mono"]]);
+  element("services").replaceChildren(...(status.services.length ? status.services.map(service) : [make("p", { textContent: "目前沒有核准的服務。" })]));
+  element("cases").replaceChildren(...(status.cases.length ? status.cases.map(row) : [make("p", { textContent: "目前沒有案件。" })]));
+  element("start-new").disabled = element("stop-new").disabled = status.openCase && !status.asked;
+  show("status");
+  if (status.asked) {
+    const again = make("button", { type: "button", textContent: "補件" });
+    again.addEventListener("click", () => fillForm(status.asked.case.kind, status.asked.case, status.asked.case.serialNumber));
+    tell("請補充申請資料", "請修正後重新簽章送出。", { items: [make("li", {}, own(status.asked.text)), make("li", {}, again)] });
+  } else if (status.openCase) {
+    tell("尚有案件受理中", "待有審核結果後再申請。", { good: true });
+  }
+}
+
+function service(one) {
+  const list = make("dl", {});
+  sheet(list, [
+    ["應用系統中文名稱", one.systemName],
+    ["伺服器憑證序號", one.serverSerial, "mono"],
+    ["服務狀態", one.stateWord, "word"],
+    ["開放日期", one.opensOn],
+    ["停用日期", one.closesOn],
+    ["伺服器憑證有效期限", one.certificateEnds],
+    ["停止服務日期", one.stoppedAt],
+    ["停止服務理由", one.stopGround, "word"],
+    ["說明", one.stopReason],
+  ]);
+  return make("div", { className: "service" }, list, ...one.demands.map(demand));
+}
+
+function demand(one) {
+  const list = make("dl", {});
+  const result = one.open ? "待辦理" : one.met ? "已辦理" : "未辦理";
+  sheet(list, [["要求事項", one.kindWord, "word"], ["要求內容", one.text], ["期限", one.dueOn], ["回覆", one.answer], ["辦理情形", result, "word"]]);
+  const place = make("div", {}, list);
+  if (!one.open) return place;
+  const id = `demand-${one.number}`;
+  const answer = make("form", { className: "no-print", noValidate: true },
+    make("div", { className: "field" }, make("label", { htmlFor: id, textContent: "回覆內容：" }), make("span", { className: "error" }), make("textarea", { id, name: "text", rows: 3 })),
+    make("div", { className: "buttons" }, make("button", { type: "submit", textContent: "送出回覆" })));
+  answer.firstElementChild.dataset.field = "result";
+  answer.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await busy(event.submitter, "送出中…", async () => {
+      await post(`/api/confirmation/demands/${one.number}/answer`, { text: answer.elements.text.value });
+      await refresh();
+      tell("回覆已送出", "", { good: true });
+    }, answer);
+  });
+  place.append(answer);
+  return place;
+}
+
+function row(one) {
+  const list = make("dl", {});
+  sheet(list, [["申請項目", one.kindWord, "word"], ["S/N", one.serialNumber, "mono"], ["應用系統中文名稱", one.systemName], ["申請日期", one.submittedAtRoc],
+    ["審核結果", result(one), "word"], ["說明", one.result], ["審核日期", one.decidedAtRoc]]);
+  const look = make("button", { type: "button", className: "small", textContent: "申請表" });
+  look.addEventListener("click", () => paper(one));
+  const place = make("div", { className: "service" }, list, look);
+  if (one.cancellableUntil) {
+    const cancel = make("button", { type: "button", className: "small secondary", textContent: "取消申請" });
+    cancel.addEventListener("click", () => busy(cancel, "取消中…", async () => {
+      await post(`/api/cases/${one.serialNumber}/cancel`, {});
+      await refresh();
+      tell("取消成功", "", { good: true });
+    }));
+    place.append(" ", cancel);
+  }
+  return place;
+}
+
+const result = ({ state, stateWord }) => ({ approved: "同意", rejected: "不同意" })[state] ?? stateWord;
+
+/** The annex as the ministry's table, for printing and the seal. */
+function paper(one) {
+  const th = (text, span = 1) => make("th", { scope: "row", textContent: text, rowSpan: span });
+  const td = (text, columns = 1) => make("td", { colSpan: columns }, own(text ?? ""));
+  const line = (...cells) => make("tr", {}, ...cells);
+  const person = (word, { name, title, unit, email, phone, fax }) => [
+    line(th(word, 3), th("姓名"), td(name), th("職稱"), td(title)),
+    line(th("單位"), td(unit), th("E-mail"), td(email)),
+    line(th("電話"), td(phone), th("傳真"), td(fax)),
+  ];
+  const begins = one.kind === START;
+  const day = begins ? `自${one.dayRoc}至伺服器憑證有效期限日止（${one.certificateEnds}）` : one.dayRoc;
+  const box = (checked) => (checked ? "☑" : "☐");
+  const table = make("table", { className: "annex" },
+    line(th("機關(構)名稱"), td(one.organisationName, 4)),
+    line(th("機關(構)地址"), td(one.organisationAddress, 4)),
+    line(th("應用系統中文名稱"), td(one.systemName, 4)),
+    line(th("伺服器憑證序號"), td(one.serverSerial, 4)),
+    ...person("聯絡人", one.contact), ...person("代理人", one.deputy),
+    line(th(begins ? "啟用" : "停用", 2), th(begins ? "預定開放日期" : "預定停用日期"), td(day, 3)),
+    line(th(begins ? "應用系統概述" : "停用原因"), td(one.text, 3)),
+    line(th("申請機關(構)關防"), make("td", { className: "seal", colSpan: 2 }), th("審核結果"), make("td", {},
+      make("p", {}, box(one.state === "approved"), " ", make("span", { textContent: "同意" })),
+      make("p", {}, box(one.state === "rejected"), " ", make("span", { textContent: "不同意" })),
+      make("p", {}, make("span", { textContent: "說明：" }), own(one.result ?? "")))));
+  const list = make("dl", {});
+  sheet(list, [["S/N", one.serialNumber, "mono"], ["申請日期", one.submittedAtRoc], ["申請要點", `${one.termsVersion}年版`]]);
+  element("annex-table").replaceChildren(table, list);
+  show("annex");
+}
+
+element("start-new").addEventListener("click", () => fillForm(START, { organisationName: who.name }));
+element("stop-new").addEventListener("click", () => {
+  const last = status.services.find(({ state }) => state === "open" || state === "waiting");
+  fillForm("confirmation-stop", { organisationName: who.name, systemName: last?.systemName, serverSerial: last?.serverSerial });
+});
+
+function fillForm(which, known, answered = null) {
+  [kind, answers, file] = [which, answered, ""];
+  form.reset();
+  const people = Object.entries({ contact: known.contact ?? {}, deputy: known.deputy ?? {} }).flatMap(([prefix, person]) =>
+    Object.entries(person).map(([name, text]) => [prefix + name[0].toUpperCase() + name.slice(1), text]));
+  for (const [name, text] of [...Object.entries(known), ...people]) {
+    if (FIELDS.includes(name)) form.elements[name].value = text ?? "";
+  }
+  const begins = kind === START;
+  element("certificate-row").hidden = !begins;
+  element("kind-word").textContent = begins ? "啟用" : "停用";
+  element("day-label").textContent = begins ? "預定開放日期：" : "預定停用日期：";
+  element("day").min = status.earliestDay;
+  element("day-hint").textContent = begins ? "須於一個月前申請；至伺服器憑證有效期限日止。" : "須於一個月前申請。";
+  element("text-label").textContent = begins ? "應用系統概述：" : "停用原因：";
+  element("text-hint").hidden = !begins;
+  show("form");
+}
+
+element("certificateFile").addEventListener("change", async ({ target }) => {
+  const bytes = target.files[0] ? new Uint8Array(await target.files[0].arrayBuffer()) : new Uint8Array();
+  file = bytes.length && bytes.length < 65536 ? btoa(String.fromCharCode(...bytes)) : "";
+  if (file) markField(target);
+});
+
+form.addEventListener("change", async ({ target }) => {
+  if (!FIELDS.includes(target.name) || !target.value) return;
+  await checks;
+  const outcome = JSON.parse(checkConfirmationField(target.name, target.value, status.today));
+  await markField(target, outcome.errors?.[0].code);
+  if (outcome.accepted) target.value = outcome.accepted;
+});
+
+form.addEventListener("reset", () => {
+  file = "";
+  clearMessage();
+});
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await checks;
+  const draft = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]));
+  Object.assign(draft, { kind, applicant: status.applicant, agreed: element("agreed").checked ? status.terms : null });
+  if (kind === START) draft.certificateFile = file;
+  if (answers) draft.answers = answers;
+  const outcome = JSON.parse(checkConfirmation(JSON.stringify(draft), status.today));
+  if (outcome.errors) return tellFields(outcome.errors, form);
+  clearMessage();
+  const signed = outcome.accepted;
+  sheet(element("confirm-sheet"), [
+    ["申請項目", kind === START ? "啟用" : "停用", "word"],
+    ["機關(構)名稱", signed.organisationName],
+    ["機關(構)地址", signed.organisationAddress],
+    ["應用系統中文名稱", signed.systemName],
+    ["伺服器憑證序號", signed.serverSerial, "mono"],
+    ["聯絡人", [signed.contactName, signed.contactTitle, signed.contactUnit, signed.contactEmail, signed.contactPhone, signed.contactFax].join("、")],
+    ["代理人", [signed.deputyName, signed.deputyTitle, signed.deputyUnit, signed.deputyEmail, signed.deputyPhone, signed.deputyFax].join("、")],
+    [kind === START ? "預定開放日期" : "預定停用日期", signed.day],
+    [kind === START ? "應用系統概述" : "停用原因", signed.text],
+    ["申請要點", `${signed.agreed.version}年版`],
+  ]);
+  if (!(await confirmed())) return;
+  await busy(element("apply-button"), "正在與讀卡元件連線…", async () => {
+    await signedIn();
+    const receipt = await post("/api/confirmation/applications", await sign(card, "apply", signed));
+    await refresh();
+    const sent = status.cases.find(({ serialNumber }) => serialNumber === receipt.serialNumber);
+    paper(sent);
+    tell("申請已受理", "請列印申請表用印後，依本部通知方式送達；審核結果將以電子郵件通知。", { good: true });
+  }, form);
+});
+
+for (const id of ["open-terms", "open-terms-2"]) {
+  element(id).addEventListener("click", () => element("terms").showModal());
+}
+element("terms-read").addEventListener("click", () => {
+  element("terms").close();
+  element("agreed").disabled = false;
+});
+element("back").addEventListener("click", () => show("status"));
+element("annex-back").addEventListener("click", () => show("status"));
+element("print").addEventListener("click", () => window.print());
+element("sign-out").addEventListener("click", (event) => busy(event.target, "登出中…", async () => {
+  await signOut();
+  show("sign-in");
+}));

@@ -1,0 +1,42 @@
+// 誰查過我的身分證: the own card and the typed number, then who asked, when, what for.
+
+import { make } from "/js/make.js";
+import { busy, element, show, tellFields } from "/js/page.js";
+import { get, post, signIn, signOut } from "/js/service.js";
+
+/** What somebody typed or was given: never translated. */
+const own = (text) => make("bdi", { textContent: text ?? "", translate: false });
+
+element("own-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const nationalId = form.nationalId.value.normalize("NFKC").trim().toUpperCase();
+  if (!/^[A-Z][12]\d{8}$/.test(nationalId)) {
+    return tellFields([{ pointer: "/nationalId", code: nationalId ? "national-id-format" : "required" }], form);
+  }
+  await busy(event.submitter, "正在與讀卡元件連線…", async () => {
+    const { who } = await get("/api/session").catch(() => ({}));
+    if (who?.as !== "citizen") await signIn({ as: "citizen" }, "citizen");
+    fill(await post("/api/my/records", { nationalId }));
+    form.reset();
+    show("result");
+  }, form);
+});
+
+function fill({ queriedAt, entries }) {
+  element("queried").replaceChildren(make("span", { textContent: "查詢時間：" }), own(queriedAt));
+  element("count").textContent = `計${entries.length}筆紀錄，最新的在前`;
+  const cell = (...children) => make("td", {}, ...children);
+  element("entries").replaceChildren(...entries.map(({ at, serviceWord, who, purpose, answer }) => make("tr", {},
+    cell(own(at)), cell(make("span", { textContent: serviceWord })), cell(own(who)), cell(own(purpose)),
+    cell(make("span", { textContent: answer })))));
+}
+
+element("print").addEventListener("click", () => window.print());
+element("sign-out").addEventListener("click", async (event) => {
+  await busy(event.target, "登出中…", async () => {
+    await signOut();
+    element("entries").replaceChildren();
+    show("sign-in");
+  });
+});
