@@ -141,6 +141,12 @@ pub fn check_confirmation_field(
     text: &str,
     today: Date,
 ) -> Result<String, FieldProblem> {
+    if text.trim().is_empty() {
+        return Err(match CONFIRMATION_FIELDS.contains(&member) {
+            true => FieldProblem::Required,
+            false => FieldProblem::NotOffered,
+        });
+    }
     match member {
         "applicant" => {
             text.parse::<Applicant>().map(String::from).map_err(|_| FieldProblem::NotOffered)
