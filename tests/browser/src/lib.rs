@@ -5,6 +5,7 @@ mod clerk;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use pki::{Certificate, VerifiedSignature};
 use serde_json::{Value, json};
 use test_pki::bridge::RunningBridge;
-use test_pki::demo::{AGENCY, COMPANY, Demo, Person, write_card};
+use test_pki::demo::{AGENCY, COMPANY, Demo, DemoCredentials, Person, write_card};
 use test_pki::issue::{List, Listed};
 use test_pki::pki_set::{Company, Issued, TestPki};
 use x509_cert::ext::pkix::CrlReason;
@@ -37,7 +38,7 @@ pub struct Desk {
     pub dir: PathBuf,
     /// The cards in the readers.
     pub cards: DemoCards,
-    pki: TestPki,
+    pki: &'static TestPki,
     bridge: Option<RunningBridge>,
     bridge_port: u16,
     /// Where the pages look for the HiPKI component.
@@ -46,6 +47,14 @@ pub struct Desk {
     host: Option<Host>,
     port: u16,
     shots: PathBuf,
+}
+
+/// Keys and certificates of every desk's demo: generating them takes seconds.
+fn credentials() -> &'static DemoCredentials {
+    static CREDENTIALS: OnceLock<DemoCredentials> = OnceLock::new();
+    CREDENTIALS.get_or_init(|| {
+        DemoCredentials::generate(jiff::Timestamp::now()).expect("a demo's credentials")
+    })
 }
 
 /// A port that nobody has, that no desk of this process had, and below those that the
@@ -119,7 +128,9 @@ impl Desk {
             .chain(record.into_iter().filter(|_| recorded))
             .collect();
         let bridge_url = format!("http://127.0.0.1:{bridge_port}");
-        let (demo, pki) = Demo::create(&dir, &origin, &bridge_url, jiff::Timestamp::now())?;
+        let credentials = credentials();
+        let now = jiff::Timestamp::now();
+        let demo = Demo::create_with(credentials, &dir, &origin, &bridge_url, now)?;
         let hipki_port = free_port()?;
         set_variable(&dir, "hipki_url", &format!("http://localhost:{hipki_port}"))?;
         let driver = Command::new("chromedriver")
@@ -137,7 +148,7 @@ impl Desk {
             demo,
             dir,
             cards,
-            pki,
+            pki: &credentials.pki,
             bridge: None,
             bridge_port,
             hipki_port,

@@ -236,6 +236,67 @@ struct StaticVariables<'a> {
     values: BTreeMap<&'a str, &'a str>,
 }
 
+/// The CAs of a demo, and what they have issued to whoever appears in it.
+pub struct DemoCredentials {
+    /// The CAs.
+    pub pki: TestPki,
+    /// Name, number, whether it lies in a reader, and what is on it; the companies' three first.
+    cards: [(&'static str, &'static str, bool, Issued); 10],
+    /// Of both companies' systems.
+    systems: [Issued; 2],
+}
+
+impl DemoCredentials {
+    /// New ones.
+    ///
+    /// # Errors
+    /// When something cannot be generated.
+    pub fn generate(now: Timestamp) -> anyhow::Result<Self> {
+        let pki = TestPki::generate(now)?;
+        let [first, second, third] = CARD_NUMBERS;
+        let of_second = Company {
+            generation: 0,
+            number_in_subject: false,
+            ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1)
+        };
+        let secondary = Company { rank: Some("secondary"), ..Company::card(COMPANY.0, COMPANY.1) };
+        let person =
+            |who: Person| pki.citizen(who.name, who.subject_serial, who.tail());
+        let organisation =
+            |role, name, oid: &str| pki.organisation(role, name, oid.parse()?);
+        let cards = [
+            ("company", first, true, pki.company(Company::card(COMPANY.0, COMPANY.1))?),
+            ("company-2", second, false, pki.company(of_second)?),
+            ("company-secondary", third, false, pki.company(secondary)?),
+            ("officer", "TP00000000000001", true, pki.citizen("李審核", OFFICER_SERIAL, "1234")?),
+            (
+                "citizen",
+                "TP00000000000002",
+                false,
+                pki.citizen("陳測試", "0000000187654321", "5678")?,
+            ),
+            ("agency", "GP00000000000001", false, pki.agency("測試機關", AGENCY.parse()?)?),
+            (
+                "association",
+                "XP00000000000001",
+                false,
+                organisation(IssuerRole::Xca, "測試協會", ASSOCIATION)?,
+            ),
+            (
+                "hospital",
+                "HP00000000000001",
+                false,
+                organisation(IssuerRole::Hca, "測試醫院", HOSPITAL)?,
+            ),
+            ("manager", "TP00000000000003", false, person(MANAGER)?),
+            ("handler", "TP00000000000004", false, person(HANDLER)?),
+        ];
+        let system = |(company, ubn)| pki.company(Company::system(company, ubn));
+        let systems = [system(COMPANY)?, system(SYSTEM_COMPANY)?];
+        Ok(Self { pki, cards, systems })
+    }
+}
+
 impl Demo {
     /// Where the demo's description lies.
     pub fn path(dir: &Path) -> PathBuf {
@@ -267,55 +328,45 @@ impl Demo {
         bridge_url: &str,
         now: Timestamp,
     ) -> anyhow::Result<(Self, TestPki)> {
+        let credentials = DemoCredentials::generate(now)?;
+        let demo = Self::create_with(&credentials, dir, origin, bridge_url, now)?;
+        Ok((demo, credentials.pki))
+    }
+
+    /// The same with credentials that are there: generating keys takes seconds.
+    ///
+    /// # Errors
+    /// When something cannot be generated or written.
+    pub fn create_with(
+        credentials: &DemoCredentials,
+        dir: &Path,
+        origin: &str,
+        bridge_url: &str,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let dir = dir.canonicalize()?;
-        let pki = TestPki::generate(now)?;
+        let pki = &credentials.pki;
         let trust_store = serde_json::to_string(&pki.trust_store())?;
         write_private(&dir.join("trust-store.json"), trust_store.as_bytes())?;
-
-        let company = pki.company(Company::card(COMPANY.0, COMPANY.1))?;
-        write_card(&dir, "company", CARD_NUMBERS[0], PIN, true, &company)?;
-        let system_company = Company {
-            generation: 0,
-            number_in_subject: false,
-            ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1)
-        };
-        let second = pki.company(system_company)?;
-        write_card(&dir, "company-2", CARD_NUMBERS[1], PIN, false, &second)?;
-        let secondary = Company { rank: Some("secondary"), ..Company::card(COMPANY.0, COMPANY.1) };
-        let secondary = pki.company(secondary)?;
-        write_card(&dir, "company-secondary", CARD_NUMBERS[2], PIN, false, &secondary)?;
+        for (name, number, inserted, issued) in &credentials.cards {
+            write_card(&dir, name, number, PIN, *inserted, issued)?;
+        }
         for (authority, folder) in pki.company_authorities().iter().zip(OWN_FOLDERS) {
             let key = pem("PRIVATE KEY", &authority.pkcs8()?);
             write_private(&dir.join(format!("ca/{folder}.key")), key.as_bytes())?;
         }
-        let officer = pki.citizen("李審核", OFFICER_SERIAL, "1234")?;
-        write_card(&dir, "officer", "TP00000000000001", PIN, true, &officer)?;
-        let citizen = pki.citizen("陳測試", "0000000187654321", "5678")?;
-        write_card(&dir, "citizen", "TP00000000000002", PIN, false, &citizen)?;
-        let agency = pki.agency("測試機關", AGENCY.parse()?)?;
-        write_card(&dir, "agency", "GP00000000000001", PIN, false, &agency)?;
-        let association = pki.organisation(IssuerRole::Xca, "測試協會", ASSOCIATION.parse()?)?;
-        write_card(&dir, "association", "XP00000000000001", PIN, false, &association)?;
-        let hospital = pki.organisation(IssuerRole::Hca, "測試醫院", HOSPITAL.parse()?)?;
-        write_card(&dir, "hospital", "HP00000000000001", PIN, false, &hospital)?;
-        for (card, number, person) in
-            [("manager", "TP00000000000003", MANAGER), ("handler", "TP00000000000004", HANDLER)]
-        {
-            let issued = pki.citizen(person.name, person.subject_serial, person.tail())?;
-            write_card(&dir, card, number, PIN, false, &issued)?;
-        }
-
-        let certificate_files = |name: &str, (company, ubn): (&str, &str)| -> anyhow::Result<_> {
-            let issued = pki.company(Company::system(company, ubn))?;
+        let certificate_files = |name: &str, issued: &Issued| -> anyhow::Result<_> {
             let key = dir.join(format!("systems/{name}.key"));
             let certificate = dir.join(format!("systems/{name}.cer"));
             write_private(&key, pem("PRIVATE KEY", &issued.key.pkcs8()?).as_bytes())?;
             std::fs::write(&certificate, pem("CERTIFICATE", &issued.certificate))?;
             Ok((certificate, key))
         };
-        let (company_certificate_file, company_key_file) = certificate_files("company", COMPANY)?;
-        let (certificate_file, key_file) = certificate_files("company-2", SYSTEM_COMPANY)?;
+        let [company_system, second_system] = &credentials.systems;
+        let (company_certificate_file, company_key_file) =
+            certificate_files("company", company_system)?;
+        let (certificate_file, key_file) = certificate_files("company-2", second_system)?;
 
         let register_key = hex_key()?;
         write_private(&dir.join("register.key"), register_key.as_bytes())?;
@@ -353,7 +404,8 @@ impl Demo {
         };
         demo.write_databases(&dir, &register_key, now)?;
         let holders = [COMPANY, SYSTEM_COMPANY, COMPANY];
-        write_cards(&dir, holders, [&company, &second, &secondary])?;
+        let [(.., company), (.., second), (.., secondary), ..] = &credentials.cards;
+        write_cards(&dir, holders, [company, second, secondary])?;
         let trust = TrustStore::from_json(&trust_store)?;
         let database = Native::open_in(&dir.join("data"), Label::Revocation)?;
         for (number, list) in pki.empty_lists()?.iter().enumerate() {
@@ -380,7 +432,7 @@ impl Demo {
         write_private(&dir.join("runtime-config.toml"), toml::to_string(&config)?.as_bytes())?;
         // Written last: with it the installation is complete.
         demo.write(&dir)?;
-        Ok((demo, pki))
+        Ok(demo)
     }
 
     fn write_databases(

@@ -1,5 +1,4 @@
 //! What the figures of the manual of 112 have in common.
-#![allow(dead_code, reason = "each test program uses its part")]
 
 use browser_tests::Desk;
 use test_pki::client::form;
