@@ -184,12 +184,22 @@ element("certificateFile").addEventListener("change", async ({ target }) => {
   if (file) markField(target);
 });
 
-form.addEventListener("change", async ({ target }) => {
-  if (!FIELDS.includes(target.name) || !target.value) return;
+/** Judges one field as the server will. */
+async function judge(target, final) {
   await checks;
   const outcome = JSON.parse(checkConfirmationField(target.name, target.value, status.today));
   await markField(target, outcome.errors?.[0].code);
-  if (outcome.accepted) target.value = outcome.accepted;
+  if (final && outcome.accepted) target.value = outcome.accepted;
+}
+
+// Once it is right again, it says so at once: not only when the field is left, when a click would
+// miss its button.
+form.addEventListener("input", ({ target }) => {
+  if (FIELDS.includes(target.name) && target.getAttribute("aria-invalid")) judge(target, false);
+});
+
+form.addEventListener("change", ({ target }) => {
+  if (FIELDS.includes(target.name) && target.value) judge(target, true);
 });
 
 form.addEventListener("reset", () => {
