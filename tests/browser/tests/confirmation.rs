@@ -71,7 +71,7 @@ async fn an_agency_applies_and_prints_the_annex() {
     desk.shots("confirm").await.unwrap();
     desk.click("#confirm-yes").await.unwrap();
     desk.says("#message.good", "申請已受理").await.unwrap();
-    desk.shows("#annex-table", &["申請機關(構)關防", "審核結果", "預定開放日期", "代理人"])
+    desk.shows("#annex-table", &["代理人", "預定開放日期", "申請機關(構)關防", "審核結果"])
         .await
         .unwrap();
     desk.shots("annex").await.unwrap();
