@@ -78,7 +78,7 @@ async fn an_agency_applies_and_prints_the_annex() {
     assert_eq!(desk.stored("SELECT kind FROM cases").unwrap(), "confirmation-start");
     assert_eq!(desk.stored("SELECT terms_version FROM confirmation_forms").unwrap(), "104");
     desk.click("#annex-back").await.unwrap();
-    desk.shows("#cases", &["受理中", "線上申辦系統"]).await.unwrap();
+    desk.shows("#cases", &["線上申辦系統", "受理中"]).await.unwrap();
     desk.shots("under-review").await.unwrap();
 }
 
