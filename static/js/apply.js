@@ -1,7 +1,7 @@
 // API介接服務申請 by the manual of 112: notice, sign-in, kind, form, confirmation, signature,
 // receipt.
 
-import { checkUbn } from "/wasm/client.js";
+import { checkUbn } from "/wasm/application.js";
 import { beforeAsking } from "/js/certificate.js";
 import { draftOf } from "/js/drafts.js";
 import { FIELDS, UPLOAD, checks, countReason, fillAnswer, form, showOther, wireForm } from "/js/form.js";

@@ -1,6 +1,6 @@
 // 自然人憑證用戶身分確認服務: sign-in, the state of services, the annex as a form and on paper.
 
-import init, { checkConfirmation, checkConfirmationField, checkUbn } from "/wasm/client.js";
+import init, { checkConfirmation, checkConfirmationField, checkUbn } from "/wasm/confirmation.js";
 import { make } from "/js/make.js";
 import { busy, confirmed, clearMessage, element, markField, sheet, show, tell, tellFields } from "/js/page.js";
 import { get, post, sign, signIn, signOut } from "/js/service.js";
@@ -8,7 +8,7 @@ import { get, post, sign, signIn, signOut } from "/js/service.js";
 /** What somebody typed or was given: never translated. */
 const own = (text) => make("bdi", { textContent: text ?? "", translate: false });
 
-const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+const checks = init({ module_or_path: "/wasm/confirmation_bg.wasm" });
 const form = element("annex-form");
 const FIELDS = [...form.elements].map(({ name }) => name).filter(Boolean);
 const START = "confirmation-start";

@@ -1,12 +1,12 @@
 // The application form: judged field by field as the server will, kept on this device, shown
 // as it will be signed, sent once.
 
-import init, { checkApplication, checkField, reasonLeft } from "/wasm/client.js";
+import init, { checkApplication, checkField, reasonLeft } from "/wasm/application.js";
 import { certificateFile, fileError, forgetFile, possessionProof } from "/js/certificate.js";
 import { busy, clearMessage, confirmed, element, markField, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
 import { config, post, sign } from "/js/service.js";
 
-export const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+export const checks = init({ module_or_path: "/wasm/application_bg.wasm" });
 export const form = element("application-form");
 const NAMES = ["companyName", "ubn", "hostAddress", "contactName", "landline", "mobile", "email", "reason", "otherUbn"];
 /// The fields that are typed on this page.

@@ -3,6 +3,8 @@
 // people typed, names, and the legal texts (which bind in Chinese only) stay as they are:
 // they are marked translate="no".
 
+import { words } from "/js/words.js";
+
 const KEY = "chayan-language";
 const ATTRIBUTES = ["aria-label", "placeholder", "title"];
 const button = document.getElementById("language");
@@ -17,11 +19,11 @@ let observer = null;
  */
 async function load() {
   // A page that says much of its own has a dictionary of its own.
-  const { dictionary: own } = document.body.dataset;
-  const [chinese, { texts, ...words }, more] = await Promise.all(
-    ["/text/zh-TW.json", "/text/en.json", own].map(async (path) => (path ? (await fetch(path)).json() : {})));
+  const { words: ownWords, englishWords, dictionary: own } = document.body.dataset;
+  const [chinese, { texts, ...coded }, more] = await Promise.all([
+    words("/text/zh-TW.json", ownWords), words("/text/en.json", englishWords), own ? (await fetch(own)).json() : {}]);
   const exact = new Map();
-  for (const [group, codes] of Object.entries(words)) {
+  for (const [group, codes] of Object.entries(coded)) {
     for (const [code, word] of Object.entries(codes)) {
       [word].flat().forEach((text, index) => exact.set([chinese[group][code]].flat()[index], text));
     }

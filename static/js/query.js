@@ -1,12 +1,12 @@
 // API介接服務進度查詢: account, cases, withdrawal within 24 hours.
 
-import init, { checkUbn } from "/wasm/client.js";
+import init, { checkUbn } from "/wasm/application.js";
 import { ask } from "/js/ask.js";
 import { busy, confirmed, element, groups, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
 import { fillReceipt } from "/js/receipt.js";
 import { config, get, post, refusal, signIn, signOut } from "/js/service.js";
 
-const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+const checks = init({ module_or_path: "/wasm/application_bg.wasm" });
 
 element("sign-in-form").addEventListener("submit", async (event) => {
   event.preventDefault();

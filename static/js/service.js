@@ -2,6 +2,7 @@
 // a code, what happened, what to do next, and the fields that are wrong.
 
 import { signByBridge } from "/js/bridge.js";
+import { words } from "/js/words.js";
 
 export class Trouble extends Error {
   constructor(title, advice, { code = "", status = 0, fields = [], label = "" } = {}) {
@@ -10,7 +11,7 @@ export class Trouble extends Error {
   }
 }
 
-const texts = fetch("/text/zh-TW.json").then((response) => response.json());
+const texts = words("/text/zh-TW.json", document.body.dataset.words);
 const settings = fetch("/api/config").then((response) => response.json());
 
 /** What the service says about itself. */
@@ -56,8 +57,8 @@ export const signOut = async () => read(await send("/api/session", { method: "DE
 
 /** Title and advice for what goes wrong at the reader. */
 export const bridgeText = async (code) => {
-  const words = (await texts).bridge;
-  return words[code] ?? words.failed;
+  const { bridge } = await texts;
+  return bridge[code] ?? bridge.failed;
 };
 
 /** What the service would say of this code. */

@@ -1,13 +1,13 @@
 // 介接工具與使用情形: the state of the service, the check of a token, what a company's system
 // has called, and its settings.
 
-import init, { checkUbn } from "/wasm/client.js";
+import init, { checkUbn } from "/wasm/application.js";
 import { ask } from "/js/ask.js";
 import { make, own } from "/js/make.js";
 import { busy, element, sheet, show, tell, tellFields } from "/js/page.js";
 import { get, post, signIn, signOut } from "/js/service.js";
 
-const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+const checks = init({ module_or_path: "/wasm/application_bg.wasm" });
 const cell = (child, properties = {}) => make("td", properties, child ?? "");
 const row = (...cells) => make("tr", {}, ...cells);
 const none = (columns) => row(cell("無", { colSpan: columns }));

@@ -1,9 +1,15 @@
 //! The browser's half of the form checks: `domain`, compiled to WebAssembly. What passes
-//! here passes on the server, since it is the same code; the server checks again.
+//! here passes on the server, since it is the same code; the server checks again. Each feature is a
+//! module of its own in the browser, named like it.
 
-use domain::{
-    AddressPolicy, ApplicationDraft, ConfirmationDraft, Edition, FieldError, FieldProblem, Ubn,
-};
+#[cfg(feature = "confirmation")]
+use domain::ConfirmationDraft;
+use domain::FieldError;
+#[cfg(any(feature = "application", feature = "confirmation"))]
+use domain::FieldProblem;
+use domain::Ubn;
+#[cfg(feature = "application")]
+use domain::{AddressPolicy, ApplicationDraft, Edition};
 use serde::Serialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -22,6 +28,7 @@ fn json<T: Serialize>(outcome: &Outcome<T>) -> String {
     serde_json::to_string(outcome).unwrap_or_default()
 }
 
+#[cfg(feature = "application")]
 fn address_policy(test_environment: bool) -> AddressPolicy {
     if test_environment { AddressPolicy::PublicOrLoopback } else { AddressPolicy::Public }
 }
@@ -31,6 +38,7 @@ fn address_policy(test_environment: bool) -> AddressPolicy {
 ///
 /// `edition` is the manual's (`108` or `112`); `test_environment` says whether this
 /// computer's own addresses may be registered.
+#[cfg(feature = "application")]
 #[wasm_bindgen(js_name = checkApplication)]
 pub fn check_application(draft: &str, edition: &str, test_environment: bool) -> String {
     let addresses = address_policy(test_environment);
@@ -45,6 +53,7 @@ pub fn check_application(draft: &str, edition: &str, test_environment: bool) -> 
 
 /// Checks one field of the application form. Returns `{"accepted": "as it will be signed"}`
 /// or `{"errors": …}`.
+#[cfg(feature = "application")]
 #[wasm_bindgen(js_name = checkField)]
 pub fn check_field(member: &str, text: &str, test_environment: bool) -> String {
     match domain::check_field(member, text, address_policy(test_environment)) {
@@ -55,10 +64,11 @@ pub fn check_field(member: &str, text: &str, test_environment: bool) -> String {
 
 /// Checks the annex of the identity confirmation service; `today` is the day in Taipei,
 /// `YYYY-MM-DD`. Returns `{"accepted": annex}` or `{"errors": …}`.
+#[cfg(feature = "confirmation")]
 #[wasm_bindgen(js_name = checkConfirmation)]
 pub fn check_confirmation(draft: &str, today: &str) -> String {
-    let (draft, today) = (serde_json::from_str::<ConfirmationDraft>(draft), today.parse());
-    let (Ok(draft), Ok(today)) = (draft, today) else {
+    let draft = serde_json::from_str::<ConfirmationDraft>(draft);
+    let (Ok(draft), Some(today)) = (draft, domain::plain_day(today)) else {
         return json::<()>(&Outcome::Errors(vec![FieldError::at("", FieldProblem::Required)]));
     };
     match draft.parse(today) {
@@ -68,11 +78,12 @@ pub fn check_confirmation(draft: &str, today: &str) -> String {
 }
 
 /// Checks one field of that annex.
+#[cfg(feature = "confirmation")]
 #[wasm_bindgen(js_name = checkConfirmationField)]
 pub fn check_confirmation_field(member: &str, text: &str, today: &str) -> String {
-    let outcome = match today.parse() {
-        Ok(today) => domain::check_confirmation_field(member, text, today),
-        Err(_) => Err(FieldProblem::DayFormat),
+    let outcome = match domain::plain_day(today) {
+        Some(today) => domain::check_confirmation_field(member, text, today),
+        None => Err(FieldProblem::DayFormat),
     };
     match outcome {
         Ok(text) => json(&Outcome::Accepted(text)),
@@ -81,6 +92,7 @@ pub fn check_confirmation_field(member: &str, text: &str, today: &str) -> String
 }
 
 /// Characters that may still be typed under 使用目的/原因.
+#[cfg(feature = "application")]
 #[wasm_bindgen(js_name = reasonLeft)]
 pub fn reason_left(text: &str) -> i32 {
     i32::try_from(domain::reason_left(text)).unwrap_or(i32::MIN)
@@ -96,6 +108,7 @@ pub fn check_ubn(text: &str) -> String {
 }
 
 /// Checks one field of the forms of registration and delegation.
+#[cfg(feature = "registration")]
 #[wasm_bindgen(js_name = checkRegistrationField)]
 pub fn check_registration_field(member: &str, text: &str) -> String {
     match domain::check_registration_field(member, text) {
@@ -104,7 +117,7 @@ pub fn check_registration_field(member: &str, text: &str) -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "application", feature = "confirmation"))]
 mod tests {
     use super::*;
 

@@ -1,8 +1,8 @@
 //! The identity confirmation service (自然人憑證用戶身分確認服務): the annex as a form, and when
 //! an approved service is open (manual 003).
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::contact::{Email, Landline, Mobile};
@@ -112,7 +112,20 @@ pub struct ConfirmationForm {
 
 /// The first day for which may be applied today: one month ahead (points 3 and 4).
 pub fn earliest_day(today: Date) -> Date {
-    today.saturating_add(1.month())
+    // Neither spans nor a parser of every notation: in the browser they would be half of the module.
+    let first = today.last_of_month().tomorrow().unwrap_or(Date::MAX);
+    let day = today.day().min(first.days_in_month());
+    Date::new(first.year(), first.month(), day).unwrap_or(Date::MAX)
+}
+
+/// A day as date fields and interfaces write it, `YYYY-MM-DD`.
+pub fn plain_day(text: &str) -> Option<Date> {
+    let number =
+        |range| text.get(range).filter(|part: &&str| part.bytes().all(|b| b.is_ascii_digit()));
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let dashes = text.len() == 10 && text.get(4..5)? == "-" && text.get(7..8)? == "-";
+    let day = Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()?;
+    dashes.then_some(day)
 }
 
 /// A serial number as typed or pasted, in the notation of the ministry's pages: upper-case
@@ -165,7 +178,7 @@ pub fn check_confirmation_field(
             text.parse::<Landline>().map(|number| number.as_str().to_owned())
         }
         "serverSerial" => server_serial(text),
-        "day" => day(text, today).map(|day| day.to_string()),
+        "day" => day(text, today).map(|_| text.trim().to_owned()),
         "text" => paragraph(text, MAX_TEXT),
         _ => Err(FieldProblem::NotOffered),
     }
@@ -176,7 +189,7 @@ fn day(text: &str, today: Date) -> Result<Date, FieldProblem> {
     if text.is_empty() {
         return Err(FieldProblem::Required);
     }
-    let day: Date = text.parse().map_err(|_| FieldProblem::DayFormat)?;
+    let day = plain_day(text).ok_or(FieldProblem::DayFormat)?;
     if day < earliest_day(today) { Err(FieldProblem::DayTooSoon) } else { Ok(day) }
 }
 
@@ -268,7 +281,7 @@ impl ConfirmationDraft {
             [&draft.deputy_name, &draft.deputy_title, &draft.deputy_unit],
             [&draft.deputy_email, &draft.deputy_phone, &draft.deputy_fax],
         );
-        let parsed_day = draft.day.parse::<Date>().ok();
+        let parsed_day = plain_day(&draft.day);
         match (kind, applicant, contact, deputy, parsed_day) {
             (Some(kind), Some(applicant), Some(contact), Some(deputy), Some(day))
                 if errors.is_empty() =>

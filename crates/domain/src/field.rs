@@ -162,10 +162,11 @@ impl FieldError {
     }
 }
 
-/// Unicode's normal forms (UAX #15), by a library.
+/// Unicode's normal forms (UAX #15) and characters as people count them (UAX #29), by libraries.
 #[cfg(not(all(target_arch = "wasm32", target_os = "unknown")))]
-mod normal_form {
+mod unicode {
     use unicode_normalization::UnicodeNormalization;
+    use unicode_segmentation::UnicodeSegmentation;
 
     pub fn nfc(text: &str) -> String {
         text.nfc().collect()
@@ -174,13 +175,16 @@ mod normal_form {
     pub fn nfkc(text: &str) -> String {
         text.nfkc().collect()
     }
+
+    pub fn characters(text: &str) -> usize {
+        text.graphemes(true).count()
+    }
 }
 
-/// Unicode's normal forms (UAX #15), by the browser: it has the tables already, which would
-/// be a third of the module.
+/// The same by the browser: it has the tables already, which would be a third of the module.
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
-mod normal_form {
-    use js_sys::JsString;
+mod unicode {
+    use js_sys::{Array, Intl, JsString, Object};
 
     pub fn nfc(text: &str) -> String {
         JsString::from(text).normalize("NFC").into()
@@ -189,11 +193,16 @@ mod normal_form {
     pub fn nfkc(text: &str) -> String {
         JsString::from(text).normalize("NFKC").into()
     }
+
+    pub fn characters(text: &str) -> usize {
+        let segmenter = Intl::Segmenter::new(&Array::new(), &Object::new());
+        Array::from(&segmenter.segment(text)).length() as usize
+    }
 }
 
 /// Full-width letters, digits and signs become ordinary ones (NFKC); blanks at both ends go.
 pub fn fold_width(text: &str) -> String {
-    normal_form::nfkc(text).trim().to_owned()
+    unicode::nfkc(text).trim().to_owned()
 }
 
 /// A line of free text: composed, trimmed, without control or direction characters.
@@ -208,8 +217,7 @@ pub(crate) fn paragraph(text: &str, max: usize) -> Result<String, FieldProblem> 
 
 /// Characters as people count them: a letter with its marks is one.
 pub(crate) fn characters(text: &str) -> usize {
-    use unicode_segmentation::UnicodeSegmentation;
-    text.graphemes(true).count()
+    unicode::characters(text)
 }
 
 fn free_text(
@@ -217,7 +225,7 @@ fn free_text(
     max: usize,
     allowed: impl Fn(char) -> bool,
 ) -> Result<String, FieldProblem> {
-    let text = normal_form::nfc(text).trim().to_owned();
+    let text = unicode::nfc(text).trim().to_owned();
     if text.is_empty() {
         return Err(FieldProblem::Required);
     }

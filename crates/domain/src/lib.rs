@@ -103,7 +103,7 @@ pub use conduct::{CONDUCT_NOTICE, Conduct, ConductSign, conduct_score};
 pub use confirmation::{
     CONFIRMATION_FIELDS, ConfirmationDraft, ConfirmationForm, DemandKind, Person, ServiceState,
     ServiceTimes, StopGround, check_confirmation_field, confirmation_terms, earliest_day,
-    server_serial,
+    plain_day, server_serial,
 };
 #[cfg(feature = "server")]
 pub use confirmation_call::{

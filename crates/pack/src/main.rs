@@ -1,5 +1,5 @@
-//! `pack STATIC CLIENT_WASM OUT`: makes the site from the pages' sources. Parts that pages
-//! share and legal texts go into the pages; the browser's module is made with wasm-bindgen (as a library, so that
+//! `pack STATIC OUT MODULE...`: makes the site from the pages' sources. Parts that pages
+//! share and legal texts go into the pages; the browser's modules are made with wasm-bindgen (as a library, so that
 //! the version is the lock file's and nothing has to be installed); whatever pages load
 //! moves under a name that changes when any of it changes, so that browsers may keep it
 //! for ever; everything is there compressed as well.
@@ -28,11 +28,13 @@ type Files = BTreeMap<String, Vec<u8>>;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [sources, module, out] = &arguments[..] else { bail!("pack STATIC CLIENT_WASM OUT") };
+    let [sources, out, modules @ ..] = &arguments[..] else { bail!("pack STATIC OUT MODULE...") };
     let mut assets = Files::new();
     read(sources, sources, &mut assets)?;
     let pages: Files = assets.extract_if(.., |path, _| path.ends_with(".html")).collect();
-    bind(module, &out.with_extension("wasm"), &mut assets)?;
+    for module in modules {
+        bind(module, &out.with_extension("wasm"), &mut assets)?;
+    }
 
     let names = Names::new(&assets);
     let mut site = Files::new();
@@ -72,18 +74,19 @@ fn read(root: &Path, from: &Path, files: &mut Files) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the browser's module.
+/// Makes a module for the browser, named like its file.
 fn bind(module: &Path, work: &Path, files: &mut Files) -> anyhow::Result<()> {
+    let name = module.file_stem().and_then(|stem| stem.to_str()).context("a module's name")?;
     wasm_bindgen_cli_support::Bindgen::new()
         .input_path(module)
         .web(true)?
         .typescript(false)
         .remove_name_section(true)
         .remove_producers_section(true)
-        .out_name("client")
+        .out_name(name)
         .generate(work)?;
-    for name in ["client.js", "client_bg.wasm"] {
-        files.insert(format!("wasm/{name}"), std::fs::read(work.join(name))?);
+    for file in [format!("{name}.js"), format!("{name}_bg.wasm")] {
+        files.insert(format!("wasm/{file}"), std::fs::read(work.join(&file))?);
     }
     Ok(std::fs::remove_dir_all(work)?)
 }

@@ -1,5 +1,5 @@
-//! The one wording: `static/text/zh-TW.json`, which the browser reads too, and what only
-//! officers are told, `static/text/officers.json`.
+//! The one wording, which browsers read too: `static/text/zh-TW.json`, what the sister services add,
+//! `services.json`, and what only officers are told, `officers.json`.
 
 use std::collections::HashMap;
 
@@ -20,6 +20,9 @@ thread_local! {
 fn parse() -> Texts {
     let read = |text| serde_json::from_str::<Texts>(text).unwrap_or_default();
     let mut texts = read(include_str!("../../../static/text/zh-TW.json"));
+    let services = read(include_str!("../../../static/text/services.json"));
+    texts.codes.extend(services.codes);
+    texts.fields.extend(services.fields);
     texts.codes.extend(read(include_str!("../../../static/text/officers.json")).codes);
     texts
 }
@@ -56,18 +59,30 @@ mod tests {
 
     #[test]
     fn every_word_is_there_in_english() {
-        let chinese: serde_json::Value =
-            serde_json::from_str(include_str!("../../../static/text/zh-TW.json")).unwrap();
-        let english: serde_json::Value =
-            serde_json::from_str(include_str!("../../../static/text/en.json")).unwrap();
-        for (group, words) in chinese.as_object().unwrap() {
-            for (code, word) in words.as_object().unwrap() {
-                let found = &english[group][code];
-                let count = |value: &serde_json::Value| value.as_array().map_or(0, Vec::len);
-                assert_eq!(count(word), count(found), "{group}.{code}");
-                let texts = found.as_array().cloned().unwrap_or_else(|| vec![found.clone()]);
-                for text in texts {
-                    assert!(text.as_str().is_some_and(|text| !text.is_empty()), "{group}.{code}");
+        for (chinese, english) in [
+            (
+                include_str!("../../../static/text/zh-TW.json"),
+                include_str!("../../../static/text/en.json"),
+            ),
+            (
+                include_str!("../../../static/text/services.json"),
+                include_str!("../../../static/text/en-services.json"),
+            ),
+        ] {
+            let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+            let (chinese, english) = (read(chinese), read(english));
+            for (group, words) in chinese.as_object().unwrap() {
+                for (code, word) in words.as_object().unwrap() {
+                    let found = &english[group][code];
+                    let count = |value: &serde_json::Value| value.as_array().map_or(0, Vec::len);
+                    assert_eq!(count(word), count(found), "{group}.{code}");
+                    let texts = found.as_array().cloned().unwrap_or_else(|| vec![found.clone()]);
+                    for text in texts {
+                        assert!(
+                            text.as_str().is_some_and(|text| !text.is_empty()),
+                            "{group}.{code}"
+                        );
+                    }
                 }
             }
         }

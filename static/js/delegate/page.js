@@ -1,13 +1,13 @@
 // 憑證註冊與指派作業: the menu, and what each of its items does step by step.
 
-import init, { checkRegistrationField } from "/wasm/client.js";
+import init, { checkRegistrationField } from "/wasm/registration.js";
 import { listHandlers, wireHandlers } from "/js/delegate/handlers.js";
 import * as visit from "/js/delegate/visit.js";
 import { make, own } from "/js/make.js";
 import { busy, clearMessage, element, markField, sheet, show, tellFields } from "/js/page.js";
 import { get, post } from "/js/service.js";
 
-const checks = init({ module_or_path: "/wasm/client_bg.wasm" });
+const checks = init({ module_or_path: "/wasm/registration_bg.wasm" });
 const READING = "正在與讀卡元件連線…";
 const WORDS = {
   "register": "首次註冊",

@@ -307,7 +307,7 @@ fn components_import_what_their_grants_allow() {
     let manifest: toml::Table =
         std::fs::read_to_string(project().join("spin.toml")).unwrap().parse().unwrap();
     let components = manifest["component"].as_table().unwrap();
-    assert_eq!(components.len(), 10);
+    assert_eq!(components.len(), 12);
     for (name, component) in components {
         let bytes = std::fs::read(project().join(component["source"].as_str().unwrap())).unwrap();
         wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())

@@ -236,7 +236,7 @@ fn certificates_are_added_to_the_entries_that_name_them_and_to_no_other() {
     assert!(!add(1, &[]), "no published digest");
     assert!(!add(1, &["--sha256", &"0".repeat(64)]));
     assert!(add(1, &["--sha256", &digest.to_uppercase()]));
-    assert!((2..6).all(|index| add(index, &[])));
+    assert!((2..8).all(|index| add(index, &[])));
     assert!(chayan(&dir, &["show-trust", &store]).status.success());
     let stranger = http_tests::pki().company(test_pki::pki_set::Company::card("甲", "12345675"));
     std::fs::write(path("ca.cer"), stranger.unwrap().certificate).unwrap();

@@ -520,7 +520,7 @@ fn a_responder_is_asked_first_and_without_it_the_list_decides() {
 fn a_message_that_was_spent_has_nobody_asked(app: &TestApp, port: u16) {
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     listener.set_nonblocking(true).unwrap();
-    let mut heard = move || std::iter::from_fn(|| listener.accept().ok()).count();
+    let heard = move || std::iter::from_fn(|| listener.accept().ok()).count();
     let visitor = app.visitor();
     let document = json!({"as": "company", "ubn": COMPANY.1});
     let signed = visitor.signed(&app.card("company"), pki::Purpose::SignIn, document).unwrap();

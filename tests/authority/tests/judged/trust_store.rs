@@ -48,8 +48,8 @@ fn a_store_says_what_stands_in_its_file() {
     let addresses: Vec<_> = store.list_addresses().collect();
     assert_eq!(addresses, ["http://crl.test.invalid/CRL.crl", "http://crl.test.invalid/1.crl"]);
     let roles: Vec<_> = store.issuers().iter().map(|issuer| issuer.role).collect();
-    use IssuerRole::{Gca, Moeaca, Moica};
-    assert_eq!(roles, [Moeaca, Moeaca, Moica, Moica, Gca]);
+    use IssuerRole::{Gca, Hca, Moeaca, Moica, Xca};
+    assert_eq!(roles, [Moeaca, Moeaca, Moica, Moica, Gca, Xca, Hca]);
     // Issuing CAs first, then their anchor once.
     let mut authorities: Vec<_> = pki().authorities().map(|one| parsed(&one.certificate)).collect();
     authorities.rotate_left(1);
@@ -118,7 +118,7 @@ fn an_issuing_ca_needs_an_anchor_that_signed_it() {
         file.anchors = vec![TrustedCertificateFile::new("other", None, &anchor.certificate)];
     });
     assert!(matches!(refused, TrustStoreError::Unanchored { .. }));
-    assert_eq!(trust().issuers().len(), 5);
+    assert_eq!(trust().issuers().len(), 7);
 }
 
 #[test]
