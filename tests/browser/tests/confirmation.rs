@@ -105,7 +105,7 @@ async fn a_citizen_sees_who_asked() {
     desk.shots("own").await.unwrap();
     desk.fill("#nationalId", "A12").await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
-    desk.shows("#message", &["資料有誤", "請輸入10碼"]).await.unwrap();
+    desk.shows("#message", &["資料有誤", "請檢查是否輸入錯誤"]).await.unwrap();
     desk.shots("own-error").await.unwrap();
     desk.fill("#nationalId", "A223455678").await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
