@@ -1,10 +1,9 @@
 //! Figures 1 to 19 of the manual of 112 (國民身分證領補換資料查驗作業API介接服務作業手冊), each by
 //! its number: the labels in their order, what comes next, and what is stored (#5, A1 to A10, A20).
 
-
+use crate::figures::*;
 use browser_tests::Desk;
 use fantoccini::Locator;
-use crate::figures::*;
 use jiff::Timestamp;
 use test_pki::demo::{COMPANY, pem};
 use test_pki::pki_set::Company;

@@ -1,9 +1,8 @@
 //! Figures 20 to 28 of the manual of 112: 進度查詢 and 取消申請 (#5, A11 to A13).
 
-
+use crate::figures::*;
 use browser_tests::Desk;
 use fantoccini::Locator;
-use crate::figures::*;
 use jiff::{SignedDuration, Timestamp};
 use test_pki::demo::COMPANY;
 

@@ -1,10 +1,9 @@
 //! Figures 3-1 to 3-43 of the manual of 憑證註冊與指派作業 in the browser: two cards one after the
 //! other in one reader, each with the bridge's window (#8, D1 to D5).
 
-
+use crate::figures::{begin, buttons, finish};
 use browser_tests::Desk;
 use fantoccini::Locator;
-use crate::figures::{begin, buttons, finish};
 use serde_json::json;
 use test_pki::client::{CardSigner, Visitor};
 use test_pki::demo::{AGENCY, HANDLER, MANAGER};

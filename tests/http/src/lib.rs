@@ -26,6 +26,9 @@ use test_pki::token::{Caller, Question};
 /// The origin that every test installation serves; where it listens is another matter.
 pub const ORIGIN: &str = "http://127.0.0.1:3000";
 
+/// How long a host may take to start: the first one compiles every component.
+const START: Duration = Duration::from_secs(240);
+
 /// The project's folder.
 pub fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -117,7 +120,7 @@ impl Host {
             }
         });
         let mut said = String::new();
-        while let Ok(line) = told.recv_timeout(Duration::from_secs(60)) {
+        while let Ok(line) = told.recv_timeout(START) {
             if let Some((_, address)) = line.split_once(" is served at ") {
                 let address = address.split_once("://").context("no address")?.1.parse()?;
                 return Ok(Self { child, address, log });

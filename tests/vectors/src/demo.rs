@@ -260,10 +260,8 @@ impl DemoCredentials {
             ..Company::card(SYSTEM_COMPANY.0, SYSTEM_COMPANY.1)
         };
         let secondary = Company { rank: Some("secondary"), ..Company::card(COMPANY.0, COMPANY.1) };
-        let person =
-            |who: Person| pki.citizen(who.name, who.subject_serial, who.tail());
-        let organisation =
-            |role, name, oid: &str| pki.organisation(role, name, oid.parse()?);
+        let person = |who: Person| pki.citizen(who.name, who.subject_serial, who.tail());
+        let organisation = |role, name, oid: &str| pki.organisation(role, name, oid.parse()?);
         let cards = [
             ("company", first, true, pki.company(Company::card(COMPANY.0, COMPANY.1))?),
             ("company-2", second, false, pki.company(of_second)?),
