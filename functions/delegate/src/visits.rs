@@ -252,7 +252,7 @@ pub(crate) async fn citizen(request: Request) -> Result<Reply, Problem> {
         return Err(CardRefused::OneForBoth.into());
     }
     // Bound to the very message of the first card.
-    let first = before.organisation_signed.as_deref().map(|message| Fingerprint::of(message));
+    let first = before.organisation_signed.as_deref().map(Fingerprint::of);
     if step.document.organisation_signature != first.map(|digest| digest.to_string()) {
         return Err(VisitRefused::Document.into());
     }

@@ -45,8 +45,11 @@ fn operator(app: &TestApp, arguments: &[&str]) -> (bool, String) {
     app.chayan(&all)
 }
 
-/// A file of cards: number, name, 統一編號, code, certificates.
-fn file(app: &TestApp, lines: &[(&str, &str, &str, &str, Vec<Vec<u8>>)]) -> String {
+/// A line of a file of cards: number, name, 統一編號, code, certificates.
+type Line<'a> = (&'a str, &'a str, &'a str, &'a str, Vec<Vec<u8>>);
+
+/// A file of cards.
+fn file(app: &TestApp, lines: &[Line<'_>]) -> String {
     let path = app.path("cards.csv");
     let mut writer = csv::Writer::from_path(&path).unwrap();
     let head = ["卡號", "公司名稱", "統一編號", "電子郵件地址", "用戶代碼", "憑證"];
@@ -362,7 +365,7 @@ fn cards_are_imported_all_or_none_and_codes_only_hashed() {
         assert!(!said.contains("secret-77"), "{said}");
     }
     assert_eq!(app.count("default", "SELECT count(*) FROM cards"), 3);
-    let (done, said) = import(&app, &file(&app, &[good.clone()]));
+    let (done, said) = import(&app, &file(&app, std::slice::from_ref(&good)));
     assert!(done && said.contains("1 cards imported"), "{said}");
     let visitor = app.visitor();
     change(&visitor, "suspend", number, "secret-77").expect(200).unwrap();
@@ -375,7 +378,7 @@ fn cards_are_imported_all_or_none_and_codes_only_hashed() {
         app.database("default").query_row(sql, [], |row| row.get(0)).unwrap()
     };
     let before = hash(&app);
-    assert!(import(&app, &file(&app, &[good.clone()])).0);
+    assert!(import(&app, &file(&app, std::slice::from_ref(&good))).0);
     assert_eq!(hash(&app), before);
     assert_eq!(change(&visitor, "resume", number, "secret-77").code(), "card-code-locked");
     // With another code, here as a hash made elsewhere, it is the new one that counts.
