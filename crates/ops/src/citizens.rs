@@ -104,7 +104,7 @@ pub(crate) fn generate(count: u64, seed: u64, out: impl Write) -> anyhow::Result
         let place = (index * 3_141_593 + seed) % 10_000_000;
         let letter = b'A' + u8::try_from(seed % 26)?;
         let person = NationalId::with_check_digit(letter, 1, u32::try_from(place)?);
-        let opened = if place % 10 == 0 { "no" } else { "yes" };
+        let opened = if place.is_multiple_of(10) { "no" } else { "yes" };
         writeln!(out, "{:016},{person},{opened}", 9_000_000_000 + index)?;
     }
     Ok(out.flush()?)
