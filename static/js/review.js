@@ -52,8 +52,9 @@ async function begin() {
   element("officer").hidden = false;
   element("officer").replaceChildren("登入者：", make("bdi", { textContent: me.name }), `（${me.roleWord}）`);
   const places = PLACES.filter(([, , permission]) => me.may.includes(permission));
-  element("places").replaceChildren(...places.map(([, word, , load]) => {
+  element("places").replaceChildren(...places.map(([name, word, , load]) => {
     const button = make("button", { type: "button", className: "secondary", textContent: word });
+    button.dataset.place = name;
     button.addEventListener("click", () => busy(button, "讀取中…", () => load()));
     return button;
   }), leave());

@@ -109,7 +109,7 @@ async fn an_officer_sees_why_an_account_was_suspended_and_says_what_it_was() {
     desk.open("/review/").await.unwrap();
     desk.click("#sign-in-form button").await.unwrap();
     desk.text("#count").await.unwrap();
-    desk.click("#places button:nth-child(3)").await.unwrap();
+    desk.click("#places button[data-place='conduct']").await.unwrap();
     desk.shows(
         "#conduct",
         &["異常使用", "65分", "已自動暫停", "比對25次，其中25次不符", "對25個不同身分證字號"],
