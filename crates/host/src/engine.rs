@@ -11,7 +11,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 /// How often a running component is interrupted so that others get their turn and
 /// deadlines are noticed.
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(25);
 
 /// Sizes that the pool of instances is built for.
 #[derive(Clone, Copy, Debug)]

@@ -88,7 +88,7 @@ struct Arguments {
     #[arg(long, default_value_t = 64)]
     max_in_flight: u32,
     /// Requests that one instance serves before it is replaced.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 1024)]
     max_instance_reuse_count: usize,
     /// Requests that one instance serves at the same time (Spin: 16).
     #[arg(long, default_value_t = 1)]

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
@@ -192,6 +192,9 @@ async fn answer(
 /// The body, read before the request takes a turn: a slow client holds a connection, and
 /// nothing that others wait for.
 async fn whole_body(body: Incoming, options: &Options) -> Result<Bytes, Response<WasiBody>> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     let limit = usize::try_from(options.max_body).unwrap_or(usize::MAX);
     let read = Limited::new(body, limit).collect();
     match tokio::time::timeout(options.body_timeout, read).await {

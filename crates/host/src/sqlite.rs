@@ -63,25 +63,26 @@ fn connect(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
 /// Idle connections of one component to one database.
 pub(crate) struct Pool {
     database: Arc<Database>,
+    /// For what a guest does on a connection of its own.
     idle: Mutex<Vec<rusqlite::Connection>>,
+    /// For reads outside transactions, whichever guest asks; one for each thread is enough. The
+    /// fewer there are, the fewer page caches go stale with every commit.
+    readers: Mutex<Vec<rusqlite::Connection>>,
 }
 
 impl Pool {
     pub(crate) fn new(database: Arc<Database>) -> Arc<Self> {
-        Arc::new(Self { database, idle: Mutex::default() })
+        Arc::new(Self { database, idle: Mutex::default(), readers: Mutex::default() })
     }
 
     /// A connection for one guest handle.
     pub(crate) fn open(self: &Arc<Self>) -> Result<Connection, Error> {
-        let pooled = lock(&self.idle).pop();
-        let connection = match pooled {
-            Some(connection) => connection,
-            None => connect(&self.database.path).map_err(io_error)?,
-        };
+        let connection = self.take(&self.idle)?;
         let session = Session {
             connection: Some(connection),
             turn: None,
             sync: Sync::Full,
+            alike: true,
             last: None,
             pool: self.clone(),
         };
@@ -89,6 +90,18 @@ impl Pool {
             session: Arc::new(Mutex::new(session)),
             writer: self.database.writer.clone(),
         })
+    }
+
+    fn take(&self, from: &Mutex<Vec<rusqlite::Connection>>) -> Result<rusqlite::Connection, Error> {
+        let pooled = lock(from).pop();
+        pooled.map_or_else(|| connect(&self.database.path).map_err(io_error), Ok)
+    }
+
+    fn read(&self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
+        let reader = self.take(&self.readers)?;
+        let result = run(&reader, sql, parameters);
+        lock(&self.readers).push(reader);
+        result
     }
 }
 
@@ -99,6 +112,9 @@ struct Session {
     turn: Option<OwnedMutexGuard<Writer>>,
     /// What the guest has set by `PRAGMA synchronous`.
     sync: Sync,
+    /// Whether a read on another connection would see the same: no setting was changed that
+    /// reads depend on, nothing temporary was made.
+    alike: bool,
     /// What the last change did, when the writer ran it.
     last: Option<Done>,
     pool: Arc<Pool>,
@@ -138,8 +154,10 @@ pub struct Connection {
 
 /// How a statement has to be run.
 enum Plan {
-    /// A read outside a transaction: at once, on this thread.
+    /// A read outside a transaction: at once, on this thread, by any connection.
     Read,
+    /// The same on the guest's own connection.
+    OwnRead,
     /// The same, of a database whose commits need no sync: by the writer, whose pages are
     /// never made stale by somebody else's changes.
     ReadByWriter,
@@ -159,7 +177,11 @@ impl Connection {
         parameters: Vec<Value>,
     ) -> Result<QueryResult, Error> {
         let turn = match self.plan(&sql)? {
-            Plan::Read => return lock(&self.session).run(&sql, parameters),
+            Plan::Read => {
+                let pool = lock(&self.session).pool.clone();
+                return pool.read(&sql, parameters);
+            }
+            Plan::OwnRead => return lock(&self.session).run(&sql, parameters),
             Plan::ReadByWriter => return writer::read(&self.writer, sql, parameters).await,
             Plan::Continue => None,
             Plan::Change(sync) => {
@@ -194,13 +216,21 @@ impl Connection {
     fn plan(&self, sql: &str) -> Result<Plan, Error> {
         let session = lock(&self.session);
         let connection = session.connection()?;
+        if connection.is_autocommit() && session.alike {
+            match first_word(sql) {
+                word if CHANGES.contains(&word.as_str()) => return Ok(Plan::Change(session.sync)),
+                word if word == "SELECT" && session.sync == Sync::Normal => {
+                    return Ok(Plan::ReadByWriter);
+                }
+                word if word == "SELECT" => return Ok(Plan::Read),
+                _ => (),
+            }
+        }
         let statement = connection.prepare_cached(sql).map_err(io_error)?;
         Ok(match (statement.readonly(), connection.is_autocommit()) {
-            (true, true) if session.sync == Sync::Normal && !is_pragma(sql) => Plan::ReadByWriter,
-            (true, true) => Plan::Read,
+            (true, true) => Plan::OwnRead,
             (true, false) => Plan::Continue,
             (false, _) if session.turn.is_some() => Plan::Continue,
-            (false, true) if changes_rows(sql) => Plan::Change(session.sync),
             (false, _) => Plan::Queue,
         })
     }
@@ -216,15 +246,26 @@ impl Connection {
     }
 }
 
-/// Whether a statement changes rows and nothing else, told by its first word; one that is not
-/// told so is run by itself.
-fn changes_rows(sql: &str) -> bool {
-    let first = sql.split_whitespace().next().unwrap_or_default();
-    ["INSERT", "UPDATE", "DELETE", "REPLACE"].iter().any(|word| first.eq_ignore_ascii_case(word))
+/// First words of statements that change rows and nothing else.
+const CHANGES: [&str; 4] = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
+/// Of others that leave a connection as it was, but for a transaction.
+const HARMLESS: [&str; 8] =
+    ["SELECT", "WITH", "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"];
+/// Settings that reads do not depend on.
+const SETTINGS: [&str; 2] = ["foreign_keys", "synchronous"];
+
+/// What a statement is, as far as its first word tells.
+fn first_word(sql: &str) -> String {
+    sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase()
 }
 
-fn is_pragma(sql: &str) -> bool {
-    sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("PRAGMA"))
+/// Whether a connection reads as before after this statement.
+fn leaves_reads_alone(sql: &str) -> bool {
+    let first = first_word(sql);
+    let setting = || sql.split_whitespace().nth(1).unwrap_or_default();
+    CHANGES.contains(&first.as_str())
+        || HARMLESS.contains(&first.as_str())
+        || (first == "PRAGMA" && SETTINGS.contains(&setting()))
 }
 
 impl Session {
@@ -238,7 +279,8 @@ impl Session {
 
     fn run(&mut self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
         let result = run(self.connection()?, sql, parameters)?;
-        if is_pragma(sql) {
+        self.alike &= leaves_reads_alone(sql);
+        if first_word(sql) == "PRAGMA" {
             self.sync = Sync::of(self.connection()?).map_err(io_error)?;
         } else if !self.connection()?.is_autocommit() {
             self.last = None;
@@ -364,6 +406,31 @@ mod tests {
         waiting.await.unwrap().unwrap();
         let rows = run(&second, "SELECT n FROM t").await.unwrap().rows;
         assert_eq!(rows.len(), 1, "the open transaction left nothing");
+    }
+
+    #[tokio::test]
+    async fn reads_see_the_transaction_and_the_settings_of_their_own_connection() {
+        let folder = Folder::new("own");
+        let pool = folder.pool();
+        let [first, second] = [(); 2].map(|()| pool.open().unwrap());
+        let first_value = async |connection: &Connection, sql: &str| {
+            format!("{:?}", run(connection, sql).await.unwrap().rows[0].values[0])
+        };
+        let all = "SELECT count(*) FROM t";
+        run(&first, "CREATE TABLE t (n INTEGER)").await.unwrap();
+        run(&second, "PRAGMA foreign_keys = ON").await.unwrap();
+        run(&second, "BEGIN IMMEDIATE").await.unwrap();
+        run(&second, "INSERT INTO t VALUES (1)").await.unwrap();
+        assert_eq!(first_value(&second, all).await, "Value::Integer(1)");
+        assert_eq!(first_value(&first, all).await, "Value::Integer(0)");
+        run(&second, "COMMIT").await.unwrap();
+        assert_eq!(first_value(&second, all).await, "Value::Integer(1)");
+        let alike = "SELECT 'a' LIKE 'A'";
+        run(&second, "PRAGMA case_sensitive_like = ON").await.unwrap();
+        assert_eq!(first_value(&second, alike).await, "Value::Integer(0)");
+        assert_eq!(first_value(&pool.open().unwrap(), alike).await, "Value::Integer(1)");
+        run(&second, "CREATE TEMP TABLE own AS SELECT 7 AS n").await.unwrap();
+        assert_eq!(first_value(&second, "SELECT n FROM own").await, "Value::Integer(7)");
     }
 
     #[tokio::test]

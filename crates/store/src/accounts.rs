@@ -122,13 +122,12 @@ const STATUS_DEED: &str = "SELECT place, entry, leaf FROM audit_log WHERE compan
 /// statement anew for each call (a test looks).
 pub(crate) const CALLER: &str =
     "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
-        calls_per_minute, burst, change_codes, sandbox, revoked_at IS NOT NULL
+        calls_per_minute, burst, change_codes, sandbox, revoked_at IS NOT NULL, replaced_at
     FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
     WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
         UNION ALL SELECT ubn FROM accounts
             WHERE former_iss_key_digest = ?1 AND former_iss_key_until > (SELECT ?2))
-        AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))
-    ORDER BY replaced_at IS NOT NULL, replaced_at DESC";
+        AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
 /// A stopped account begins anew, and one whose improvement plan was accepted: another apId,
@@ -245,7 +244,8 @@ impl<D: Database> Cases<D> {
         iss_key_digest: [u8; 16],
         now: Timestamp,
     ) -> Result<Option<Caller>, StoreError> {
-        let rows = self.0.execute(CALLER, &[iss_key_digest[..].into(), now.into()])?;
+        let mut rows = self.0.execute(CALLER, &[iss_key_digest[..].into(), now.into()])?;
+        sort_certificates(&mut rows)?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Caller {
             ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
@@ -523,6 +523,18 @@ fn count(row: &Row, index: usize) -> Result<u32, StoreError> {
     let number = row.integer(index)?;
     u32::try_from(number)
         .map_err(|_| StoreError::Inconsistent { what: "limit", found: number.to_string() })
+}
+
+/// The one in use first, then the former ones, the latest first.
+fn sort_certificates(rows: &mut [Row]) -> Result<(), StoreError> {
+    if rows.len() > 1 {
+        let ends = |row: &Row| row.optional_instant(12);
+        rows.iter().try_for_each(|row| ends(row).map(drop))?;
+        rows.sort_by_key(|row| {
+            std::cmp::Reverse(ends(row).ok().flatten().unwrap_or(Timestamp::MAX))
+        });
+    }
+    Ok(())
 }
 
 fn caller_certificate(row: &Row) -> Result<CallerCertificate, StoreError> {

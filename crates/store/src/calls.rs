@@ -55,13 +55,15 @@ pub(crate) const BEFORE: &str = "SELECT token, outcome, NULL FROM calls
     UNION ALL SELECT NULL, NULL,
         (SELECT due FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1)";
 /// One statement numbers the call, pays for it, and finds a jti that was used meanwhile.
+/// INSERT … SELECT from the same table and RETURNING would each make a temporary table.
 pub(crate) const RECORD: &str = "INSERT INTO calls
     (account, number, at, outcome, request, jti, token, person, user_id, took, due)
-    SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-        min(CASE WHEN max(due) > ?2 + ?12 THEN ?2 ELSE max(coalesce(max(due), 0), ?2) END,
-            ?2 + ?10) + ?11
-    FROM (SELECT number, due FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1) WHERE true
-    ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING RETURNING number";
+    VALUES (?1, 1 + coalesce((SELECT number FROM calls
+            WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), 0),
+        ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+        min(?2 + ?10, coalesce((SELECT CASE WHEN due > ?2 + ?12 THEN ?2 ELSE max(due, ?2) END
+            FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), ?2)) + ?11)
+    ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING";
 const EARLIER: &str = "SELECT token, outcome FROM calls WHERE jti = ?1";
 const REFUSE: &str = "INSERT INTO refusals (account, day, reason, count, last_at)
     VALUES (?1, ?2, ?3, 1, ?4)
@@ -107,7 +109,8 @@ impl<D: Database> Calls<D> {
             call.rate.cost().into(),
             call.rate.furthest().into(),
         ];
-        if !self.0.execute(RECORD, &parameters)?.is_empty() {
+        self.0.execute(RECORD, &parameters)?;
+        if self.0.changes() > 0 {
             return Ok(None);
         }
         let rows = self.0.execute(EARLIER, &[call.jti.0[..].into()])?;

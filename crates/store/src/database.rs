@@ -142,6 +142,9 @@ pub trait Database {
     /// [`StoreError::Unique`] when a uniqueness rule refuses, [`StoreError::Driver`] otherwise.
     fn execute(&self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError>;
 
+    /// Rows that the last statement changed.
+    fn changes(&self) -> u64;
+
     /// Gives the connection up for good: a transaction on it could not be ended.
     fn abandon(&self) {}
 }
@@ -149,6 +152,10 @@ pub trait Database {
 impl<D: Database> Database for &D {
     fn execute(&self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         (**self).execute(sql, parameters)
+    }
+
+    fn changes(&self) -> u64 {
+        (**self).changes()
     }
 }
 
@@ -192,6 +199,10 @@ impl<'a, D: Database> Transaction<'a, D> {
 impl<D: Database> Database for Transaction<'_, D> {
     fn execute(&self, sql: &'static str, parameters: &[Value]) -> Result<Vec<Row>, StoreError> {
         self.database.execute(sql, parameters)
+    }
+
+    fn changes(&self) -> u64 {
+        self.database.changes()
     }
 }
 

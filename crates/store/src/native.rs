@@ -61,6 +61,10 @@ impl Database for Native {
         }
         Ok(rows)
     }
+
+    fn changes(&self) -> u64 {
+        self.connection.changes()
+    }
 }
 
 fn from_sql(value: ValueRef<'_>) -> Result<Value, StoreError> {

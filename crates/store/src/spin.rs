@@ -88,6 +88,10 @@ impl Database for Pooled {
             .collect()
     }
 
+    fn changes(&self) -> u64 {
+        self.connection.as_ref().map_or(0, wit::Connection::changes)
+    }
+
     fn abandon(&self) {
         self.abandoned.set(true);
     }

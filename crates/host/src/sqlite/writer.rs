@@ -75,11 +75,20 @@ pub(super) async fn change(
         if first {
             let writer = writer.clone();
             tokio::spawn(async move {
-                // Whoever is ready to ask gets the lock before this, and joins.
-                tokio::task::yield_now().await;
-                let turn = writer.lock_owned().await;
-                if turn.is_open() {
-                    drop(commit(turn).await);
+                // Whoever is ready to ask gets the lock before this, and joins; as long as
+                // somebody has joined, others may.
+                let mut joined = 0;
+                loop {
+                    tokio::task::yield_now().await;
+                    let turn = writer.clone().lock_owned().await;
+                    if !turn.is_open() {
+                        break;
+                    }
+                    if turn.waiting.len() <= joined {
+                        drop(commit(turn).await);
+                        break;
+                    }
+                    joined = turn.waiting.len();
                 }
             });
         }
