@@ -210,7 +210,7 @@ async fn figure_3_06_and_3_07_what_does_not_fit_is_reviewed() {
     desk.fill("#code", CODE).await.unwrap();
     desk.click("#organisation-form button[type=submit]").await.unwrap();
     desk.shows("#under-review", &["次一營業日", "(02)27013411"]).await.unwrap();
-    assert_eq!(desk.stored("SELECT count(*) FROM registration_reviews").unwrap(), "1");
+    assert_eq!(desk.stored("SELECT count(*) FROM cases WHERE kind = 'registration-mismatch'").unwrap(), "1");
     finish(desk).await;
 }
 
