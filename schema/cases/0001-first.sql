@@ -41,7 +41,8 @@ CREATE TABLE cases (
     kind         TEXT NOT NULL
                  CHECK (kind IN ('api-application', 'certificate-upload', 'data-change', 'address-change',
                                  'api-stop', 'improvement-plan', 'confirmation-start',
-                                 'confirmation-stop')),
+                                 'confirmation-stop', 'registration-mismatch',
+                                 'manager-change')),
     state        TEXT NOT NULL
                  CHECK (state IN ('accepted', 'approved', 'rejected', 'cancelled', 'uploaded')),
     submitted_at INTEGER NOT NULL,

@@ -43,7 +43,8 @@ CREATE TABLE cases (
     kind         TEXT NOT NULL
                  CHECK (kind IN ('api-application', 'certificate-upload', 'data-change', 'address-change',
                                  'api-stop', 'improvement-plan', 'confirmation-start',
-                                 'confirmation-stop')),
+                                 'confirmation-stop', 'registration-mismatch',
+                                 'manager-change')),
     state        TEXT NOT NULL
                  CHECK (state IN ('accepted', 'approved', 'rejected', 'cancelled', 'uploaded')),
     submitted_at INTEGER NOT NULL,
@@ -800,40 +801,25 @@ WHEN EXISTS (SELECT 1 FROM json_each(NEW.permissions) WHERE value NOT IN
     ('registrations', 'delegate', 'replace', 'certificates', 'apply', 'progress', 'cancel'))
 BEGIN SELECT RAISE (ABORT, 'no such permission'); END;
 
--- What officers are asked before a registration goes through: code and card that do not fit the
--- register, or another person as manager.
-CREATE TABLE registration_reviews (
-    id                  INTEGER PRIMARY KEY,
-    reason              TEXT NOT NULL CHECK (reason IN ('mismatch', 'other-manager')),
-    code                TEXT NOT NULL,
-    -- What the organisation's card says.
-    name                TEXT NOT NULL,
-    number              TEXT NOT NULL,
+-- What officers are asked before a registration goes through (figures 3-6, 3-7): what such a
+-- case has beside every application. Its first message is the organisation's.
+CREATE TABLE registration_forms (
+    case_id             TEXT NOT NULL,
+    version             INTEGER NOT NULL,
+    -- 機關代號 as typed.
+    code                TEXT NOT NULL CHECK (length(code) BETWEEN 3 AND 12),
     organisation_serial TEXT NOT NULL,
-    -- Who is to be the manager, where that is the question.
+    phone               TEXT NOT NULL CHECK (phone <> ''),
+    -- Who is to be the manager, where that is the question, and what that card signed.
     manager_name        TEXT,
     manager_person      BLOB CHECK (length(manager_person) = 16),
-    contact_name        TEXT NOT NULL,
-    phone               TEXT NOT NULL,
-    email               TEXT,
-    asked_at            INTEGER NOT NULL,
-    organisation_signed BLOB NOT NULL,
-    decided_at          INTEGER,
-    decided_by          INTEGER REFERENCES officers (id),
-    cleared             INTEGER CHECK (cleared IN (0, 1)),
-    note                TEXT,
-    CHECK ((reason = 'other-manager') = (manager_name IS NOT NULL)
-        AND (reason = 'other-manager') = (manager_person IS NOT NULL)),
-    CHECK ((decided_at IS NULL) = (decided_by IS NULL) AND (decided_at IS NULL) = (cleared IS NULL)
-        AND (decided_at IS NULL) = (note IS NULL))
-) STRICT;
+    citizen_signed      BLOB,
+    citizen_judgement   TEXT CHECK (json_valid(citizen_judgement)),
+    PRIMARY KEY (case_id, version),
+    FOREIGN KEY (case_id, version) REFERENCES applications (case_id, version),
+    CHECK ((manager_name IS NULL) = (manager_person IS NULL)
+        AND (manager_name IS NULL) = (citizen_signed IS NULL)
+        AND (manager_name IS NULL) = (citizen_judgement IS NULL))
+) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX one_open_mismatch ON registration_reviews (code, number)
-WHERE decided_at IS NULL AND reason = 'mismatch';
-CREATE UNIQUE INDEX one_open_manager ON registration_reviews (code)
-WHERE decided_at IS NULL AND reason = 'other-manager';
-CREATE INDEX registration_reviews_by_code ON registration_reviews (code, id);
-
-CREATE TRIGGER nobody_decides_on_an_own_organisation BEFORE UPDATE OF decided_by ON registration_reviews
-WHEN EXISTS (SELECT 1 FROM officers WHERE id = NEW.decided_by AND own_company = NEW.number)
-BEGIN SELECT RAISE (ABORT, 'an officer decides nothing of their own company'); END;
+CREATE INDEX registration_forms_by_code ON registration_forms (code);

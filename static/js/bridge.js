@@ -273,7 +273,7 @@ const KIND_WORDS = { company: "工商憑證", citizen: "自然人憑證", organi
 const named = (kinds) => [...new Set(kinds)].map((kind) => KIND_WORDS[kind] ?? KIND_WORDS.other).join("或");
 
 /** Why no card can be used, in words; where there are several steps, which card is there instead. */
-async function reasonText(code, { cards }, kinds) {
+export async function reasonText(code, { cards }, kinds) {
   const [title, advice] = await bridgeText(code);
   if (code !== "wrong-card" || typeof kinds === "string") return [title, advice];
   return [title, `讀卡機內是${named(cards.map(({ kind }) => kind))}；本步驟請取出後改插入${named(kinds)}。`];
@@ -334,7 +334,7 @@ export async function signByBridge(kind, purpose, document, challenge) {
   if (send === HIPKI) {
     // Few need it.
     const { signByHipki } = await import("/js/hipki.js");
-    return signByHipki(purpose, document, challenge);
+    return signByHipki(kind, purpose, document, challenge);
   }
   const sign = (by) => signBy(by, kind, purpose, document, challenge);
   try {
@@ -352,7 +352,10 @@ export async function signByBridge(kind, purpose, document, challenge) {
 /** The card of one of these kinds that is in a reader: what its certificate says, without a PIN. */
 export async function readCard(kinds) {
   const send = await connect();
-  if (send === HIPKI) throw await trouble("not-running");
+  if (send === HIPKI) {
+    const { readByHipki } = await import("/js/hipki.js");
+    return readByHipki(kinds);
+  }
   try {
     if (!(await isPaired(send))) await pair(send);
     return await chosen(await cardsOf(kinds, send));

@@ -2,6 +2,7 @@
 // for each act, a PIN that is typed into this page. Used only when the person chooses it.
 
 import { ask } from "/js/ask.js";
+import { reasonText } from "/js/bridge.js";
 import { meaning, parse } from "/js/hipki-codes.js";
 import { Trouble, bridgeText, config } from "/js/service.js";
 
@@ -85,6 +86,37 @@ function signingCards({ slots = [] }) {
   });
 }
 
+/** What the names of issuers say of the kind of card. Of another one the service judges. */
+const ISSUERS = [[/內政部|MOICA/i, "citizen"], [/工商|MOEACA/i, "company"], [/政府憑證|組織及團體|醫事|\b[GXH]CA\b/i, "organisation"]];
+const kindOf = ({ certificate }) => ISSUERS.find(([name]) => name.test(certificate.issuerDN ?? ""))?.[1];
+
+/** The one card of this kind, or of one of these; what is wrong is named before any PIN. */
+async function cardOf(kind, listed) {
+  const cards = signingCards(listed);
+  if (!cards.length) throw await trouble(missing(listed));
+  const fitting = cards.filter((card) => [undefined, ...[kind].flat()].includes(kindOf(card)));
+  if (!fitting.length) {
+    const [title, advice] = await reasonText("wrong-card", { cards: cards.map((card) => ({ kind: kindOf(card) })) }, kind);
+    throw new Trouble(title, advice, { code: "hipki-wrong-card" });
+  }
+  if (fitting.length > 1) throw await trouble("hipki-several");
+  return fitting[0];
+}
+
+/** Has the component list the cards, once the person agrees; the one of this kind. */
+async function listCard(kind) {
+  const first = ask("改用HiPKI跨平台網頁元件", [
+    "將開啟元件的小視窗讀取卡片。使用這個元件時，PIN碼會在本網頁輸入，元件也不會顯示是哪個網站要求簽章；建議安裝本服務的讀卡元件。",
+  ], [["yes", "讀取卡片"], ["", "取消"]], { id: "hipki" });
+  return cardOf(kind, await inClick(first, () => act({ func: "GetUserCert" }, ANSWER_TIME)));
+}
+
+/** A card as the component lists it: its certificate, without a PIN. */
+export async function readByHipki(kind) {
+  const { certificate } = await listCard(kind);
+  return { certificate: certificate.certb64 };
+}
+
 /** Why none of them can. */
 function missing({ slots = [] }) {
   if (!slots.length) return "no-reader";
@@ -100,15 +132,9 @@ function inClick(dialog, run) {
   });
 }
 
-/** Signs a document by the component. */
-export async function signByHipki(purpose, document, challenge) {
-  const first = ask("改用HiPKI跨平台網頁元件", [
-    "將開啟元件的小視窗讀取卡片。使用這個元件時，PIN碼會在本網頁輸入，元件也不會顯示是哪個網站要求簽章；建議安裝本服務的讀卡元件。",
-  ], [["yes", "讀取卡片"], ["", "取消"]], { id: "hipki" });
-  const listed = await inClick(first, () => act({ func: "GetUserCert" }, ANSWER_TIME));
-  const [card, ...others] = signingCards(listed);
-  if (!card) throw await trouble(missing(listed));
-  if (others.length) throw await trouble("hipki-several");
+/** Signs a document by the component, with the card of this kind or of one of these. */
+export async function signByHipki(kind, purpose, document, challenge) {
+  const card = await listCard(kind);
   const format = "chayan-signing-input/1";
   const input = { challenge: await challenge(), document, format, origin: location.origin, purpose };
   const bytes = new TextEncoder().encode(canonical(input));

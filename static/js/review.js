@@ -13,7 +13,6 @@ import { wireNumbers } from "/js/review/numbers.js";
 import { place } from "/js/review/places.js";
 import { wirePolicies } from "/js/review/policies.js";
 import { wireProposals } from "/js/review/proposals.js";
-import { wireRegistrations } from "/js/review/registrations.js";
 import { wireInstitutions, wireServices } from "/js/review/services.js";
 import { wireSweep } from "/js/review/sweep.js";
 
@@ -23,7 +22,6 @@ const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
 const conduct = wireConduct({ openAccount: account.open });
 const idle = wireIdle({ openAccount: account.open });
-const registrations = wireRegistrations();
 const sweep = wireSweep({ openAccount: account.open });
 const services = wireServices();
 const institutions = wireInstitutions();
@@ -35,7 +33,6 @@ const administration = wireAdministration();
 const PLACES = [
   ["queue", "案件清單", "read-cases", list.load],
   ["proposals", "待覆核事項", "read-cases", proposals.load],
-  ["registration-reviews", "註冊審核", "read-cases", registrations.load],
   ["conduct", "異常使用", "read-cases", conduct.load],
   ["idle", "逾一年未使用", "read-cases", idle.load],
   ["services", "身分確認服務", "read-cases", services.load],

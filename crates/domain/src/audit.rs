@@ -208,14 +208,8 @@ acts! {
     Registered = "registered", "首次註冊";
     /// A registered card was replaced; the former one is named.
     CardReplaced = "card-replaced", "更換憑證";
-    /// Officers are asked about a registration.
-    ReviewAsked = "review-asked", "申請審核註冊資料";
-    /// They said yes.
-    RegistrationCleared = "registration-cleared", "同意註冊";
-    /// They said no.
-    RegistrationBarred = "registration-barred", "不同意註冊";
-    /// The list of questions about registrations was looked at.
-    ReviewsRead = "reviews-read", "查看註冊審核清單";
+    /// The second card of an application that takes two.
+    Countersigned = "countersigned", "第二張憑證確認";
     /// A handler has permissions.
     HandlerAdded = "handler-added", "新增授權經辦人";
     /// A handler's entry is another.

@@ -51,11 +51,15 @@ pub enum CaseKind {
     ConfirmationStart,
     /// 停用 of the identity confirmation service (003, annex).
     ConfirmationStop,
+    /// 機關代號 and card do not fit the register (004, figures 3-6, 3-7).
+    RegistrationMismatch,
+    /// Another person is to be 授權管理者.
+    ManagerChange,
 }
 
 impl CaseKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ApiApplication,
         Self::CertificateUpload,
         Self::DataChange,
@@ -64,6 +68,8 @@ impl CaseKind {
         Self::ImprovementPlan,
         Self::ConfirmationStart,
         Self::ConfirmationStop,
+        Self::RegistrationMismatch,
+        Self::ManagerChange,
     ];
 
     /// The name in the store and on the wire.
@@ -77,6 +83,8 @@ impl CaseKind {
             Self::ImprovementPlan => "improvement-plan",
             Self::ConfirmationStart => "confirmation-start",
             Self::ConfirmationStop => "confirmation-stop",
+            Self::RegistrationMismatch => "registration-mismatch",
+            Self::ManagerChange => "manager-change",
         }
     }
 
@@ -90,6 +98,7 @@ impl CaseKind {
             | Self::ApiStop
             | Self::ImprovementPlan => Service::Api,
             Self::ConfirmationStart | Self::ConfirmationStop => Service::Confirmation,
+            Self::RegistrationMismatch | Self::ManagerChange => Service::Registration,
         }
     }
 
@@ -118,6 +127,8 @@ impl CaseKind {
             Self::ImprovementPlan => "提出改善做法",
             Self::ConfirmationStart => "用戶身分確認服務啟用",
             Self::ConfirmationStop => "用戶身分確認服務停用",
+            Self::RegistrationMismatch => "憑證註冊資料審核",
+            Self::ManagerChange => "更換授權管理者審核",
         }
     }
 }
@@ -254,6 +265,10 @@ pub enum ReviewError {
     /// The applicant has not answered yet.
     #[error("the applicant was asked already")]
     Waiting,
+    /// Whoever asks about a registration signs no form that could be completed; the phone number
+    /// is on the case.
+    #[error("there is no form to be completed")]
+    NothingToComplete,
     /// Only a refusal can be set aside; an approval is ended by suspension or revocation.
     #[error("only a refusal can be set aside")]
     NotRejected,
@@ -299,7 +314,11 @@ impl UnderReview {
     /// [`ReviewError`].
     pub fn check_question(self, officer: i64) -> Result<(), ReviewError> {
         self.check(officer)?;
-        if self.waiting { Err(ReviewError::Waiting) } else { Ok(()) }
+        match (self.kind.service(), self.waiting) {
+            (Service::Registration, _) => Err(ReviewError::NothingToComplete),
+            (_, true) => Err(ReviewError::Waiting),
+            (_, false) => Ok(()),
+        }
     }
 
     /// Whether this officer may decide so.
@@ -419,6 +438,9 @@ mod tests {
         assert_eq!(waiting.check_decision(1, Decision::Reject), Ok(()));
         let plan = UnderReview { kind: CaseKind::ImprovementPlan, ..mine };
         assert_eq!(plan.check_decision(1, Decision::Approve), Err(ReviewError::TwoNeeded));
+        let registration = UnderReview { kind: CaseKind::RegistrationMismatch, ..mine };
+        assert_eq!(registration.check_question(1), Err(ReviewError::NothingToComplete));
+        assert_eq!(registration.check_decision(1, Decision::Approve), Ok(()));
         for state in CaseState::ALL {
             let set_aside = case(state).set_aside();
             match state {

@@ -348,6 +348,7 @@ impl Coded for crate::ReviewError {
             Self::NotOpen { .. } => Code::CaseNotOpen,
             Self::Claimed => Code::CaseClaimed,
             Self::Waiting => Code::CaseWaiting,
+            Self::NothingToComplete => Code::CaseKindNotOffered,
             Self::NotRejected => Code::CaseNotRejected,
             Self::TwoNeeded => Code::TwoOfficersNeeded,
             Self::Changed => Code::CaseChanged,

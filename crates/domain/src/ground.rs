@@ -82,6 +82,12 @@ grounds! {
     /// Rule 8.
     ChangeUnproven = "change-unproven", "otherUbn", "無法確認統一編號變更前後之關係",
         "That one number follows the other cannot be confirmed.";
+    /// 004, figure 3-6.
+    CodeUnproven = "code-unproven", "", "無法確認機關代號與機關憑證屬於同一機關",
+        "That code and card belong to the same organisation cannot be confirmed.";
+    /// Another manager.
+    ManagerUnproven = "manager-unproven", "", "無法確認機關同意由此人擔任授權管理者",
+        "That the organisation wants this person as its manager cannot be confirmed.";
     /// Said in the text.
     Other = "other", "", "其他（如說明）", "Other, as explained.";
 }
@@ -94,7 +100,10 @@ impl Ground {
 
     /// Whether it can be a ground of such a case.
     pub fn fits(self, kind: CaseKind) -> bool {
-        use CaseKind::{AddressChange, ApiApplication, ApiStop, DataChange, ImprovementPlan};
+        use CaseKind::{
+            AddressChange, ApiApplication, ApiStop, DataChange, ImprovementPlan, ManagerChange,
+            RegistrationMismatch,
+        };
         match self {
             Self::PurposeMissing
             | Self::LegalBasisMissing
@@ -111,6 +120,8 @@ impl Ground {
             Self::PlanInsufficient => matches!(kind, ImprovementPlan),
             Self::StopUnclear => matches!(kind, ApiStop),
             Self::ChangeUnproven => matches!(kind, ApiStop | ApiApplication),
+            Self::CodeUnproven => matches!(kind, RegistrationMismatch),
+            Self::ManagerUnproven => matches!(kind, ManagerChange),
             Self::ContactUnclear | Self::Other => true,
         }
     }

@@ -250,14 +250,36 @@ impl Subject {
         }
     }
 
+    /// The same where it is about a registration: whoever asked shows the cards again.
+    fn registration_words(self) -> Option<(String, String)> {
+        let (chinese, english) = match self {
+            Self::Received { .. } => (
+                "憑證註冊的申請資料已送請審核，請於次一營業日再重新辦理；審核不通過者，將主動與您聯絡。",
+                "Officers will look at the data of your registration. Please register again on the next working day.",
+            ),
+            Self::Approved => (
+                "申請資料已審核通過，請重新辦理註冊或更換憑證。",
+                "The data was reviewed and accepted. Please show the cards again.",
+            ),
+            Self::Rejected => (
+                "申請資料審核不通過，理由如下。",
+                "The data was reviewed and not accepted, for the following reasons.",
+            ),
+            _ => return None,
+        };
+        Some((chinese.to_owned(), english.to_owned()))
+    }
+
     /// The letter, by its template; officers may change it before it goes.
     pub fn letter(self, facts: &Facts<'_>) -> Letter {
         let of = facts.case.map_or(Service::Api, |(_, kind)| kind.service());
         let (service, page) = match of {
             Service::Confirmation => (CONFIRMATION_SERVICE, "confirmation"),
-            Service::Api | Service::Registration => (Edition::SERVICE, "query"),
+            Service::Registration => (Edition::SERVICE, "delegate"),
+            Service::Api => (Edition::SERVICE, "query"),
         };
-        let (mut chinese, english) = self.words();
+        let of_registration = || self.registration_words().filter(|_| of == Service::Registration);
+        let (mut chinese, english) = of_registration().unwrap_or_else(|| self.words());
         if of == Service::Confirmation {
             // The pages of the API service have other names.
             for name in ["API介接服務進度查詢", "API介接服務申請"] {
@@ -325,5 +347,13 @@ mod tests {
         ] {
             assert!(letter.body.contains(part), "{part}: {}", letter.body);
         }
+        let about = |kind| Facts { case: Some((id, kind)), ..facts };
+        let rejected = Subject::Rejected.letter(&about(CaseKind::RegistrationMismatch)).body;
+        for part in ["審核不通過", "說明：請敘明條號。", "https://a.example/delegate/"]
+        {
+            assert!(rejected.contains(part), "{part}: {rejected}");
+        }
+        let approved = Subject::Approved.letter(&about(CaseKind::ManagerChange)).body;
+        assert!(approved.contains("請重新辦理註冊或更換憑證"), "{approved}");
     }
 }

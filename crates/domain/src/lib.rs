@@ -140,8 +140,8 @@ pub use queue::{Queue, QueueFacts, case_acts};
 pub use register_entry::{RegisterEntry, RegisterFinding, compare_with_register};
 pub use registration::{
     AskerDraft, ContactDraft, FieldsRefused, HandlerData, HandlerDraft, HandlerForm,
-    HandlerPermission, ManagerContact, OrganisationCode, Phone, ReviewAsker,
-    check_registration_field, review_note,
+    HandlerPermission, ManagerContact, OrganisationCode, Phone, REGISTRATION_REVIEW_DAYS,
+    ReviewAsker, check_registration_field,
 };
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]

@@ -10,10 +10,6 @@ pub enum Notice<'a> {
     Registered,
     /// A card was replaced, by the words of the menu.
     Replaced(&'a str),
-    /// Officers agreed: the registration goes through now.
-    Cleared,
-    /// Officers did not, and why.
-    Barred(&'a str),
     /// To the handler: has permissions, by their words.
     HandlerAdded(&'a str),
     /// To the handler: an invitation, its address, and until when.
@@ -36,8 +32,6 @@ impl Notice<'_> {
         match self {
             Self::Registered => "registered",
             Self::Replaced(_) => "card-replaced",
-            Self::Cleared => "registration-cleared",
-            Self::Barred(_) => "registration-barred",
             Self::HandlerAdded(_) => "handler-added",
             Self::Invited(..) => "handler-invited",
             Self::HandlerChanged(_) => "handler-changed",
@@ -52,8 +46,6 @@ impl Notice<'_> {
         match self {
             Self::Registered => "首次註冊成功通知",
             Self::Replaced(_) => "更換憑證通知",
-            Self::Cleared => "註冊資料審核通過通知",
-            Self::Barred(_) => "註冊資料審核不通過通知",
             Self::HandlerAdded(_) => "授權經辦人指派通知",
             Self::Invited(..) => "授權經辦人邀請",
             Self::HandlerChanged(_) => "授權經辦人權限修改通知",
@@ -74,14 +66,6 @@ impl Notice<'_> {
             Self::Replaced(what) => (
                 format!("已完成「{what}」。{IF_NOT}"),
                 "A registered card was replaced. If this was not you, contact the office at once.".into(),
-            ),
-            Self::Cleared => (
-                "申請資料已審核通過，請重新辦理註冊或更換憑證。".into(),
-                "The data was reviewed and accepted. Please register again.".into(),
-            ),
-            Self::Barred(note) => (
-                format!("申請資料審核不通過。\n說明：{note}"),
-                "The data was reviewed and not accepted; see the explanation above.".into(),
             ),
             Self::HandlerAdded(permissions) => (
                 format!("授權管理者已指派您為經辦人，權限：{permissions}。請以您的自然人憑證登入。"),
@@ -137,8 +121,6 @@ mod tests {
         let all = [
             Notice::Registered,
             Notice::Replaced("更換機關憑證"),
-            Notice::Cleared,
-            Notice::Barred("機關代號有誤"),
             Notice::HandlerAdded("進度查詢"),
             Notice::Invited("https://a.example/delegate/#accept=x", "115/12/05"),
             Notice::HandlerChanged("進度查詢"),
@@ -153,6 +135,5 @@ mod tests {
             assert!(letter.body.starts_with("測試機關 您好："));
             assert!(letter.body.contains("https://a.example/delegate/"));
         }
-        assert!(all[3].letter("a", "b").body.contains("說明：機關代號有誤"));
     }
 }

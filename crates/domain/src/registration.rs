@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::contact::{Email, Landline, Mobile};
-use crate::field::{FieldError, FieldProblem, fold_width, line, paragraph};
+use crate::field::{FieldError, FieldProblem, fold_width, line};
 use crate::{Code, Coded, NationalId, SerialNumber};
 
 /// Longest name of a person, in characters.
@@ -256,19 +256,8 @@ impl AskerDraft {
     }
 }
 
-/// Longest explanation of an officer, in characters.
-const MAX_NOTE: usize = 500;
-
-/// What an officer says of a registration: needed where it does not go through.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn review_note(text: &str, cleared: bool) -> Result<String, FieldsRefused> {
-    match paragraph(text, MAX_NOTE) {
-        Err(FieldProblem::Required) if cleared => Ok(String::new()),
-        other => other.map_err(|problem| FieldsRefused::at("note", problem)),
-    }
-}
+/// Working days in which officers look at a registration: until 次一營業日 (figure 3-7).
+pub const REGISTRATION_REVIEW_DAYS: u16 = 1;
 
 fn optional_email(text: &str) -> Result<Option<Email>, FieldProblem> {
     if fold_width(text).is_empty() { Ok(None) } else { text.parse().map(Some) }

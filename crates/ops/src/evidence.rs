@@ -24,7 +24,7 @@ const FORMAT: &str = "chayan-case/3";
 struct ExportedCase {
     format: String,
     case_id: String,
-    /// The application, and each answer to a question.
+    /// The application, and each answer to a question; of a registration, what each card signed.
     messages: Vec<Message>,
     /// The letters about it, as they were written.
     letters: Vec<ExportedLetter>,
@@ -233,7 +233,7 @@ fn verify_log(
             "entry {} is about another case",
             found.place
         );
-        if matches!(deed.act, Act::Submitted | Act::Answered | Act::Uploaded) {
+        if matches!(deed.act, Act::Submitted | Act::Answered | Act::Countersigned | Act::Uploaded) {
             let digest = deed.details["signedDataSha256"].as_str().unwrap_or_default();
             digests.push(digest.to_owned());
         }

@@ -348,7 +348,9 @@ impl<D: Database> Cases<D> {
             CaseKind::CertificateUpload
             | CaseKind::ImprovementPlan
             | CaseKind::ConfirmationStart
-            | CaseKind::ConfirmationStop => {
+            | CaseKind::ConfirmationStop
+            | CaseKind::RegistrationMismatch
+            | CaseKind::ManagerChange => {
                 return Err(StoreError::Conflict);
             }
         }

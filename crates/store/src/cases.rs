@@ -127,13 +127,6 @@ pub struct Evidence<'a> {
     pub origin: &'a str,
 }
 
-impl Evidence<'_> {
-    /// What the log says of the message: by its digest, an entry speaks of one alone.
-    fn digest(&self) -> serde_json::Value {
-        serde_json::json!({ "signedDataSha256": hex::encode(Sha256::digest(self.signed_data)) })
-    }
-}
-
 /// Who applies, whom to write to, and why: what every application has.
 #[derive(Clone, Copy, Debug)]
 pub struct Filing<'a> {
@@ -187,9 +180,13 @@ const OF_CERTIFICATE: &str = "UPDATE applications SET certificate_judgement = ?3
     WHERE case_id = ?1 AND version = ?2 RETURNING case_id";
 const BY_CHALLENGE: &str =
     "SELECT case_id FROM applications WHERE challenge = ?1 AND signed_data = ?2";
+/// A registration's second card signed a message of its own.
 const EVIDENCE: &str =
-    "SELECT version, received_at, signed_data, judgement, certificate_judgement FROM applications
-    WHERE case_id = ?1 ORDER BY version";
+    "SELECT version, received_at, signed_data, judgement, certificate_judgement, 1 AS card
+    FROM applications WHERE case_id = ?1
+    UNION ALL SELECT version, received_at, citizen_signed, citizen_judgement, NULL, 2
+    FROM registration_forms JOIN applications USING (case_id, version)
+    WHERE case_id = ?1 AND citizen_signed IS NOT NULL ORDER BY version, card";
 /// What [`case_row`] reads.
 macro_rules! case_select {
     () => {
@@ -315,21 +312,45 @@ impl<D: Database> Cases<D> {
         review_days: u16,
     ) -> Result<i64, StoreError> {
         self.consume(case, evidence)?;
-        let at = case.submitted_at;
-        let act = if answers_question {
-            let id = case.id.to_string();
-            let next = [id.as_str().into(), case.applicant.to_string().into()];
-            let version = one(self.0.execute(NEXT_VERSION, &next)?)?.integer(0)?;
-            one(self.0.execute(ANSWER, &[id.into(), at.into(), version.into()])?)?;
-            Act::Answered
-        } else {
-            self.insert_case(case, review_days)?;
-            Act::Submitted
-        };
-        let version = self.insert_application(case, filing, evidence)?;
-        let deed = Deed::new(Actor::Applicant(case.applicant), act, at);
-        self.log(&deed.on_case(case.id, case.applicant).with(evidence.digest()))?;
+        if !answers_question {
+            return self.open_case(case, filing, evidence, review_days);
+        }
+        let id = case.id.to_string();
+        let next = [id.as_str().into(), case.applicant.to_string().into()];
+        let version = one(self.0.execute(NEXT_VERSION, &next)?)?.integer(0)?;
+        one(self.0.execute(ANSWER, &[id.into(), case.submitted_at.into(), version.into()])?)?;
+        self.insert_application(case, filing, evidence)?;
+        self.log_message(case, Act::Answered, evidence.signed_data)?;
         Ok(version)
+    }
+
+    /// Opens a case with its first application, whose challenge was used up already. Inside a
+    /// transaction.
+    pub(crate) fn open_case(
+        &self,
+        case: &Case,
+        filing: Filing<'_>,
+        evidence: Evidence<'_>,
+        review_days: u16,
+    ) -> Result<i64, StoreError> {
+        self.insert_case(case, review_days)?;
+        let version = self.insert_application(case, filing, evidence)?;
+        self.log_message(case, Act::Submitted, evidence.signed_data)?;
+        Ok(version)
+    }
+
+    /// The log's entry of a message that a card of the applicant signed: by its digest, it speaks
+    /// of one alone.
+    pub(crate) fn log_message(
+        &self,
+        case: &Case,
+        act: Act,
+        signed_data: &[u8],
+    ) -> Result<(), StoreError> {
+        let digest =
+            serde_json::json!({ "signedDataSha256": hex::encode(Sha256::digest(signed_data)) });
+        let deed = Deed::new(Actor::Applicant(case.applicant), act, case.submitted_at);
+        self.log(&deed.on_case(case.id, case.applicant).with(digest))
     }
 
     fn insert_application(
@@ -408,8 +429,7 @@ impl<D: Database> Cases<D> {
             other_ubn: None,
         };
         self.keep_api_form(case.id, version, form, &upload.agreed)?;
-        let deed = Deed::new(Actor::Applicant(case.applicant), Act::Uploaded, case.submitted_at);
-        self.log(&deed.on_case(case.id, case.applicant).with(evidence.digest()))
+        self.log_message(case, Act::Uploaded, evidence.signed_data)
     }
 
     /// The case of this applicant that this very message has opened already: a page that lost

@@ -140,7 +140,7 @@ impl<D: Database> Cases<D> {
     }
 
     /// Writes a letter about a case to its applicant: by the template, or as an officer left
-    /// it. Inside the transaction of what it is about.
+    /// it; none where no address was left. Inside the transaction of what it is about.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -151,6 +151,9 @@ impl<D: Database> Cases<D> {
         content: Content<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if row.email.is_empty() {
+            return Ok(());
+        }
         let by_template;
         let letter = match content.edited {
             Some(letter) => letter,

@@ -55,9 +55,9 @@ pub use companies::SweepRow;
 pub use confirmations::{AskedRow, CallAbout, EarlierConfirmation, NewConfirmation};
 pub use database::{Database, Row, Transaction, Value};
 pub use delegation::{
-    CardEvidence, CitizenCard, HandlerEntry, HandlerRow, NewHandler, NewRegistrationReview,
-    OrganisationCard, OrganisationEntry, ReceiptRow, RegistrationReviewRow, RegistrationRow,
-    ReviewReason, VisitRow,
+    CardEvidence, CitizenCard, HandlerEntry, HandlerRow, NewHandler, NewRegistrationCase,
+    OrganisationCard, OrganisationEntry, ReceiptRow, RegistrationFormRow, RegistrationRow,
+    VisitRow,
 };
 pub use error::StoreError;
 pub use findings::{FindingRow, WatchedAccount};

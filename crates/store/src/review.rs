@@ -57,6 +57,7 @@ const OPEN: &str =
 const FIND: &str = concat!(
     case_select!(),
     "WHERE applicant = ?1 OR cases.id = ?1 OR host_address = ?1 OR instr(company_name, ?1) > 0
+        OR cases.id IN (SELECT case_id FROM registration_forms WHERE code = ?1)
     ORDER BY submitted_at DESC LIMIT 200"
 );
 const ALL: &str = concat!(case_select!(), "ORDER BY submitted_at DESC, cases.id LIMIT 50000");
@@ -97,7 +98,7 @@ const COINCIDENCES: &str = "WITH own AS
         JOIN applications ON applications.case_id = cases.id AND applications.version = cases.version
         LEFT JOIN api_forms ON api_forms.case_id = cases.id AND api_forms.version = cases.version
     WHERE cases.applicant <> own.applicant AND (api_forms.host_address = own.host_address
-        OR applications.email = own.email OR api_forms.mobile = own.mobile
+        OR applications.email = own.email AND own.email <> '' OR api_forms.mobile = own.mobile
         OR api_forms.landline = own.landline)
     GROUP BY cases.applicant ORDER BY 4 DESC LIMIT 20";
 const FORMER_VERSIONS: &str = "SELECT version, company_name, host_address, contact_name, landline,
@@ -145,7 +146,7 @@ impl<D: Database> Cases<D> {
         self.0.execute(OPEN, &[])?.iter().map(case_row).collect()
     }
 
-    /// Cases by 統一編號, S/N, address, or a part of the name; newest first, two hundred at most.
+    /// Cases by 統一編號, S/N, address, 機關代號, or a part of the name; newest first, two hundred at most.
     ///
     /// # Errors
     /// [`StoreError`].

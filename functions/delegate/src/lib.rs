@@ -1,5 +1,5 @@
 //! Credential registration and its handlers (D1 to D5): visits with cards, registrations,
-//! handlers, queries, and what officers are asked.
+//! handlers, queries, and the cases in which officers are asked.
 
 mod handlers;
 mod mine;
@@ -47,15 +47,11 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (["me", "registrations"], &Method::GET) => mine::registrations(&request).await,
         (["me", "handlers"], &Method::GET) => mine::handlers(&request).await,
         (["me", "certificates"], &Method::GET) => mine::certificates(&request).await,
-        (["reviews"], &Method::GET) => reviews::list(&request).await,
-        (["reviews", id], &Method::POST) => reviews::decide(number(id)?, request).await,
         (["handlers" | "me"], _) => Err(web::method_not_allowed("GET, POST")),
-        (["terms" | "visit" | "reviews" | "readyz"] | ["me", _], _) => {
-            Err(web::method_not_allowed("GET"))
-        }
+        (["terms" | "visit" | "readyz"] | ["me", _], _) => Err(web::method_not_allowed("GET")),
         (
             ["visits" | "registrations" | "invitations" | "card-readings" | "receipts"]
-            | ["visit" | "handlers" | "reviews", _]
+            | ["visit" | "handlers", _]
             | ["handlers", _, _],
             _,
         ) => Err(web::method_not_allowed("POST")),

@@ -13,7 +13,7 @@ use serde::Serialize;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{AccountRow, CaseRow, Cases, QuestionRow};
+use store::{AccountRow, CaseRow, Cases, QuestionRow, StoreError};
 use web::{CheckableReceipt, Problem, Reply};
 
 #[http_service]
@@ -142,8 +142,14 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
     let now = web::now();
     let asker = web::require_asker(request.headers(), now).await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
-    let ubn = cases.company_of(&asker, HandlerPermission::Progress)?;
-    let account = match cases.account(ubn)? {
+    let (ubn, whole) = match cases.company_of(&asker, HandlerPermission::Progress) {
+        // Whoever may withdraw sees what can be withdrawn.
+        Err(StoreError::NotPermitted) => {
+            (cases.company_of(&asker, HandlerPermission::Cancel)?, false)
+        }
+        other => (other?, true),
+    };
+    let account = match cases.account(ubn)?.filter(|_| whole) {
         Some(row) => {
             // The isskey is for who holds the company's card.
             let row = match asker {
@@ -167,11 +173,12 @@ async fn progress(request: &Request) -> Result<Reply, Problem> {
         }
         None => None,
     };
-    let handover = cases.handover(ubn)?.map(|row| HandoverView {
+    let handover = cases.handover(ubn)?.filter(|_| whole).map(|row| HandoverView {
         step: row.step.name(),
         words: row.step.words(row.former, row.successor),
     });
-    let rows = cases.cases_of(ubn)?;
+    let mut rows = cases.cases_of(ubn)?;
+    rows.retain(|row| whole || row.case.cancellable_until().is_some_and(|until| until >= now));
     let calendar = cases.calendar()?;
     let mut views = Vec::new();
     for row in &rows {

@@ -328,7 +328,8 @@ impl<D: Database> Desk<'_, D> {
                 Ok(self.cases.keep_approval(row, candidates, now)?)
             }
             Service::Confirmation => Ok(self.cases.keep_confirmation_approval(row, now)?),
-            Service::Registration => Err(Code::CaseKindNotOffered.into()),
+            // The visit that comes next looks at the decision itself.
+            Service::Registration => Ok(()),
         }
     }
 

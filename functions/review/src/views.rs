@@ -239,6 +239,10 @@ struct OfficerView {
 const FORM: &str = "申請表";
 const ANNEX: &str = "用戶身分確認服務系統申請表";
 const CARD: &str = "工商憑證";
+const ORGANISATION_CARD: &str = "機關憑證";
+const CITIZEN_CARD: &str = "自然人憑證";
+const TYPED: &str = "申請人填寫";
+const ORGANISATIONS: &str = "機關資料";
 const RECORDS: &str = "本服務紀錄";
 const REGISTER: &str = "商工登記快照";
 
@@ -412,7 +416,7 @@ fn facts(
     let mut facts = vec![Fact {
         name: "憑證公司名稱",
         text: row.signer_name.clone(),
-        source: CARD,
+        source: if row.case.applicant.ubn().is_some() { CARD } else { ORGANISATION_CARD },
         at: roc(row.case.submitted_at),
         notable: differs,
     }];
@@ -462,30 +466,8 @@ fn facts(
             notable: false,
         }),
     }
-    if let Some(form) = cases.confirmation_form(row)? {
-        let mut fact = |name, text: String, notable| {
-            let at = roc(row.case.submitted_at);
-            facts.push(Fact { name, text, source: ANNEX, at, notable });
-        };
-        fact("機關(構)地址", form.address, false);
-        fact("應用系統中文名稱", form.system_name, false);
-        fact("伺服器憑證序號", form.server_serial, false);
-        for (name, person) in [("聯絡人", form.contact), ("代理人", form.deputy)] {
-            let of = |member: &str| person[member].as_str().unwrap_or_default().to_owned();
-            let parts = ["name", "title", "unit", "email", "phone", "fax"].map(of);
-            fact(name, parts.join("、"), false);
-        }
-        let day = match row.case.kind {
-            domain::CaseKind::ConfirmationStop => "預定停用日期",
-            _ => "預定開放日期",
-        };
-        // Review may have taken longer than the month.
-        let passed = form.day <= domain::TAIPEI.to_datetime(web::now()).date();
-        fact(day, RocDay(form.day).to_string(), passed);
-        if let Some(end) = form.not_after {
-            fact("伺服器憑證有效期限", RocDateTime(end).to_string(), false);
-        }
-    }
+    facts.extend(annex_facts(cases, row, now)?);
+    facts.extend(registration_facts(cases, row)?);
     if let (Some(as_of), Some(ubn)) = (cases.companies_as_of()?, row.case.applicant.ubn()) {
         let entry = cases.company(ubn)?;
         let finding = compare_with_register(&row.company_name, entry.as_ref());
@@ -524,6 +506,75 @@ fn facts(
             at: roc(found.at),
             notable: true,
         });
+    }
+    Ok(facts)
+}
+
+/// What stands in the annex of the confirmation service.
+fn annex_facts(
+    cases: &Cases<impl Database>,
+    row: &CaseRow,
+    now: Timestamp,
+) -> Result<Vec<Fact>, Problem> {
+    let Some(form) = cases.confirmation_form(row)? else { return Ok(Vec::new()) };
+    let at = Some(RocDateTime(row.case.submitted_at).to_string());
+    let fact =
+        |name, text: String| Fact { name, text, source: ANNEX, at: at.clone(), notable: false };
+    let person = |person: serde_json::Value| {
+        let of = |member: &str| person[member].as_str().unwrap_or_default().to_owned();
+        ["name", "title", "unit", "email", "phone", "fax"].map(of).join("、")
+    };
+    let day = match row.case.kind {
+        domain::CaseKind::ConfirmationStop => "預定停用日期",
+        _ => "預定開放日期",
+    };
+    // Review may have taken longer than the month.
+    let passed = form.day <= domain::TAIPEI.to_datetime(now).date();
+    let mut facts = vec![
+        fact("機關(構)地址", form.address),
+        fact("應用系統中文名稱", form.system_name),
+        fact("伺服器憑證序號", form.server_serial),
+        fact("聯絡人", person(form.contact)),
+        fact("代理人", person(form.deputy)),
+        Fact { notable: passed, ..fact(day, RocDay(form.day).to_string()) },
+    ];
+    let end = form.not_after.map(|end| fact("伺服器憑證有效期限", RocDateTime(end).to_string()));
+    facts.extend(end);
+    Ok(facts)
+}
+
+/// What card and register say of a registration, side by side.
+fn registration_facts(cases: &Cases<impl Database>, row: &CaseRow) -> Result<Vec<Fact>, Problem> {
+    let Some(form) = cases.registration_form(row)? else { return Ok(Vec::new()) };
+    let at = Some(RocDateTime(row.case.submitted_at).to_string());
+    let fact =
+        |name, text: String, source| Fact { name, text, source, at: at.clone(), notable: false };
+    let number = domain::shown_number(row.case.applicant);
+    let mut facts = vec![
+        fact("機關代號", form.code.to_string(), TYPED),
+        fact("憑證上的OID或統一編號", number, ORGANISATION_CARD),
+        fact("機關憑證序號", form.organisation_serial, ORGANISATION_CARD),
+    ];
+    let entry = cases.organisation(&form.code)?;
+    let differs = entry.as_ref().is_none_or(|entry| entry.key != row.case.applicant);
+    let said = entry.map(|entry| format!("{}，{}", entry.name, domain::shown_number(entry.key)));
+    facts.push(Fact {
+        name: "此代號的機關資料",
+        text: said.unwrap_or_else(|| "查無此代號".to_owned()),
+        source: ORGANISATIONS,
+        at: cases.organisations_as_of()?.map(|day| RocDay(day).to_string()),
+        notable: differs,
+    });
+    if let Some(name) = form.manager_name {
+        facts.push(Fact { notable: true, ..fact("新的授權管理者", name, CITIZEN_CARD) });
+        let registered = cases.registration_of(&form.code)?;
+        let now = registered.map(|row| fact("現在的授權管理者", row.contact_name, RECORDS));
+        facts.extend(now);
+    }
+    facts.push(fact("聯絡電話", form.phone, TYPED));
+    if row.email.is_empty() {
+        let text = "未留電子信箱：審核結果請以電話通知".to_owned();
+        facts.push(Fact { notable: true, ..fact("通知方式", text, TYPED) });
     }
     Ok(facts)
 }

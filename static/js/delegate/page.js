@@ -219,6 +219,7 @@ async function underReview(asked) {
   next.textContent = `次一營業日：${asked?.nextWorkingDay ?? ""}`;
   const list = make("dl");
   sheet(list, [
+    ...asked ? [["案件編號(S/N)", asked.serialNumber, "copy"]] : [],
     ["總機", switchboard],
     ...offices.map(({ name, extension, regions }) => [`${name} 分機 ${extension}`, `${regions.join("、")}等地機關`]),
   ]);

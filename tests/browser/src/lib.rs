@@ -254,8 +254,15 @@ impl Desk {
     /// # Errors
     /// When it cannot be made.
     pub fn another_agency_card(&self, name: &str) -> anyhow::Result<()> {
-        let issued = self.pki.agency("測試機關", AGENCY.parse()?)?;
-        write_card(&self.dir, name, "GP00000000000099", "123456", false, &issued)
+        write_card(&self.dir, name, "GP00000000000099", "123456", false, &self.agency_card()?)
+    }
+
+    /// Key and certificate of another card of the demo agency.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn agency_card(&self) -> anyhow::Result<Issued> {
+        self.pki.agency("測試機關", AGENCY.parse()?)
     }
 
     /// Another card of this person, not in the reader.
@@ -263,8 +270,16 @@ impl Desk {
     /// # Errors
     /// When it cannot be made.
     pub fn another_citizen_card(&self, name: &str, person: Person) -> anyhow::Result<()> {
-        let issued = self.pki.citizen(person.name, person.subject_serial, person.tail())?;
+        let issued = self.citizen_card(person)?;
         write_card(&self.dir, name, "TP00000000000099", "123456", false, &issued)
+    }
+
+    /// Key and certificate of another card of this person.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn citizen_card(&self, person: Person) -> anyhow::Result<Issued> {
+        self.pki.citizen(person.name, person.subject_serial, person.tail())
     }
 
     /// The company's key and certificate, for a card of another kind.

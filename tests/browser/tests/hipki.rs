@@ -12,7 +12,7 @@ use browser_tests::Desk;
 use hipki_tools::{CLIENT_PAGE, EmulatedCard, Emulator, Fault};
 use serde_json::Value;
 use test_pki::bridge::scripted_pinentry;
-use test_pki::demo::COMPANY;
+use test_pki::demo::{COMPANY, MANAGER};
 
 const PIN: &str = "12%+&6";
 
@@ -163,6 +163,46 @@ async fn each_code_of_the_component_has_its_words() {
         let said = desk.text("#message").await.unwrap();
         assert!(said.contains(advice), "{code:08x}: {said}");
     }
+    desk.client.clone().close().await.unwrap();
+}
+
+/// Both cards of a visit (#8), each in a reader of its own: the page takes whichever fits.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visit_takes_both_its_cards_by_the_component() {
+    let mut desk = Desk::start("hipki-visit").await.unwrap();
+    desk.stop_bridge();
+    let (agency, manager) = (desk.agency_card().unwrap(), desk.citizen_card(MANAGER).unwrap());
+    let cards = vec![
+        EmulatedCard::new(&agency, "Reader 0", "GP00000000000001", PIN).unwrap(),
+        EmulatedCard::new(&manager, "Reader 1", "TP00000000000001", PIN).unwrap(),
+    ];
+    emulate(&desk, &Emulator::new(cards, vec!["127.0.0.1".to_owned()])).await;
+    // No company's card among them: said before any PIN.
+    desk.at_sign_in().await.unwrap();
+    choose_hipki(&desk).await;
+    desk.click("#hipki button[data-value=yes]").await.unwrap();
+    desk.says("#message", "插入的卡片種類不正確").await.unwrap();
+    desk.open("/delegate/#register").await.unwrap();
+    desk.click("#agree").await.unwrap();
+    desk.fill("#code", "A0001").await.unwrap();
+    desk.click("#organisation-form button[type=submit]").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+    by_hipki(&desk, PIN).await;
+    desk.fill("#nationalId", MANAGER.national_id).await.unwrap();
+    desk.click("#citizen-form button[type=submit]").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+    desk.click("#hipki button[data-value=yes]").await.unwrap();
+    desk.says("#hipki-sign", MANAGER.name).await.unwrap();
+    desk.shots("second-card").await.unwrap();
+    desk.fill("#hipki-pin", PIN).await.unwrap();
+    desk.click("#hipki-sign button[data-value=yes]").await.unwrap();
+    desk.fill("#email", "manager@example.com.tw").await.unwrap();
+    desk.fill("#phone", "0912345678").await.unwrap();
+    desk.click("#contact-form button[type=submit]").await.unwrap();
+    desk.says("#done", "首次註冊成功").await.unwrap();
+    let transports = "SELECT organisation_judgement ->> '$.transport' || ' '
+        || (citizen_judgement ->> '$.transport') FROM registration_receipts";
+    assert_eq!(desk.stored(transports).unwrap(), "hipki hipki");
     desk.client.clone().close().await.unwrap();
 }
 

@@ -2,7 +2,7 @@
 //! and the table of permissions say.
 
 use domain::{Permission, Role};
-use http_tests::{TestApp, project};
+use http_tests::{TestApp, project, text};
 use serde_json::{Value, json};
 use test_pki::client::{Answer, Visitor};
 
@@ -13,11 +13,18 @@ fn openapi() -> Value {
 
 /// Method, path and permission of every operation.
 fn operations() -> Vec<(String, String, String)> {
+    let of = |(method, path, operation): (String, String, Value)| {
+        (method, path, text(&operation["x-permission"]))
+    };
+    described().into_iter().map(of).collect()
+}
+
+/// Method, path and description of every operation.
+pub(crate) fn described() -> Vec<(String, String, Value)> {
     let mut all = Vec::new();
     for (path, methods) in openapi()["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
-            let permission = operation["x-permission"].as_str().unwrap().to_owned();
-            all.push((method.clone(), path.clone(), permission));
+            all.push((method.clone(), path.clone(), operation.clone()));
         }
     }
     all
@@ -31,7 +38,7 @@ fn filled(path: &str) -> String {
         .replace("{name}", "complete.crl")
 }
 
-fn ask(visitor: &Visitor, method: &str, path: &str) -> Answer {
+pub(crate) fn ask(visitor: &Visitor, method: &str, path: &str) -> Answer {
     let path = filled(path);
     match method {
         "get" => visitor.get(&path).unwrap(),
@@ -152,6 +159,13 @@ fn the_file_has_every_operation() {
         let path = format!("/api/review/{first}");
         assert!(operations.iter().any(|(_, known, _)| known.starts_with(&path)), "{line}");
     }
+    // and whatever the registration's component routes, exactly.
+    let source = std::fs::read_to_string(project().join("functions/delegate/src/lib.rs")).unwrap();
+    for line in source.lines().filter(|line| line.contains("&Method::")) {
+        let (path, method) = routed(line);
+        let known = operations.iter().any(|(verb, at, _)| *verb == method && *at == path);
+        assert!(known || path.ends_with("/readyz"), "{method} {path}");
+    }
     for act in acts("functions/review/src/acts.rs") {
         let path = format!("/api/review/cases/{{serialNumber}}/{act}");
         assert!(operations.iter().any(|(_, known, _)| *known == path), "{path}");
@@ -177,6 +191,18 @@ fn the_file_has_every_operation() {
             assert!([404, 405].contains(&answer.status), "{method} {path}: {}", answer.text);
         }
     }
+}
+
+/// Path and method of a line such as `(["handlers", id], &Method::POST) => ...`.
+fn routed(line: &str) -> (String, String) {
+    let parts = line.split_once('[').unwrap().1.split_once(']').unwrap().0;
+    let part = |part: &str| match part.trim().strip_prefix('"') {
+        Some(literal) => literal.trim_end_matches('"').to_owned(),
+        None => "{number}".to_owned(),
+    };
+    let path = parts.split(',').map(part).collect::<Vec<_>>().join("/");
+    let method = line.split_once("Method::").unwrap().1.split_once(')').unwrap().0;
+    (format!("/api/delegate/{path}"), method.to_lowercase())
 }
 
 /// The names of the acts that a source file knows.

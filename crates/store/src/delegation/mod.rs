@@ -10,7 +10,7 @@ mod visits;
 pub use handlers::{HandlerEntry, HandlerRow, NewHandler};
 pub use organisations::OrganisationEntry;
 pub use registrations::{ReceiptRow, RegistrationRow};
-pub use reviews::{NewRegistrationReview, RegistrationReviewRow, ReviewReason};
+pub use reviews::{NewRegistrationCase, RegistrationFormRow};
 pub use visits::{CardEvidence, CitizenCard, OrganisationCard, VisitRow};
 
 #[cfg(test)]
