@@ -6,8 +6,8 @@ use domain::{
     PolicyValue, RocDateTime, RocDay, Role, TAIPEI,
 };
 use http::StatusCode;
-use jiff::{Timestamp, ToSpan};
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spin_sdk::http::Request;

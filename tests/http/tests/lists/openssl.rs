@@ -1,9 +1,13 @@
 //! OpenSSL's word on the lists.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
 use http_tests::{TestApp, pki};
 use jiff::Timestamp;
+use openssl::asn1::Asn1Time;
+use openssl::x509::{ReasonCode, X509Crl};
+use pki::revocation::CrlEntry;
 use test_pki::demo::pem;
 
 use super::said;
@@ -32,32 +36,59 @@ impl<'a> OpenSsl<'a> {
         said(&output).1.contains("verify OK")
     }
 
-    /// `verify -crl_check`: what it says of a card at this instant, by these lists.
-    pub(super) fn verifies(
+    /// `verify -crl_check`: which of these certificates it accepts at this instant, by these
+    /// lists. What it refuses is revoked, and nothing else is wrong with it.
+    pub(super) fn accepts(
         &self,
-        certificate: &[u8],
+        certificates: &[&[u8]],
         lists: &[&[u8]],
         at: Timestamp,
-        delta: bool,
-    ) -> String {
-        let (root, ca) = (self.app.path("root.pem"), self.app.path("ca.pem"));
-        let leaf = self.app.path("leaf.pem");
-        std::fs::write(&leaf, pem("CERTIFICATE", certificate)).unwrap();
+    ) -> Vec<bool> {
+        let (root, ca, list) =
+            (self.app.path("root.pem"), self.app.path("ca.pem"), self.app.path("lists.pem"));
         let text: String = lists.iter().map(|der| pem("X509 CRL", der)).collect();
-        std::fs::write(self.app.path("lists.pem"), text).unwrap();
-        let mut command = Command::new("openssl");
-        command.args(["verify", "-crl_check", "-attime", &at.as_second().to_string()]);
-        command.args([
-            "-CAfile",
-            &root,
-            "-untrusted",
-            &ca,
-            "-CRLfile",
-            &self.app.path("lists.pem"),
-        ]);
-        if delta {
-            command.args(["-extended_crl", "-use_deltas"]);
+        std::fs::write(&list, text).unwrap();
+        let leaves: Vec<_> = (0..certificates.len())
+            .map(|index| self.app.path(&format!("leaf-{index}.pem")))
+            .collect();
+        for (leaf, der) in leaves.iter().zip(certificates) {
+            std::fs::write(leaf, pem("CERTIFICATE", der)).unwrap();
         }
-        said(&command.arg(&leaf).output().unwrap()).1
+        let output = Command::new("openssl")
+            .args(["verify", "-crl_check", "-attime", &at.as_second().to_string()])
+            .args(["-CAfile", &root, "-untrusted", &ca, "-CRLfile", &list])
+            .args(&leaves)
+            .output()
+            .unwrap();
+        let words = said(&output).1;
+        let accepted: Vec<_> =
+            leaves.iter().map(|leaf| words.contains(&format!("{leaf}: OK"))).collect();
+        let refused = accepted.iter().filter(|accepted| !**accepted).count();
+        assert_eq!(words.matches("lookup: certificate revoked").count(), refused, "{words}");
+        assert_eq!(words.matches("lookup:").count(), refused, "{words}");
+        accepted
     }
+}
+
+/// What a delta says, by serial number as it is encoded.
+pub(super) fn delta_entries(der: &[u8]) -> BTreeMap<Vec<u8>, CrlEntry> {
+    let epoch = Asn1Time::from_unix(0).unwrap();
+    let delta = X509Crl::from_der(der).unwrap();
+    let revoked = delta.get_revoked().into_iter().flatten();
+    revoked
+        .map(|entry| {
+            let mut serial = entry.serial_number().to_bn().unwrap().to_vec();
+            if serial[0] >= 0x80 {
+                serial.insert(0, 0);
+            }
+            let since = epoch.diff(entry.revocation_date()).unwrap();
+            let since = i64::from(since.days) * 86_400 + i64::from(since.secs);
+            let (_, reason) = entry.extension::<ReasonCode>().unwrap().expect("a reason");
+            let entry = CrlEntry {
+                reason: Some(reason.get_i64().unwrap().try_into().unwrap()),
+                revoked_at: Timestamp::from_second(since).unwrap(),
+            };
+            (serial, entry)
+        })
+        .collect()
 }
