@@ -519,8 +519,10 @@ BEGIN SELECT RAISE (ABORT, 'lists are replaced, never withdrawn'); END;
 CREATE TABLE list_attempts (
     issuer       BLOB PRIMARY KEY CHECK (length(issuer) = 32),
     attempted_at INTEGER NOT NULL,
-    -- NULL when it succeeded.
-    failure      TEXT CHECK (failure <> '')
+    -- `begun` before anything is signed: what is killed stays so, for it says no more.
+    outcome      TEXT NOT NULL CHECK (outcome IN ('begun', 'failed', 'published')),
+    failure      TEXT CHECK (failure <> ''),
+    CHECK ((failure IS NOT NULL) = (outcome = 'failed'))
 ) STRICT, WITHOUT ROWID;
 
 -- The identity confirmation service (manual 003): its form, approved services, what is demanded

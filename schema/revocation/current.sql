@@ -50,7 +50,7 @@ CREATE TABLE crl_fetches (
 CREATE TABLE card_requests (
     -- What was asked: `status` or `code`.
     kind   TEXT NOT NULL CHECK (kind IN ('status', 'code')),
-    -- Keyed digest of the source address (IPv6: of its /64); all zeros for all of them together.
+    -- Keyed digest of the source address (IPv6: of its /64).
     source BLOB NOT NULL CHECK (length(source) = 16),
     -- Hours since 1970-01-01 UTC.
     hour   INTEGER NOT NULL,

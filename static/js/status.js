@@ -46,8 +46,8 @@ form.addEventListener("reset", () => {
 });
 
 async function lists() {
-  const { lists: published, lastAttemptFailed } = await get("/api/cards/lists");
-  element("failed").hidden = !lastAttemptFailed;
+  const { lists: published, lastNightFailed } = await get("/api/cards/lists");
+  element("failed").hidden = !lastNightFailed;
   const rows = published.map((list) => make("tr", {},
     cell(make("a", { href: list.address, download: "", textContent: list.address, translate: false })),
     cell(code(String(list.number))), cell(own(list.thisUpdateRoc)), cell(own(list.nextUpdateRoc))));

@@ -43,6 +43,8 @@ mod idle;
 #[cfg(feature = "server")]
 pub mod letter;
 #[cfg(feature = "server")]
+mod nightly;
+#[cfg(feature = "server")]
 mod notice;
 #[cfg(feature = "server")]
 mod officer;
@@ -124,6 +126,8 @@ pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
 #[cfg(feature = "server")]
 pub use idle::{IdleStep, IdleWarning, idle_step, used_within_a_year_until};
+#[cfg(feature = "server")]
+pub use nightly::{ListAttempt, ListTrouble};
 #[cfg(feature = "server")]
 pub use notice::Notice;
 #[cfg(feature = "server")]

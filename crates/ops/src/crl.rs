@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use domain::{Act, Actor, TaipeiDay, listed_after};
+use domain::{Act, Actor, ListAttempt, TaipeiDay, listed_after};
 use jiff::{SignedDuration, Timestamp};
 use pki::revocation::{Crl, CrlEntry, ListDraft, check_follows};
 use pki::{Certificate, Fingerprint, OwnAuthority, TrustStore};
@@ -60,6 +60,7 @@ pub(crate) fn run(
     let now = Timestamp::from_second(Timestamp::now().as_second())?;
     let own: Vec<_> = trust.own_issuers().collect();
     ensure!(!own.is_empty(), "the trust store calls no CA own (docs/cards.md)");
+    let cases = Cases(databases.cases);
     let mut whose = None;
     let published = options.key.open().and_then(|signer| {
         let public = signer.public_key()?;
@@ -67,29 +68,45 @@ pub(crate) fn run(
         let Some(found) = own.iter().find(|(issuer, _)| fits(issuer)) else {
             bail!("the key is not that of a CA that the trust store calls own");
         };
-        whose = Some(*found);
         let (issuer, own) = *found;
         let authority = Authority { issuer, own, fingerprint: issuer.fingerprint() };
-        authority.publish(databases, &signer, options, now)
+        whose = Some(authority.fingerprint);
+        // Whatever kills it from here on says nothing more: this stays.
+        cases.note_publishing(authority.fingerprint, &ListAttempt::Begun, now)?;
+        let lines = authority.publish(databases, &signer, options, now)?;
+        authority.hand_out(databases, trust, options, now)?;
+        cases.note_publishing(authority.fingerprint, &ListAttempt::Published, now)?;
+        Ok(lines)
     });
     if let Err(error) = &published {
-        let words: String = format!("{error:#}").chars().take(300).collect();
-        let cases = Cases(databases.cases);
-        for (issuer, _) in own {
-            let issuer = issuer.fingerprint();
-            // Without the key nobody knows which CA's night it was: each that publishes here.
-            let failed = match whose {
-                Some((known, _)) => known.fingerprint() == issuer,
-                None => cases.last_list_number(issuer)? > 0,
-            };
-            if failed {
-                cases.note_publishing(issuer, Some(&words), now)?;
-            }
+        let issuers: Vec<_> = own.iter().map(|(issuer, _)| issuer.fingerprint()).collect();
+        let noted = note_failure(&cases, &issuers, whose, error, now);
+        noted.with_context(|| format!("{error:#}; nor could that be noted"))?;
+    }
+    published
+}
+
+/// Says so on the pages, as far as that can be kept.
+fn note_failure(
+    cases: &Cases<&Native>,
+    own: &[Fingerprint],
+    whose: Option<Fingerprint>,
+    error: &anyhow::Error,
+    now: Timestamp,
+) -> anyhow::Result<()> {
+    let words: String = format!("{error:#}").chars().take(300).collect();
+    let failed = ListAttempt::Failed(words);
+    for issuer in own {
+        // Without the key nobody knows which CA's night it was: each that publishes here.
+        let failed_here = match whose {
+            Some(known) => known == *issuer,
+            None => cases.last_list_number(*issuer)? > 0,
+        };
+        if failed_here {
+            cases.note_publishing(*issuer, &failed, now)?;
         }
     }
-    let (authority, mut lines) = published?;
-    lines.extend(authority.hand_out(databases, trust, options, now)?);
-    Ok(lines)
+    Ok(())
 }
 
 /// A CA of our own.
@@ -99,25 +116,22 @@ struct Authority<'a> {
     fingerprint: Fingerprint,
 }
 
-impl<'a> Authority<'a> {
+impl Authority<'_> {
+    /// Signs every list and puts all of them in the place of the last ones; what happened.
     fn publish(
-        self,
+        &self,
         databases: &Databases<'_>,
         signer: &Signer,
         options: &CrlOptions,
         now: Timestamp,
-    ) -> anyhow::Result<(Self, Vec<String>)> {
+    ) -> anyhow::Result<Vec<String>> {
         let cases = Cases(databases.cases);
         let last = cases.published_lists(self.fingerprint)?;
         let complete = last.iter().find(|list| list.partition.is_none() && !list.delta);
         if let Some(list) = complete.filter(|_| !options.again) {
             ensure!(list.this_update <= now, "the clock is behind the last list");
             if TaipeiDay::of(list.this_update) == TaipeiDay::of(now) {
-                cases.note_publishing(self.fingerprint, None, now)?;
-                return Ok((
-                    self,
-                    vec![format!("number {}: published today already", list.number)],
-                ));
+                return Ok(vec![format!("number {}: published today already", list.number)]);
             }
         }
         let number = self.next_number(databases)?;
@@ -150,7 +164,6 @@ impl<'a> Authority<'a> {
         let lists: Vec<_> = made.iter().map(digest).collect();
         let deed = Deed::new(Actor::Operator, Act::ListsPublished, now);
         cases.log(&deed.with(json!({ "number": number, "lists": lists })))?;
-        cases.note_publishing(self.fingerprint, None, now)?;
         transaction.commit()?;
         let lines = drafts
             .iter()
@@ -158,7 +171,7 @@ impl<'a> Authority<'a> {
                 format!("{name}: number {number}, {} entries", draft.entries.len())
             })
             .collect();
-        Ok((self, lines))
+        Ok(lines)
     }
 
     /// One more than any list of the CA has had, published here or known from elsewhere.
@@ -253,7 +266,7 @@ impl<'a> Authority<'a> {
         trust: &TrustStore,
         options: &CrlOptions,
         now: Timestamp,
-    ) -> anyhow::Result<Vec<String>> {
+    ) -> anyhow::Result<()> {
         for list in Cases(databases.cases).published_lists(self.fingerprint)? {
             if let Some(folder) = &options.folder {
                 write(&folder.join(&list.name), &list.der)?;
@@ -262,7 +275,7 @@ impl<'a> Authority<'a> {
                 store::take_list(databases.lists, &list.der, trust, now)?;
             }
         }
-        Ok(Vec::new())
+        Ok(())
     }
 }
 

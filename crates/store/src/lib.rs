@@ -47,7 +47,7 @@ mod whole_register;
 pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
 pub use audit::{Deed, LogRow, leaf_hash};
 pub use calls::{Before, EarlierCall, NewCall};
-pub use card_requests::{CardRequest, CardRequestLimits};
+pub use card_requests::CardRequest;
 pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;

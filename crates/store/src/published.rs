@@ -1,5 +1,6 @@
 //! The lists that our own CAs publish.
 
+use domain::{ListAttempt, ListTrouble};
 use jiff::Timestamp;
 use pki::Fingerprint;
 
@@ -34,8 +35,21 @@ pub struct Publishing {
     pub current: Option<(i64, Timestamp, Timestamp)>,
     /// When it was last tried.
     pub attempted_at: Timestamp,
-    /// Why that failed.
-    pub failure: Option<String>,
+    /// What became of that.
+    pub attempt: ListAttempt,
+}
+
+impl Publishing {
+    /// thisUpdate and nextUpdate of the complete list, while it is in force.
+    pub fn in_force(&self, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        self.current.map(|(_, at, until)| (at, until)).filter(|(_, until)| now <= *until)
+    }
+
+    /// What is wrong.
+    pub fn trouble(&self, now: Timestamp) -> Option<ListTrouble> {
+        let published = self.in_force(now).map(|(at, _)| at);
+        self.attempt.trouble(self.attempted_at, published, now)
+    }
 }
 
 macro_rules! list_select {
@@ -54,11 +68,12 @@ const PUBLISH: &str = "INSERT INTO published_lists
         WHERE issuer = excluded.issuer AND partition = excluded.partition
             AND delta = excluded.delta
     RETURNING name";
-const NOTE: &str = "INSERT INTO list_attempts (issuer, attempted_at, failure) VALUES (?1, ?2, ?3)
+const NOTE: &str = "INSERT INTO list_attempts (issuer, attempted_at, outcome, failure)
+    VALUES (?1, ?2, ?3, ?4)
     ON CONFLICT (issuer) DO UPDATE SET attempted_at = excluded.attempted_at,
-        failure = excluded.failure";
+        outcome = excluded.outcome, failure = excluded.failure";
 const STATE: &str = "SELECT list_attempts.issuer, number, this_update, next_update, attempted_at,
-    failure FROM list_attempts LEFT JOIN published_lists
+    outcome, failure FROM list_attempts LEFT JOIN published_lists
     ON published_lists.issuer = list_attempts.issuer AND partition = '' AND delta = 0
     ORDER BY list_attempts.issuer";
 
@@ -109,18 +124,23 @@ impl<D: Database> Cases<D> {
         one(self.0.execute(PUBLISH, &parameters)?).map(drop)
     }
 
-    /// Notes what became of an attempt to publish.
+    /// Notes how far an attempt to publish has come.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn note_publishing(
         &self,
         issuer: Fingerprint,
-        failure: Option<&str>,
+        attempt: &ListAttempt,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let failure = failure.map(str::to_owned);
-        self.0.execute(NOTE, &[issuer.0[..].into(), now.into(), failure.into()]).map(drop)
+        let (outcome, failure) = match attempt {
+            ListAttempt::Begun => ("begun", None),
+            ListAttempt::Failed(failure) => ("failed", Some(failure.clone())),
+            ListAttempt::Published => ("published", None),
+        };
+        let parameters = [issuer.0[..].into(), now.into(), outcome.into(), failure.into()];
+        self.0.execute(NOTE, &parameters).map(drop)
     }
 
     /// How publishing stands, of every CA that ever tried.
@@ -137,12 +157,19 @@ impl<D: Database> Cases<D> {
                 Some(number) => Some((number, row.instant(2)?, row.instant(3)?)),
                 None => None,
             };
-            Ok(Publishing {
-                issuer: Fingerprint(issuer),
-                current,
-                attempted_at: row.instant(4)?,
-                failure: row.optional_text(5)?,
-            })
+            let attempt = match (row.text(5)?, row.optional_text(6)?) {
+                ("begun", None) => ListAttempt::Begun,
+                ("published", None) => ListAttempt::Published,
+                ("failed", Some(failure)) => ListAttempt::Failed(failure),
+                (found, _) => {
+                    return Err(StoreError::Inconsistent {
+                        what: "outcome",
+                        found: found.to_owned(),
+                    });
+                }
+            };
+            let issuer = Fingerprint(issuer);
+            Ok(Publishing { issuer, current, attempted_at: row.instant(4)?, attempt })
         };
         self.0.execute(STATE, &[])?.iter().map(read).collect()
     }
@@ -187,9 +214,12 @@ mod tests {
         cases.publish(ours, &new(6)).unwrap();
         assert_eq!(cases.last_list_number(ours), Ok(6));
         assert!(cases.0.connection.execute("DELETE FROM published_lists", []).is_err());
-        cases.note_publishing(ours, Some("no key"), at(7)).unwrap();
-        let state = cases.publishing().unwrap();
-        assert_eq!(state[0].current.map(|(number, ..)| number), Some(6));
-        assert_eq!(state[0].failure.as_deref(), Some("no key"));
+        let failed = ListAttempt::Failed("no key".into());
+        for attempt in [ListAttempt::Begun, failed, ListAttempt::Published] {
+            cases.note_publishing(ours, &attempt, at(7)).unwrap();
+            let state = cases.publishing().unwrap();
+            assert_eq!(state[0].current.map(|(number, ..)| number), Some(6));
+            assert_eq!(state[0].attempt, attempt);
+        }
     }
 }

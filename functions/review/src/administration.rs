@@ -2,17 +2,17 @@
 //! administrators.
 
 use domain::{
-    Actor, Applicant, FieldProblem, FormCheck, Officer, Policy, PolicyError, PolicyValue,
-    RocDateTime, RocDay, Role, TAIPEI,
+    Actor, Applicant, FieldProblem, FormCheck, ListTrouble, Officer, Policy, PolicyError,
+    PolicyValue, RocDateTime, RocDay, Role, TAIPEI,
 };
 use http::StatusCode;
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
-use store::{Cases, NewOfficer, Transaction};
+use store::{Cases, NewOfficer, Publishing, Transaction};
 use web::{Nothing, Problem, Reply, SignedRequest};
 
 /// Longest text, in characters.
@@ -47,8 +47,6 @@ pub(crate) fn log(query: &str) -> Result<Reply, Problem> {
 const CALENDAR_AHEAD: i64 = 60;
 /// A letter that waits so long is one that does not go out.
 const LETTER_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
-/// How long after midnight the revocation lists of our own CAs should be out.
-const PUBLISHING_TIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(2);
 /// A snapshot of the register that is older should be replaced, in days.
 const REGISTER_AGE: i64 = 45;
 
@@ -87,26 +85,24 @@ pub(crate) fn health() -> Result<Reply, Problem> {
         warnings.push(format!("有{waiting}件統一編號變更核准逾30日，尚未由新統一編號承接。"));
     }
     for publishing in cases.publishing()? {
-        let current = publishing.current.filter(|(_, _, until)| now <= *until);
-        let stands = match current {
-            Some((_, _, until)) => format!("現行清冊有效至{}", RocDateTime(until)),
-            None => "沒有有效的清冊".to_owned(),
-        };
-        if publishing.failure.is_some() {
-            let at = RocDateTime(publishing.attempted_at);
-            warnings.push(format!(
-                "憑證廢止清冊於{at}公布失敗，{stands}，請通知系統操作人員處理後重新公布。"
-            ));
-        } else if current.is_none_or(|(_, this, _)| is_overdue(this, now)) {
-            warnings.push(format!("憑證廢止清冊逾期未公布，{stands}，請通知系統操作人員處理。"));
-        }
+        warnings.extend(publishing.trouble(now).map(|trouble| in_words(&publishing, trouble, now)));
     }
     Ok(web::json(StatusCode::OK, &json!({ "warnings": warnings })))
 }
 
-/// Whether a night has passed, and some time to publish in, since the last list.
-fn is_overdue(published: jiff::Timestamp, now: jiff::Timestamp) -> bool {
-    now > domain::listed_after(published) + PUBLISHING_TIME
+/// What is wrong with the revocation lists of a CA of our own.
+fn in_words(publishing: &Publishing, trouble: ListTrouble, now: Timestamp) -> String {
+    let at = RocDateTime(publishing.attempted_at);
+    let what = match trouble {
+        ListTrouble::Failed => format!("於{at}公布失敗"),
+        ListTrouble::Unfinished => format!("於{at}開始公布而未完成"),
+        ListTrouble::Overdue => "逾期未公布".to_owned(),
+    };
+    let stands = match publishing.in_force(now) {
+        Some((_, until)) => format!("現行清冊有效至{}", RocDateTime(until)),
+        None => "沒有有效的清冊".to_owned(),
+    };
+    format!("憑證廢止清冊{what}，{stands}，請通知系統操作人員處理後重新公布。")
 }
 
 fn view(officer: &Officer) -> serde_json::Value {

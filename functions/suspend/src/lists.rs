@@ -26,7 +26,7 @@ pub(crate) async fn index() -> Result<Reply, Problem> {
     let mut failed = false;
     for (issuer, _) in trust.own_issuers() {
         let issuer = issuer.fingerprint();
-        failed |= attempts.iter().any(|one| one.issuer == issuer && one.failure.is_some());
+        failed |= attempts.iter().any(|one| one.issuer == issuer && one.trouble(now).is_some());
         for list in cases.published_lists(issuer)? {
             lists.push(json!({
                 "address": format!("/crl/{}", list.name), "number": list.number,
@@ -40,7 +40,7 @@ pub(crate) async fn index() -> Result<Reply, Problem> {
         }
     }
     let body = json!({
-        "lists": lists, "lastAttemptFailed": failed,
+        "lists": lists, "lastNightFailed": failed,
         "listedAfterRoc": domain::listed_after_words(now),
     });
     Ok(web::json(StatusCode::OK, &body))

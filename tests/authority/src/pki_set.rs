@@ -25,9 +25,6 @@ const XCA: &str = "組織及團體憑證管理中心(測試)";
 const HCA: &str = "醫事憑證管理中心(測試)";
 const MOICA: &str = "內政部憑證管理中心(測試)";
 
-/// Address of the partition that covers companies' certificates.
-pub const PARTITION: &str = "http://crl.test.invalid/MOEACA/CRL_0040.crl";
-
 /// Folders of the lists of the companies' CA, by generation.
 pub const OWN_FOLDERS: [&str; 2] = ["MOEACA-G2", "MOEACA-G3"];
 
@@ -50,6 +47,8 @@ pub struct TestPki {
     xca: Authority,
     hca: Authority,
     now: Timestamp,
+    /// Origin of the service that publishes the companies' lists.
+    service: Option<String>,
 }
 
 /// How a company's certificate is to look.
@@ -69,6 +68,8 @@ pub struct Company<'a> {
     pub days: (i64, i64),
     /// OCSP responder, where the certificate names one.
     pub ocsp: Option<&'a str>,
+    /// Number of the partition that it names.
+    pub partition: u32,
 }
 
 impl<'a> Company<'a> {
@@ -82,6 +83,7 @@ impl<'a> Company<'a> {
             generation: 1,
             days: (-30, 1800),
             ocsp: None,
+            partition: 40,
         }
     }
 
@@ -126,7 +128,21 @@ impl TestPki {
         let moeaca = [below(MOEACA)?, below(MOEACA)?];
         let moica = [below(MOICA)?, below(MOICA)?];
         let (gca, xca, hca) = (below(GCA)?, below(XCA)?, below(HCA)?);
-        Ok(Self { root, moeaca, moica, gca, xca, hca, now })
+        Ok(Self { root, moeaca, moica, gca, xca, hca, now, service: None })
+    }
+
+    /// The same, whose companies' certificates name the lists that a service publishes.
+    pub fn published_by(self, origin: &str) -> Self {
+        Self { service: Some(origin.to_owned()), ..self }
+    }
+
+    /// Address of a partition of the companies' CA, as its certificates name it.
+    pub fn partition(&self, generation: usize, number: u32) -> String {
+        let folder = match &self.service {
+            Some(origin) => format!("{origin}/crl/{}", OWN_FOLDERS[generation]),
+            None => "http://crl.test.invalid/MOEACA".to_owned(),
+        };
+        format!("{folder}/CRL_{number:04}.crl")
     }
 
     /// The trust store that believes these CAs.
@@ -260,7 +276,7 @@ impl TestPki {
             level,
             not_before: self.at(from),
             not_after: self.at(to),
-            crl: Some(PARTITION),
+            crl: Some(&self.partition(company.generation, company.partition)),
             ocsp: company.ocsp,
             purposes: &[],
             no_check: false,

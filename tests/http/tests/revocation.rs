@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use test_pki::client::Answer;
 use test_pki::demo::{COMPANY, der_of, pem, write_card};
 use test_pki::issue::{List, Listed};
-use test_pki::pki_set::{Company, PARTITION};
+use test_pki::pki_set::Company;
 use x509_cert::ext::pkix::CrlReason;
 
 fn hours(count: i64) -> SignedDuration {
@@ -115,7 +115,8 @@ fn a_partition_covers_the_certificates_that_name_it() {
     let other = List { partition: Some(elsewhere), ..list(2, vec![held()]) };
     assert!(app.publishes(&other).contains("taken"));
     assert_eq!(sign_in(&app).status, 201);
-    let own = List { partition: Some(PARTITION), ..list(2, vec![held()]) };
+    let address = pki().partition(1, 40);
+    let own = List { partition: Some(&address), ..list(2, vec![held()]) };
     assert!(app.publishes(&own).contains("taken"));
     assert_eq!(outcome(&sign_in(&app)), (403, "certificate-on-hold"));
     // The complete list is newer: it decides.

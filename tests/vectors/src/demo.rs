@@ -247,12 +247,12 @@ pub struct DemoCredentials {
 }
 
 impl DemoCredentials {
-    /// New ones.
+    /// New ones; companies' certificates name the lists that the service of this origin publishes.
     ///
     /// # Errors
     /// When something cannot be generated.
-    pub fn generate(now: Timestamp) -> anyhow::Result<Self> {
-        let pki = TestPki::generate(now)?;
+    pub fn generate(origin: &str, now: Timestamp) -> anyhow::Result<Self> {
+        let pki = TestPki::generate(now)?.published_by(origin);
         let [first, second, third] = CARD_NUMBERS;
         let of_second = Company {
             generation: 0,
@@ -326,7 +326,7 @@ impl Demo {
         bridge_url: &str,
         now: Timestamp,
     ) -> anyhow::Result<(Self, TestPki)> {
-        let credentials = DemoCredentials::generate(now)?;
+        let credentials = DemoCredentials::generate(origin, now)?;
         let demo = Self::create_with(&credentials, dir, origin, bridge_url, now)?;
         Ok((demo, credentials.pki))
     }
