@@ -17,7 +17,7 @@ import { wireRegistrations } from "/js/review/registrations.js";
 import { wireInstitutions, wireServices } from "/js/review/services.js";
 import { wireSweep } from "/js/review/sweep.js";
 
-const list = wireList({ open: (id) => casePage.open(id) });
+const list = wireList({ open: (id) => casePage.open(id), openService: (number) => services.load(number) });
 const account = wireAccount({ openCase: (id) => casePage.open(id) });
 const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });
