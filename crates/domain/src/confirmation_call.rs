@@ -41,7 +41,7 @@ pub struct ConfirmationRequest {
 
 /// A pair, or whatever stands in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, from = "serde_json::Value")]
 pub enum PairAsked {
     /// A certificate and a national ID, as typed.
     Pair(Pair),
@@ -192,6 +192,16 @@ impl ConfirmationRequest {
             return Err(ConfirmationRefused::Time);
         }
         Ok(request)
+    }
+}
+
+impl From<serde_json::Value> for PairAsked {
+    fn from(value: serde_json::Value) -> Self {
+        // Also a list could be read as a pair.
+        match value.is_object().then(|| Pair::deserialize(&value)) {
+            Some(Ok(pair)) => Self::Pair(pair),
+            _ => Self::Other(value),
+        }
     }
 }
 

@@ -418,7 +418,7 @@ fn the_register_is_replaced_whole_or_not_at_all() {
     // Broken half-way: the line is named, not what stands in it, and nothing changes.
     let good = format!("{CITIZEN},{NUMBER},no\n");
     for (number, (wrong, why)) in [
-        ("0000000100000003,B123456789,yes\n", "line 3: nationalId is none"),
+        ("0000000100000003,B12345678,yes\n", "line 3: nationalId is none"),
         ("100000003,B123456780,yes\n", "line 3: subjectSerial has 16 digits"),
         ("0000000100000003,B123456780,maybe\n", "line 3: opened must be yes or no"),
         ("0000000100000003,B123456780\n", "line 3 cannot be read"),
@@ -427,8 +427,8 @@ fn the_register_is_replaced_whole_or_not_at_all() {
     .enumerate()
     {
         let (done, said) = imports(&app, &[&good, wrong].concat());
-        let said = said.replace(":\n", ":").replace("\n", " ");
-        assert!(!done && said.contains("line 3"), "{why}: {said}");
+        let named = why.split(": ").all(|part| said.contains(part));
+        assert!(!done && named, "{why}: {said}");
         assert!(!said.contains(NUMBER) && !said.contains("B12345678"), "{said}");
         unchanged(&app, number);
     }
