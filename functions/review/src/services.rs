@@ -307,8 +307,8 @@ fn institutions_view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InstitutionRequest {
-    /// 統一編號, or `OID:` and the organisation OID.
-    applicant: Applicant,
+    /// 統一編號, or `OID:` and the organisation OID; as typed.
+    applicant: String,
     /// Without a name it is taken off the list.
     #[serde(default)]
     name: Option<String>,
@@ -317,12 +317,18 @@ struct InstitutionRequest {
 pub(crate) async fn set_institution(officer: &Officer, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let said: InstitutionRequest = SignedRequest::plain(request, &origin).await?;
-    let name = said.name.map(|name| domain::result_text(&name, MAX_TEXT)).transpose()?;
+    let mut form = FormCheck::default();
+    let applicant = form.take("applicant", Applicant::typed(&said.applicant));
+    let name = match &said.name {
+        Some(name) => form.text("result", name, MAX_TEXT).map(Some),
+        None => Some(None),
+    };
+    let (applicant, name) = form.finish(applicant.zip(name))?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let by = domain::Actor::Officer(officer.id);
-    cases.set_institution(said.applicant, name.as_deref(), by, web::now())?;
+    cases.set_institution(applicant, name.as_deref(), by, web::now())?;
     let reply = institutions_view(&cases)?;
     transaction.commit()?;
     Ok(reply)

@@ -269,7 +269,8 @@ async fn an_institution_applies_once_it_is_on_the_list() {
     officer_signs_in(&desk, "officer", "institutions").await;
     desk.fill("#institution-code", "123").await.unwrap();
     desk.click("#institution-form button").await.unwrap();
-    desk.text("#message h2").await.unwrap();
+    let wrong = ["資料有誤", "代碼：請輸入統一編號8位數字", "機構名稱：此欄位必須填寫"];
+    desk.shows("#message", &wrong).await.unwrap();
     desk.shots("list-error").await.unwrap();
     fills_in(&desk, &[("#institution-code", COMPANY.1), ("#institution-name", COMPANY.0)]).await;
     desk.click("#institution-form button").await.unwrap();

@@ -552,6 +552,11 @@ fn institutions_apply_when_they_are_on_the_list() {
         app.officer().post("/api/review/institutions", &listed).unwrap().code(),
         "not-allowed"
     );
+    let wrong = json!({ "applicant": "OID:x", "name": "" });
+    let wrong =
+        administrator.post("/api/review/institutions", &wrong).unwrap().expect(422).unwrap();
+    assert_eq!(wrong["errors"][0]["code"], "applicant-format");
+    assert_eq!(wrong["errors"][1]["pointer"], "/result");
     let receipt = applies(&visitor, &card, form()).expect(201).unwrap();
     assert_eq!(receipt["ubn"], COMPANY.1);
     // A case of this service stands in the way of none of the API service.
