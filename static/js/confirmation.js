@@ -1,6 +1,8 @@
 // 自然人憑證用戶身分確認服務: sign-in, the state of services, the annex as a form and on paper.
 
-import init, { checkConfirmation, checkConfirmationField, checkUbn } from "/wasm/confirmation.js";
+import init, { checkConfirmationField, checkUbn } from "/wasm/confirmation.js";
+import { offerUndo, tellAsked } from "/js/draft-notes.js";
+import { draftOf } from "/js/drafts.js";
 import { make } from "/js/make.js";
 import { busy, confirmed, clearMessage, element, markField, sheet, show, tell, tellFields } from "/js/page.js";
 import { get, post, sign, signIn, signOut } from "/js/service.js";
@@ -55,7 +57,10 @@ async function refresh() {
   show("status");
   if (status.asked) {
     const again = make("button", { type: "button", textContent: "補件" });
-    again.addEventListener("click", () => fillForm(status.asked.case.kind, status.asked.case, status.asked.case.serialNumber));
+    again.addEventListener("click", () => {
+      fillForm(status.asked.case.kind, status.asked.case, status.asked.case.serialNumber);
+      tellAsked(status.asked, form);
+    });
     tell("請補充申請資料", "請修正後重新簽章送出。", { items: [make("li", {}, own(status.asked.text)), make("li", {}, again)] });
   } else if (status.openCase) {
     tell("尚有案件受理中", "待有審核結果後再申請。", { good: true });
@@ -104,7 +109,7 @@ function demand(one) {
 function row(one) {
   const list = make("dl", {});
   sheet(list, [["申請項目", one.kindWord, "word"], ["S/N", one.serialNumber, "mono"], ["應用系統中文名稱", one.systemName], ["申請日期", one.submittedAtRoc],
-    ["審核結果", result(one), "word"], ["說明", one.result], ["審核日期", one.decidedAtRoc]]);
+    ["審核結果", result(one), "word"], ...one.grounds.map((ground) => ["理由", ground.word, ground]), ["說明", one.result], ["審核日期", one.decidedAtRoc]]);
   const look = make("button", { type: "button", className: "small", textContent: "申請表" });
   look.addEventListener("click", () => paper(one));
   const place = make("div", { className: "service" }, list, look);
@@ -146,6 +151,7 @@ function paper(one) {
     line(th("申請機關(構)關防"), make("td", { className: "seal", colSpan: 2 }), th("審核結果"), make("td", {},
       make("p", {}, box(one.state === "approved"), " ", make("span", { textContent: "同意" })),
       make("p", {}, box(one.state === "rejected"), " ", make("span", { textContent: "不同意" })),
+      ...one.grounds.map(({ word, english }) => make("p", { textContent: word, "data-english": english })),
       make("p", {}, make("span", { textContent: "說明：" }), own(one.result ?? "")))));
   const list = make("dl", {});
   sheet(list, [["S/N", one.serialNumber, "mono"], ["申請日期", one.submittedAtRoc], ["申請要點", `${one.termsVersion}年版`]]);
@@ -159,23 +165,38 @@ element("stop-new").addEventListener("click", () => {
   fillForm("confirmation-stop", { organisationName: who.name, systemName: last?.systemName, serverSerial: last?.serverSerial });
 });
 
-function fillForm(which, known, answered = null) {
-  [kind, answers, file] = [which, answered, ""];
-  form.reset();
-  const people = Object.entries({ contact: known.contact ?? {}, deputy: known.deputy ?? {} }).flatMap(([prefix, person]) =>
-    Object.entries(person).map(([name, text]) => [prefix + name[0].toUpperCase() + name.slice(1), text]));
-  for (const [name, text] of [...Object.entries(known), ...people]) {
+const typed = () => Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]));
+const draft = () => draftOf(status.applicant, answers ? "confirmation-answer" : kind);
+/** The days that count: an answer belongs to the application that was in time. */
+const days = () => (answers ? status.asked : status);
+/// The form is emptied by the page, not by 清除.
+let filling = false;
+
+function fill(values) {
+  for (const [name, text] of Object.entries(values)) {
     if (FIELDS.includes(name)) form.elements[name].value = text ?? "";
   }
+}
+
+function fillForm(which, known, answered = null) {
+  [kind, answers] = [which, answered];
+  filling = true;
+  form.reset();
+  filling = false;
+  const people = Object.entries({ contact: known.contact ?? {}, deputy: known.deputy ?? {} }).flatMap(([prefix, person]) =>
+    Object.entries(person).map(([name, text]) => [prefix + name[0].toUpperCase() + name.slice(1), text]));
+  const kept = draft().kept();
+  fill({ ...known, ...Object.fromEntries(people), ...kept });
   const begins = kind === START;
   element("certificate-row").hidden = !begins;
   element("kind-word").textContent = begins ? "啟用" : "停用";
   element("day-label").textContent = begins ? "預定開放日期：" : "預定停用日期：";
-  element("day").min = status.earliestDay;
+  element("day").min = days().earliestDay;
   element("day-hint").textContent = begins ? "須於一個月前申請；至伺服器憑證有效期限日止。" : "須於一個月前申請。";
   element("text-label").textContent = begins ? "應用系統概述：" : "停用原因：";
   element("text-hint").hidden = !begins;
   show("form");
+  if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。憑證檔案請重新選擇。", { good: true });
 }
 
 element("certificateFile").addEventListener("change", async ({ target }) => {
@@ -187,7 +208,7 @@ element("certificateFile").addEventListener("change", async ({ target }) => {
 /** Judges one field as the server will. */
 async function judge(target, final) {
   await checks;
-  const outcome = JSON.parse(checkConfirmationField(target.name, target.value, status.today));
+  const outcome = JSON.parse(checkConfirmationField(target.name, target.value, days().today));
   await markField(target, outcome.errors?.[0].code);
   if (final && outcome.accepted) target.value = outcome.accepted;
 }
@@ -195,29 +216,56 @@ async function judge(target, final) {
 // Once it is right again, it says so at once: not only when the field is left, when a click would
 // miss its button.
 form.addEventListener("input", ({ target }) => {
-  if (FIELDS.includes(target.name) && target.getAttribute("aria-invalid")) judge(target, false);
+  if (!FIELDS.includes(target.name)) return;
+  // Whoever goes on does not take it back.
+  if (element("undo")) clearMessage();
+  draft().keep(typed());
+  if (target.getAttribute("aria-invalid")) judge(target, false);
 });
 
 form.addEventListener("change", ({ target }) => {
-  if (FIELDS.includes(target.name) && target.value) judge(target, true);
+  if (!FIELDS.includes(target.name)) return;
+  // Also what was filled in without a key: by the browser, or emptied.
+  draft().keep(typed());
+  if (target.value) judge(target, true);
 });
 
 form.addEventListener("reset", () => {
   file = "";
   clearMessage();
+  const before = typed();
+  if (filling || !Object.values(before).some(Boolean)) return;
+  draft().forget();
+  offerUndo(() => {
+    fill(before);
+    draft().keep(before);
+  });
 });
+
+/** What will be signed, field by field as the server will judge it, and what is wrong. */
+function judged() {
+  const signed = { kind, applicant: status.applicant, agreed: status.terms };
+  const errors = [];
+  for (const [name, text] of Object.entries(typed())) {
+    const { accepted, errors: found } = JSON.parse(checkConfirmationField(name, text, days().today));
+    if (found) errors.push(...found);
+    signed[name] = accepted;
+  }
+  if (kind === START) {
+    signed.certificateFile = file;
+    if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
+  }
+  if (answers) signed.answers = answers;
+  if (!element("agreed").checked) errors.push({ pointer: "/agreed", code: "not-agreed" });
+  return { errors, signed };
+}
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await checks;
-  const draft = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name].value]));
-  Object.assign(draft, { kind, applicant: status.applicant, agreed: element("agreed").checked ? status.terms : null });
-  if (kind === START) draft.certificateFile = file;
-  if (answers) draft.answers = answers;
-  const outcome = JSON.parse(checkConfirmation(JSON.stringify(draft), status.today));
-  if (outcome.errors) return tellFields(outcome.errors, form);
+  const { errors, signed } = judged();
+  if (errors.length) return tellFields(errors, form);
   clearMessage();
-  const signed = outcome.accepted;
   sheet(element("confirm-sheet"), [
     ["申請項目", kind === START ? "啟用" : "停用", "word"],
     ["機關(構)名稱", signed.organisationName],
@@ -234,6 +282,7 @@ form.addEventListener("submit", async (event) => {
   await busy(element("apply-button"), "正在與讀卡元件連線…", async () => {
     await signedIn();
     const receipt = await post("/api/confirmation/applications", await sign(card, "apply", signed));
+    draft().forget();
     await refresh();
     const sent = status.cases.find(({ serialNumber }) => serialNumber === receipt.serialNumber);
     paper(sent);

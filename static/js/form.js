@@ -3,7 +3,8 @@
 
 import init, { checkApplication, checkField, reasonLeft } from "/wasm/application.js";
 import { certificateFile, fileError, forgetFile, possessionProof } from "/js/certificate.js";
-import { busy, clearMessage, confirmed, element, markField, phones, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
+import { offerUndo, tellAsked } from "/js/draft-notes.js";
+import { busy, clearMessage, confirmed, element, markField, phones, sheet, show, tellFields, tellTrouble } from "/js/page.js";
 import { config, post, sign } from "/js/service.js";
 
 export const checks = init({ module_or_path: "/wasm/application_bg.wasm" });
@@ -24,21 +25,7 @@ export function fillAnswer(asked, kept) {
   }
   countReason();
   show("form");
-  const grounds = asked.grounds.map(({ word, english }) => {
-    const item = Object.assign(document.createElement("li"), { textContent: word });
-    item.dataset.english = english;
-    return item;
-  });
-  const said = Object.assign(document.createElement("li"), { translate: false, textContent: asked.text });
-  tell("請補充申請資料", `請修正後重新簽章送出，期限：${asked.until}。審核時間於補件前停止計算。`, { items: [...grounds, said] });
-  for (const { field, word, english } of asked.grounds) {
-    const row = form.querySelector(`[data-field="${field}"]`);
-    if (!row) continue;
-    row.querySelector(".error").replaceChildren(Object.assign(document.createElement("span"), { textContent: word }));
-    row.querySelector(".error span").dataset.english = english;
-    // Until it is changed; not only when the field is left, when a click would miss its button.
-    row.querySelector("input, textarea").setAttribute("aria-invalid", "true");
-  }
+  tellAsked(asked, form);
 }
 
 /** 統編變更: the other number, with API停用 the one that goes on, with API申請 the one before,
@@ -138,21 +125,15 @@ function cleared(draft) {
   draft.forget();
   element("folded").replaceChildren();
   const kind = form.kind?.value;
-  const undo = Object.assign(document.createElement("button"), { type: "button", className: "secondary", textContent: "復原" });
-  undo.addEventListener("click", () => {
+  offerUndo(() => {
     for (const [name, value] of Object.entries(before)) form[name].value = value;
     if (kind) form.kind.value = kind;
     form.kind?.dispatchEvent(new Event("change"));
     draft.keep({ ...before, kind });
-    clearMessage();
     countReason();
   });
   // After the form has been emptied.
-  setTimeout(() => {
-    countReason();
-    tell("已清除", "", { good: true, items: [Object.assign(document.createElement("li"), { id: "undo" })] });
-    element("undo").append(undo);
-  });
+  setTimeout(countReason);
 }
 
 /** What will be signed, and its rows for the person; null when something is wrong (and was said). */

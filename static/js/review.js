@@ -16,7 +16,7 @@ import { wireProposals } from "/js/review/proposals.js";
 import { wireInstitutions, wireServices } from "/js/review/services.js";
 import { wireSweep } from "/js/review/sweep.js";
 
-const list = wireList({ open: (id) => casePage.open(id) });
+const list = wireList({ open: (id) => casePage.open(id), openService: (number) => services.load(number) });
 const account = wireAccount({ openCase: (id) => casePage.open(id) });
 const casePage = wireCase({ next: list.next, account: account.open });
 const proposals = wireProposals({ openCase: (id) => casePage.open(id), openAccount: account.open });

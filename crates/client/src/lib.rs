@@ -2,8 +2,6 @@
 //! here passes on the server, since it is the same code; the server checks again. Each feature is a
 //! module of its own in the browser, named like it.
 
-#[cfg(feature = "confirmation")]
-use domain::ConfirmationDraft;
 use domain::FieldError;
 #[cfg(any(feature = "application", feature = "confirmation"))]
 use domain::FieldProblem;
@@ -62,22 +60,9 @@ pub fn check_field(member: &str, text: &str, test_environment: bool) -> String {
     }
 }
 
-/// Checks the annex of the identity confirmation service; `today` is the day in Taipei,
-/// `YYYY-MM-DD`. Returns `{"accepted": annex}` or `{"errors": …}`.
-#[cfg(feature = "confirmation")]
-#[wasm_bindgen(js_name = checkConfirmation)]
-pub fn check_confirmation(draft: &str, today: &str) -> String {
-    let draft = serde_json::from_str::<ConfirmationDraft>(draft);
-    let (Ok(draft), Some(today)) = (draft, domain::plain_day(today)) else {
-        return json::<()>(&Outcome::Errors(vec![FieldError::at("", FieldProblem::Required)]));
-    };
-    match draft.parse(today) {
-        Ok(form) => json(&Outcome::Accepted(form.draft)),
-        Err(errors) => json::<()>(&Outcome::Errors(errors)),
-    }
-}
-
-/// Checks one field of that annex.
+/// Checks one field of the annex of the identity confirmation service; `today` is the day in
+/// Taipei, `YYYY-MM-DD`. Returns as `checkField`. The page puts the annex together from them:
+/// reading it here would double the module.
 #[cfg(feature = "confirmation")]
 #[wasm_bindgen(js_name = checkConfirmationField)]
 pub fn check_confirmation_field(member: &str, text: &str, today: &str) -> String {
@@ -133,7 +118,7 @@ mod tests {
             check_application(&draft, "112", true).starts_with(r#"{"errors":[{"pointer":"/kind""#)
         );
         assert!(check_application("{", "112", true).contains("errors"));
-        assert!(check_confirmation("{}", "2026-01-31").contains(r#""pointer":"/deputyFax""#));
+        assert!(check_confirmation_field("deputyFax", "", "2026-01-31").contains("required"));
         assert!(check_confirmation_field("day", "2026-02-27", "2026-01-31").contains("too-soon"));
     }
 }

@@ -7,6 +7,7 @@ use const_oid::ObjectIdentifier;
 use serde::{Deserialize, Serialize};
 
 use crate::Ubn;
+use crate::field::{FieldProblem, fold_width};
 
 /// An organisation OID, as certificates of GCA and XCA carry it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -108,6 +109,21 @@ impl FromStr for Applicant {
     }
 }
 
+impl Applicant {
+    /// What somebody typed: a 統一編號, or `OID:` and an organisation OID.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn typed(text: &str) -> Result<Self, FieldProblem> {
+        let text = fold_width(text).to_ascii_uppercase();
+        match text.parse::<Ubn>() {
+            Ok(ubn) => Ok(Self::Company(ubn)),
+            Err(FieldProblem::UbnFormat) => text.parse().map_err(|_| FieldProblem::ApplicantFormat),
+            Err(problem) => Err(problem),
+        }
+    }
+}
+
 impl TryFrom<String> for Applicant {
     type Error = NoApplicant;
 
@@ -148,6 +164,17 @@ mod tests {
         }
         for text in ["", "OID:", "OID:x", "OID:12345675", "12345678", "2.16.886.101"] {
             assert_eq!(text.parse::<Applicant>(), Err(NoApplicant), "{text}");
+        }
+        let typed = |text| Applicant::typed(text).map(|applicant| applicant.to_string());
+        assert_eq!(typed(" １２３４５６７５ ").as_deref(), Ok("12345675"));
+        assert_eq!(typed("oid:2.16.886.101.99999.1").as_deref(), Ok("OID:2.16.886.101.99999.1"));
+        for (text, problem) in [
+            ("", FieldProblem::Required),
+            ("12345678", FieldProblem::UbnChecksum),
+            ("123", FieldProblem::ApplicantFormat),
+            ("OID:x", FieldProblem::ApplicantFormat),
+        ] {
+            assert_eq!(typed(text), Err(problem), "{text}");
         }
         assert!("04595257".parse::<Applicant>().unwrap().ubn().is_some());
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Email, Landline, Mobile};
+use crate::contact::{Email, Landline, Phone};
 use crate::field::{FieldError, FieldProblem, line, paragraph};
 use crate::{Applicant, CaseKind, SerialNumber, Service, TAIPEI, TermsReference};
 
@@ -88,9 +88,9 @@ pub struct Person {
     /// E-mail.
     pub email: Email,
     /// 電話.
-    pub phone: String,
+    pub phone: Phone,
     /// 傳真.
-    pub fax: String,
+    pub fax: Landline,
 }
 
 /// A complete form. What the card signs is the draft in its final form.
@@ -137,14 +137,6 @@ pub fn server_serial(text: &str) -> Result<String, FieldProblem> {
     text.parse::<SerialNumber>().map(|serial| serial.to_string())
 }
 
-fn phone(text: &str) -> Result<String, FieldProblem> {
-    match (text.parse::<Landline>(), text.parse::<Mobile>()) {
-        (Ok(number), _) => Ok(number.as_str().to_owned()),
-        (_, Ok(number)) => Ok(number.as_str().to_owned()),
-        (Err(problem), _) => Err(problem),
-    }
-}
-
 /// One field by itself, as [`ConfirmationDraft::parse`] judges it.
 ///
 /// # Errors
@@ -173,7 +165,9 @@ pub fn check_confirmation_field(
         "contactEmail" | "deputyEmail" => {
             text.parse::<Email>().map(|email| email.as_str().to_owned())
         }
-        "contactPhone" | "deputyPhone" => phone(text),
+        "contactPhone" | "deputyPhone" => {
+            text.parse::<Phone>().map(|number| number.as_str().to_owned())
+        }
         "contactFax" | "deputyFax" => {
             text.parse::<Landline>().map(|number| number.as_str().to_owned())
         }
@@ -299,8 +293,8 @@ fn person([name, title, unit]: [&String; 3], [email, phone, fax]: [&String; 3]) 
         title: title.clone(),
         unit: unit.clone(),
         email: email.parse().ok()?,
-        phone: phone.clone(),
-        fax: fax.clone(),
+        phone: phone.parse().ok()?,
+        fax: fax.parse().ok()?,
     })
 }
 

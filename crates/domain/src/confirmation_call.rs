@@ -36,7 +36,17 @@ pub struct ConfirmationRequest {
     /// What for: the citizen reads it.
     pub purpose: String,
     /// Each answers for itself.
-    pub pairs: Vec<Pair>,
+    pub pairs: Vec<PairAsked>,
+}
+
+/// A pair, or whatever stands in the place of one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, from = "serde_json::Value")]
+pub enum PairAsked {
+    /// A certificate and a national ID, as typed.
+    Pair(Pair),
+    /// Something else.
+    Other(serde_json::Value),
 }
 
 /// A certificate and a national ID.
@@ -152,7 +162,7 @@ impl ConfirmationRequest {
             at,
             nonce: nonce.into(),
             purpose: purpose.into(),
-            pairs,
+            pairs: pairs.into_iter().map(PairAsked::Pair).collect(),
         }
     }
 
@@ -185,13 +195,24 @@ impl ConfirmationRequest {
     }
 }
 
-impl Pair {
+impl From<serde_json::Value> for PairAsked {
+    fn from(value: serde_json::Value) -> Self {
+        // Also a list could be read as a pair.
+        match value.is_object().then(|| Pair::deserialize(&value)) {
+            Some(Ok(pair)) => Self::Pair(pair),
+            _ => Self::Other(value),
+        }
+    }
+}
+
+impl PairAsked {
     /// The pair as the register keeps it; none when it has another form: such a pair is
     /// answered 1 and disturbs no other.
     pub fn read(&self) -> Option<(&str, NationalId)> {
-        let serial = self.subject_serial.as_str();
+        let Self::Pair(pair) = self else { return None };
+        let serial = pair.subject_serial.as_str();
         let formed = serial.len() == 16 && serial.bytes().all(|byte| byte.is_ascii_digit());
-        let person = NationalId::parse(&self.national_id)?;
+        let person = NationalId::parse(&pair.national_id)?;
         formed.then_some((serial, person))
     }
 }
@@ -270,6 +291,17 @@ pub fn applicant_of(credential: &Credential) -> Result<Applicant, SignInError> {
     }
 }
 
+/// A case that waits for the applicant's answer (補件).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AskedCase {
+    /// S/N.
+    pub id: CaseId,
+    /// 啟用 or 停用.
+    pub kind: CaseKind,
+    /// When it was applied for: whoever was in time then, is with the answer.
+    pub submitted_at: Timestamp,
+}
+
 /// Facts that an application is judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfirmationContext {
@@ -280,7 +312,7 @@ pub struct ConfirmationContext {
     /// Whether a case of this service is under way.
     pub open_case: bool,
     /// The case that waits for an answer.
-    pub asked: Option<(CaseId, CaseKind)>,
+    pub asked: Option<AskedCase>,
     /// S/N of the new case.
     pub case_id: CaseId,
     /// Instant of receipt.
@@ -314,7 +346,15 @@ pub fn submit_confirmation(
 ) -> Result<ConfirmationSubmission, ConfirmationApplyError> {
     use ConfirmationApplyError as Refused;
     let draft = ConfirmationDraft::deserialize(document).map_err(|_| Refused::Document)?;
-    let today = TAIPEI.to_datetime(context.now).date();
+    let fits = |asked: &AskedCase| {
+        draft.answers == Some(asked.id.to_string()) && draft.kind == asked.kind.name()
+    };
+    let asked = context.asked.filter(fits);
+    if asked.is_none() && draft.answers.is_some() {
+        return Err(Refused::NothingAsked);
+    }
+    let filed = asked.map_or(context.now, |asked| asked.submitted_at);
+    let today = TAIPEI.to_datetime(filed).date();
     let form = draft.parse(today).map_err(Refused::Fields)?;
     if serde_json::to_value(&form.draft).ok().as_ref() != Some(document) {
         return Err(Refused::ContentDiffers);
@@ -326,17 +366,8 @@ pub fn submit_confirmation(
     if proof.credential().issuer != IssuerRole::Gca && !context.supervised {
         return Err(Refused::NotSupervised);
     }
-    let mut id = context.case_id;
-    match &form.draft.answers {
-        None if context.open_case => return Err(Refused::OpenCase),
-        None => {}
-        Some(answered) => {
-            let answered = CaseId::parse(answered).ok_or(Refused::NothingAsked)?;
-            if context.asked != Some((answered, form.kind)) {
-                return Err(Refused::NothingAsked);
-            }
-            id = answered;
-        }
+    if asked.is_none() && context.open_case {
+        return Err(Refused::OpenCase);
     }
     let certificate = match form.kind {
         CaseKind::ConfirmationStart => {
@@ -346,7 +377,7 @@ pub fn submit_confirmation(
         _ => None,
     };
     let case = Case {
-        id,
+        id: asked.map_or(context.case_id, |asked| asked.id),
         applicant: card,
         kind: form.kind,
         state: CaseState::Accepted,
@@ -393,6 +424,8 @@ fn judge_server(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     const ORIGIN: &str = "https://chayan.example";
@@ -435,12 +468,18 @@ mod tests {
     fn a_pair_in_another_form_is_none() {
         let pair = |serial: &str, id: &str| {
             let pair = Pair { subject_serial: serial.into(), national_id: id.into() };
-            pair.read().is_some()
+            PairAsked::Pair(pair).read().is_some()
         };
         assert!(pair("0000000112345678", "A123456789"));
         assert!(!pair("112345678", "A123456789"));
         assert!(!pair("0000000112345678", "A12345678"));
         assert!(!pair("000000011234567x", "A123456789"));
+        for other in [json!(null), json!("A123456789"), json!({ "nationalId": "A123456789" })] {
+            let content = request(|request| request.pairs.push(PairAsked::Other(other.clone())));
+            let now = "2026-03-01T00:00:00Z".parse().unwrap();
+            let read = ConfirmationRequest::read(&content, ORIGIN, now).unwrap();
+            assert!(read.pairs[0].read().is_some() && read.pairs[1].read().is_none());
+        }
         for answer in [0, 1, 2, 999] {
             assert_eq!(PairAnswer::from_code(answer).unwrap().code(), answer);
         }

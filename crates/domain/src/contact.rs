@@ -156,6 +156,32 @@ impl Mobile {
     }
 }
 
+/// 連絡電話: a landline or a mobile number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phone(String);
+
+impl Phone {
+    /// The number as it is printed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Phone {
+    type Err = FieldProblem;
+
+    fn from_str(text: &str) -> Result<Self, FieldProblem> {
+        if fold_width(text).is_empty() {
+            return Err(FieldProblem::Required);
+        }
+        let landline = text.parse::<Landline>().map(|number| number.as_str().to_owned());
+        let number = landline
+            .or_else(|_| text.parse::<Mobile>().map(|number| number.as_str().to_owned()))
+            .map_err(|_| FieldProblem::PhoneFormat)?;
+        Ok(Self(number))
+    }
+}
+
 /// 電子信箱.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -244,6 +270,10 @@ mod tests {
         for invalid in ["091234567", "0812345678", "09123456789"] {
             assert!(invalid.parse::<Mobile>().is_err(), "{invalid}");
         }
+        assert_eq!("(02)1234-5678#9".parse::<Phone>().unwrap().as_str(), "(02)12345678#9");
+        assert_eq!("0912-345-678".parse::<Phone>().unwrap().as_str(), "0912345678");
+        assert_eq!("12".parse::<Phone>(), Err(FieldProblem::PhoneFormat));
+        assert_eq!("　".parse::<Phone>(), Err(FieldProblem::Required));
         assert!("a.b+c@example.com.tw".parse::<Email>().is_ok());
         for invalid in ["a", "a@b", "a@b\r\nBcc: c@d.tw", "A <a@example.com>", "a@[127.0.0.1]"] {
             assert!(invalid.parse::<Email>().is_err(), "{invalid}");

@@ -57,6 +57,9 @@ pub enum FieldProblem {
     /// Neither the subject serial of a citizen certificate nor `OID:` and an OID.
     #[error("not what a card is known by")]
     CardSubject,
+    /// Neither a 統一編號 nor `OID:` and an OID.
+    #[error("not what an applicant is known by")]
+    ApplicantFormat,
     /// Not between 1 and 30.
     #[error("not between 1 and 30")]
     ExtensionDays,
@@ -109,7 +112,7 @@ pub enum FieldProblem {
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -127,6 +130,7 @@ impl FieldProblem {
         Self::OtherUbn,
         Self::NothingToTakeOver,
         Self::CardSubject,
+        Self::ApplicantFormat,
         Self::ExtensionDays,
         Self::PolicyNumber,
         Self::DayToCome,

@@ -88,11 +88,54 @@ grounds! {
     /// Another manager.
     ManagerUnproven = "manager-unproven", "", "無法確認機關同意由此人擔任授權管理者",
         "That the organisation wants this person as its manager cannot be confirmed.";
+    /// 003, point 2.
+    NotServed = "not-served", "organisationName", "非政府機關(構)或受監督之金融服務業（第二點）",
+        "Neither an agency nor a supervised institution (point 2).";
+    /// 003, point 2.
+    SystemUnfit = "system-unfit", "text", "應用系統之使用對象非一般民眾，或非以自然人憑證驗證身分（第二點）",
+        "The system does not serve the public, or does not use citizen certificates (point 2).";
+    /// 003, annex.
+    OverviewUnclear = "overview-unclear", "text", "應用系統概述未敘明系統功能、使用對象或驗證方式",
+        "The overview does not state functions, users or the way of verification.";
+    /// 003, annex.
+    OrganisationDiffers = "organisation-differs", "organisationName", "機關(構)名稱或地址與登記資料不符",
+        "Name or address of the organisation are not the registered ones.";
+    /// 003, point 3 (1).
+    ServerCertificateUnfit = "server-certificate-unfit", "serverSerial", "伺服器憑證不符第三點第一款規定",
+        "The server certificate is not one of point 3 (1).";
+    /// 003, points 3 (2) and 4 (1).
+    DayUnfit = "day-unfit", "day", "預定日期不符第三點、第四點規定",
+        "The day is not one of points 3 and 4.";
+    /// 003, annex.
+    DeputyUnclear = "deputy-unclear", "deputyName", "代理人資料不完整或無法聯繫",
+        "The deputy cannot be reached.";
+    /// 003, annex.
+    SealMissing = "seal-missing", "", "未收到用印之申請表",
+        "The form with the seal was not received.";
+    /// 003, annex.
+    ServiceStopUnclear = "service-stop-unclear", "text", "停用原因不明確",
+        "The reason for stopping is not clear.";
     /// Said in the text.
     Other = "other", "", "其他（如說明）", "Other, as explained.";
 }
 
+/// A ground as an applicant's page shows it, at its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GroundWords {
+    /// The form's member; empty when it is about the whole.
+    pub field: &'static str,
+    /// In Chinese.
+    pub word: &'static str,
+    /// In English.
+    pub english: &'static str,
+}
+
 impl Ground {
+    /// As an applicant's page shows it.
+    pub const fn words(self) -> GroundWords {
+        GroundWords { field: self.field(), word: self.word(), english: self.english() }
+    }
+
     /// The ground of this code.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|ground| ground.name() == name)
@@ -101,8 +144,8 @@ impl Ground {
     /// Whether it can be a ground of such a case.
     pub fn fits(self, kind: CaseKind) -> bool {
         use CaseKind::{
-            AddressChange, ApiApplication, ApiStop, DataChange, ImprovementPlan, ManagerChange,
-            RegistrationMismatch,
+            AddressChange, ApiApplication, ApiStop, ConfirmationStart, ConfirmationStop,
+            DataChange, ImprovementPlan, ManagerChange, RegistrationMismatch,
         };
         match self {
             Self::PurposeMissing
@@ -122,6 +165,15 @@ impl Ground {
             Self::ChangeUnproven => matches!(kind, ApiStop | ApiApplication),
             Self::CodeUnproven => matches!(kind, RegistrationMismatch),
             Self::ManagerUnproven => matches!(kind, ManagerChange),
+            Self::NotServed
+            | Self::SystemUnfit
+            | Self::OverviewUnclear
+            | Self::ServerCertificateUnfit => matches!(kind, ConfirmationStart),
+            Self::ServiceStopUnclear => matches!(kind, ConfirmationStop),
+            Self::OrganisationDiffers
+            | Self::DayUnfit
+            | Self::DeputyUnclear
+            | Self::SealMissing => matches!(kind, ConfirmationStart | ConfirmationStop),
             Self::ContactUnclear | Self::Other => true,
         }
     }
@@ -130,6 +182,7 @@ impl Ground {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Service;
 
     #[test]
     fn every_kind_has_grounds_of_its_own() {
@@ -140,6 +193,10 @@ mod tests {
         assert!(of(CaseKind::ImprovementPlan).any(|ground| *ground == Ground::PlanInsufficient));
         assert!(!of(CaseKind::ApiStop).any(|ground| *ground == Ground::LegalBasisMissing));
         assert!(!of(CaseKind::ApiApplication).any(|ground| *ground == Ground::PlanInsufficient));
+        for kind in [CaseKind::ConfirmationStart, CaseKind::ConfirmationStop] {
+            assert!(of(kind).any(|ground| *ground == Ground::DayUnfit));
+            assert!(!of(kind).any(|ground| *ground == Ground::LegalBasisMissing));
+        }
     }
 
     #[test]
@@ -147,8 +204,25 @@ mod tests {
         for ground in Ground::ALL {
             assert_eq!(serde_json::to_value(ground).unwrap(), ground.name());
             assert_eq!(Ground::from_name(ground.name()), Some(*ground));
-            let draft = serde_json::to_value(crate::ApplicationDraft::default()).unwrap();
-            assert!(ground.field().is_empty() || draft.get(ground.field()).is_some());
+        }
+    }
+
+    #[test]
+    fn a_ground_is_about_a_field_of_every_form_that_it_fits() {
+        let application = serde_json::to_value(crate::ApplicationDraft::default()).unwrap();
+        let annex = serde_json::to_value(crate::ConfirmationDraft::default()).unwrap();
+        for (ground, kind) in Ground::ALL.iter().flat_map(|ground| {
+            CaseKind::ALL
+                .into_iter()
+                .filter(|kind| ground.fits(*kind))
+                .map(move |kind| (ground, kind))
+        }) {
+            let form = match kind.service() {
+                Service::Confirmation => &annex,
+                _ => &application,
+            };
+            let field = ground.field();
+            assert!(field.is_empty() || form.get(field).is_some(), "{field} of {}", kind.name());
         }
     }
 }

@@ -73,6 +73,11 @@ pub enum Subject {
         /// The last day for it.
         until: Date,
     },
+    /// That is done, or was not.
+    DemandClosed {
+        /// Whether it was done.
+        met: bool,
+    },
 }
 
 /// Whom and what a letter speaks of.
@@ -141,6 +146,7 @@ impl Subject {
             Self::LimitsSet(_) => "limits-set",
             Self::ServiceStopped => "service-stopped",
             Self::Demanded { .. } => "demanded",
+            Self::DemandClosed { .. } => "demand-closed",
         }
     }
 
@@ -165,6 +171,7 @@ impl Subject {
             Self::LimitsSet(_) => "呼叫次數上限變更通知",
             Self::ServiceStopped => "停止服務通知",
             Self::Demanded { .. } => "限期改善或配合通知",
+            Self::DemandClosed { .. } => "限期改善或配合結案通知",
         }
     }
 
@@ -246,6 +253,14 @@ impl Subject {
             Self::Demanded { until } => (
                 format!("請於{}前依下列說明辦理，並至「用戶身分確認服務」回覆；屆期未辦理者，內政部得依申請要點第六點停止服務。", RocDay(until)),
                 format!("Please do what follows by {until} and answer on the page of the service; otherwise it may be stopped."),
+            ),
+            Self::DemandClosed { met: true } => (
+                "要求事項已確認辦理完成，本案結案。".into(),
+                "What was demanded was done; the matter is closed.".into(),
+            ),
+            Self::DemandClosed { met: false } => (
+                "要求事項經認定未有效辦理，內政部得依申請要點第六點停止服務；如經決定停止，將另行通知。".into(),
+                "What was demanded was not done; the service may be stopped, of which you would be told.".into(),
             ),
         }
     }

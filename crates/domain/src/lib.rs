@@ -109,16 +109,16 @@ pub use confirmation::{
 };
 #[cfg(feature = "server")]
 pub use confirmation_call::{
-    CONFIRMATION_FORMAT, ConfirmationApplyError, ConfirmationContext, ConfirmationRefused,
-    ConfirmationRequest, ConfirmationSubmission, MAX_PAIRS, Pair, PairAnswer, applicant_of,
-    submit_confirmation,
+    AskedCase, CONFIRMATION_FORMAT, ConfirmationApplyError, ConfirmationContext,
+    ConfirmationRefused, ConfirmationRequest, ConfirmationSubmission, MAX_PAIRS, Pair, PairAnswer,
+    PairAsked, applicant_of, submit_confirmation,
 };
-pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile};
+pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile, Phone};
 #[cfg(feature = "server")]
 pub use credentials::{ApId, ISS_KEY_OVERLAP_DAYS, IssKey, SealError, Sealed, SealingKey};
 pub use field::{FieldError, FieldProblem, fold_width};
 pub use form::{FormCheck, FormError, result_text};
-pub use ground::Ground;
+pub use ground::{Ground, GroundWords};
 #[cfg(feature = "server")]
 pub use handover::HandoverStep;
 pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
@@ -144,8 +144,8 @@ pub use queue::{Queue, QueueFacts, case_acts};
 pub use register_entry::{RegisterEntry, RegisterFinding, compare_with_register};
 pub use registration::{
     AskerDraft, ContactDraft, FieldsRefused, HandlerData, HandlerDraft, HandlerForm,
-    HandlerPermission, ManagerContact, OrganisationCode, Phone, REGISTRATION_REVIEW_DAYS,
-    ReviewAsker, check_registration_field,
+    HandlerPermission, ManagerContact, OrganisationCode, REGISTRATION_REVIEW_DAYS, ReviewAsker,
+    check_registration_field,
 };
 pub use roc::{RocDate, RocDateTime, RocDay, TAIPEI, TaipeiDay};
 #[cfg(feature = "server")]

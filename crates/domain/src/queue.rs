@@ -1,7 +1,13 @@
 //! The officers' queues, and what an officer may do to a case now. Pages show what these tables
 //! say, so that no two of them differ.
 
-use crate::{CaseKind, CaseState, Decision, Officer, Permission, UnderReview};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::{
+    CaseKind, CaseState, Decision, OfficeCalendar, Officer, Permission, TAIPEI, UnderReview,
+    working_days_left,
+};
 
 /// A queue of the workbench.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +40,32 @@ pub struct QueueFacts {
     pub second_look: bool,
     /// Working days left; none while the clock stands still.
     pub days_left: Option<i32>,
+}
+
+impl QueueFacts {
+    /// Of a demand with a day (003, points 6 (5) and 7): whoever made it has it; the applicant
+    /// is waited for until it has answered or the day is over.
+    pub fn of_demand(
+        by: i64,
+        answered: bool,
+        due: Date,
+        calendar: &OfficeCalendar,
+        now: Timestamp,
+    ) -> Self {
+        let over = due < TAIPEI.to_datetime(now).date();
+        let left = working_days_left(calendar, due, now);
+        Self {
+            assigned_to: Some(by),
+            waiting: !answered && !over,
+            second_look: false,
+            days_left: Some(if over { left.min(-1) } else { left }),
+        }
+    }
+
+    /// Of a stop that waits for the second officer.
+    pub fn of_stop(by: i64) -> Self {
+        Self { assigned_to: Some(by), waiting: false, second_look: true, days_left: None }
+    }
 }
 
 impl Queue {
@@ -153,6 +185,25 @@ mod tests {
         for queue in Queue::ALL {
             assert_eq!(Queue::from_name(queue.name()), Some(queue));
         }
+    }
+
+    #[test]
+    fn demands_and_stops_are_queued_like_cases() {
+        let friday = jiff::civil::date(2026, 3, 6);
+        let facts = |answered, now: &str| {
+            let calendar = OfficeCalendar::default();
+            QueueFacts::of_demand(1, answered, friday, &calendar, now.parse().unwrap())
+        };
+        let queues = |facts, officer| -> Vec<_> {
+            let in_it = |queue: &Queue| queue.has(facts, officer);
+            Queue::ALL.into_iter().filter(in_it).map(Queue::name).collect()
+        };
+        assert_eq!(queues(facts(false, "2026-02-20T00:00:00Z"), 1), ["mine", "waiting"]);
+        assert_eq!(queues(facts(false, "2026-03-04T00:00:00Z"), 2), ["waiting", "due-soon"]);
+        assert_eq!(queues(facts(true, "2026-03-06T15:59:59Z"), 1), ["mine", "due-soon"]);
+        // A Saturday: no working day has passed since, but the day has.
+        assert_eq!(queues(facts(false, "2026-03-06T16:00:00Z"), 1), ["mine", "overdue"]);
+        assert_eq!(queues(QueueFacts::of_stop(1), 2), ["second-look"]);
     }
 
     #[test]

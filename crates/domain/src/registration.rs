@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Email, Landline, Mobile};
+use crate::contact::{Email, Phone};
 use crate::field::{FieldError, FieldProblem, fold_width, line};
 use crate::{Code, Coded, NationalId, SerialNumber};
 
@@ -41,32 +41,6 @@ impl FromStr for OrganisationCode {
 impl fmt::Display for OrganisationCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
-    }
-}
-
-/// 連絡電話: a landline or a mobile number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phone(String);
-
-impl Phone {
-    /// The number as it is printed.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for Phone {
-    type Err = FieldProblem;
-
-    fn from_str(text: &str) -> Result<Self, FieldProblem> {
-        if fold_width(text).is_empty() {
-            return Err(FieldProblem::Required);
-        }
-        let landline = text.parse::<Landline>().map(|number| number.as_str().to_owned());
-        let number = landline
-            .or_else(|_| text.parse::<Mobile>().map(|number| number.as_str().to_owned()))
-            .map_err(|_| FieldProblem::PhoneFormat)?;
-        Ok(Self(number))
     }
 }
 
@@ -443,7 +417,5 @@ mod tests {
         assert!(contact.parse().is_ok());
         assert_eq!(ContactDraft::default().parse().unwrap_err().0.len(), 3);
         assert_eq!(AskerDraft::default().parse().unwrap_err().0.len(), 2);
-        assert_eq!("0912345678".parse::<Phone>().unwrap().as_str(), "0912345678");
-        assert_eq!("12".parse::<Phone>(), Err(FieldProblem::PhoneFormat));
     }
 }

@@ -70,7 +70,9 @@ pub use published::{PublishedList, Publishing};
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, StandingChange, TakeError, Taken, check_certificates, take_list};
-pub use services::{ConfirmationFormRow, DemandRow, InstitutionRow, ServiceRow, StopRow};
+pub use services::{
+    ConfirmationFormRow, DemandRow, InstitutionRow, OpenDemandRow, ServiceRow, StopRow,
+};
 pub use standings::Standings;
 pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
 #[cfg(feature = "native")]

@@ -1,8 +1,8 @@
 //! The identity confirmation service: its form, approved services, demands and stops.
 
 use domain::{
-    Act, Actor, Applicant, CaseId, CaseKind, ConfirmationSubmission, DemandKind, Person, RateLimit,
-    ServiceState, ServiceTimes, StopGround,
+    Act, Actor, Applicant, AskedCase, CaseId, CaseKind, ConfirmationSubmission, DemandKind, Person,
+    RateLimit, ServiceState, ServiceTimes, StopGround,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -82,6 +82,17 @@ pub struct DemandRow {
     pub met: Option<bool>,
 }
 
+/// A demand that nobody has closed yet, and the officer who made it.
+#[derive(Clone, Debug)]
+pub struct OpenDemandRow {
+    /// The demand.
+    pub demand: DemandRow,
+    /// Who made it.
+    pub by: i64,
+    /// That officer's name.
+    pub by_name: String,
+}
+
 /// A stop that waits for the second officer.
 #[derive(Clone, Debug)]
 pub struct StopRow {
@@ -95,6 +106,10 @@ pub struct StopRow {
     pub reason: String,
     /// Who proposed it.
     pub proposed_by: i64,
+    /// That officer's name.
+    pub proposed_name: String,
+    /// When.
+    pub proposed_at: Timestamp,
 }
 
 /// A supervised institution.
@@ -109,7 +124,8 @@ pub struct InstitutionRow {
 const STANDING: &str = "SELECT
     EXISTS (SELECT 1 FROM institutions WHERE applicant = ?1),
     EXISTS (SELECT 1 FROM cases WHERE applicant = ?1 AND service = 'confirmation' AND state = 'accepted')";
-const ASKED: &str = "SELECT cases.id, cases.kind FROM cases JOIN questions ON case_id = cases.id
+const ASKED: &str =
+    "SELECT cases.id, cases.kind, submitted_at FROM cases JOIN questions ON case_id = cases.id
     WHERE applicant = ?1 AND service = 'confirmation' AND state = 'accepted' AND closed_at IS NULL";
 const INSERT_FORM: &str = "INSERT INTO confirmation_forms
     (case_id, version, address, system_name, server_serial, contact, deputy, day, terms_version,
@@ -150,6 +166,10 @@ macro_rules! demand_select {
 }
 const DEMANDS: &str = concat!(demand_select!(), "WHERE service_id = ?1 ORDER BY id DESC");
 const DEMAND: &str = concat!(demand_select!(), "WHERE id = ?1");
+const OPEN_DEMANDS: &str = "SELECT confirmation_demands.id, service_id, kind, text, due_on,
+    demanded_at, answer, closed_at, met, demanded_by, name
+    FROM confirmation_demands JOIN officers ON officers.id = demanded_by
+    WHERE closed_at IS NULL ORDER BY due_on, confirmation_demands.id LIMIT 2000";
 const PUT_DEMAND: &str = "INSERT INTO confirmation_demands
     (service_id, kind, text, due_on, demanded_at, demanded_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const ANSWER_DEMAND: &str = "UPDATE confirmation_demands SET answered_at = ?2, answer = ?3
@@ -161,8 +181,9 @@ const PROPOSE_STOP: &str = "INSERT INTO confirmation_stops
     (service_id, ground, reason, proposed_by, proposed_at)
     SELECT id, ?2, ?3, ?4, ?5 FROM confirmation_services WHERE id = ?1 AND stopped_at IS NULL
     RETURNING id";
-const OPEN_STOPS: &str = "SELECT id, service_id, ground, reason, proposed_by
-    FROM confirmation_stops WHERE decided_at IS NULL ORDER BY id";
+const OPEN_STOPS: &str = "SELECT confirmation_stops.id, service_id, ground, reason, proposed_by,
+    name, proposed_at FROM confirmation_stops JOIN officers ON officers.id = proposed_by
+    WHERE decided_at IS NULL ORDER BY confirmation_stops.id";
 const DECIDE_STOP: &str = "UPDATE confirmation_stops
     SET decided_by = ?2, decided_at = ?3, endorsed = ?4
     WHERE id = ?1 AND decided_at IS NULL RETURNING id";
@@ -196,6 +217,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     ONE,
     DEMANDS,
     DEMAND,
+    OPEN_DEMANDS,
     PUT_DEMAND,
     ANSWER_DEMAND,
     CLOSE_DEMAND,
@@ -212,7 +234,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
 fn person(person: &Person) -> Result<String, StoreError> {
     text_of(&json!({
         "name": person.name, "title": person.title, "unit": person.unit,
-        "email": person.email.as_str(), "phone": person.phone, "fax": person.fax,
+        "email": person.email.as_str(), "phone": person.phone.as_str(), "fax": person.fax.as_str(),
     }))
 }
 
@@ -222,20 +244,20 @@ impl<D: Database> Cases<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    #[expect(clippy::type_complexity, reason = "three facts of one look")]
     pub fn confirmation_standing(
         &self,
         applicant: Applicant,
-    ) -> Result<(bool, bool, Option<(CaseId, CaseKind)>), StoreError> {
+    ) -> Result<(bool, bool, Option<AskedCase>), StoreError> {
         let applicant = applicant.to_string();
         let row = one(self.0.execute(STANDING, &[applicant.as_str().into()])?)?;
         let asked = self.0.execute(ASKED, &[applicant.into()])?;
         let asked = match asked.first() {
             None => None,
-            Some(row) => Some((
-                row.parsed(0, "case id", CaseId::parse)?,
-                row.parsed(1, "case kind", CaseKind::from_name)?,
-            )),
+            Some(row) => Some(AskedCase {
+                id: row.parsed(0, "case id", CaseId::parse)?,
+                kind: row.parsed(1, "case kind", CaseKind::from_name)?,
+                submitted_at: row.instant(2)?,
+            }),
         };
         Ok((row.integer(0)? == 1, row.integer(1)? == 1, asked))
     }
@@ -387,6 +409,21 @@ impl<D: Database> Cases<D> {
         self.0.execute(DEMAND, &[id.into()])?.first().map(demand).transpose()
     }
 
+    /// Demands that nobody has closed yet, the most urgent first; two thousand at most.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_demands(&self) -> Result<Vec<OpenDemandRow>, StoreError> {
+        let open = |row: &Row| {
+            Ok(OpenDemandRow {
+                demand: demand(row)?,
+                by: row.integer(9)?,
+                by_name: row.text(10)?.to_owned(),
+            })
+        };
+        self.0.execute(OPEN_DEMANDS, &[])?.iter().map(open).collect()
+    }
+
     /// Demands improvement or measures by a day. Inside a transaction.
     ///
     /// # Errors
@@ -487,6 +524,8 @@ impl<D: Database> Cases<D> {
                 ground: row.parsed(2, "ground", StopGround::from_name)?,
                 reason: row.text(3)?.to_owned(),
                 proposed_by: row.integer(4)?,
+                proposed_name: row.text(5)?.to_owned(),
+                proposed_at: row.instant(6)?,
             })
         };
         self.0.execute(OPEN_STOPS, &[])?.iter().map(stop).collect()

@@ -5,8 +5,8 @@ use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use domain::letter::Subject;
 use domain::{
-    Actor, ApplyError, CaseId, Edition, Ground, HandlerPermission, HandoverStep, IssKey, Policy,
-    Receipt, RocDate, RocDay, SubmissionContext, UploadRefused,
+    Actor, ApplyError, CaseId, Edition, Ground, GroundWords, HandlerPermission, HandoverStep,
+    IssKey, Policy, Receipt, RocDate, RocDay, SubmissionContext, UploadRefused,
 };
 use http::{HeaderMap, Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
@@ -90,17 +90,10 @@ struct Asked {
     #[serde(flatten)]
     receipt: Receipt,
     contact_name: String,
-    grounds: Vec<AskedGround>,
+    grounds: Vec<GroundWords>,
     text: String,
     /// The last day for the answer, `112/11/17`.
     until: Option<String>,
-}
-
-#[derive(Serialize)]
-struct AskedGround {
-    field: &'static str,
-    word: &'static str,
-    english: &'static str,
 }
 
 /// The company for which somebody prepares an application: the company itself, or a handler with
@@ -141,15 +134,10 @@ fn asked(cases: &Cases<impl Database>, id: CaseId) -> Result<Option<Asked>, Prob
     let Some(question) = cases.questions(id)?.pop() else { return Ok(None) };
     let calendar = cases.calendar()?;
     let until = calendar.nth_working_day_after(question.asked_at, question.answer_days);
-    let ground = |ground: Ground| AskedGround {
-        field: ground.field(),
-        word: ground.word(),
-        english: ground.english(),
-    };
     Ok(Some(Asked {
         receipt: row.receipt(),
         contact_name: row.contact_name,
-        grounds: question.grounds.into_iter().map(ground).collect(),
+        grounds: question.grounds.into_iter().map(Ground::words).collect(),
         text: question.text,
         until: until.map(|day| RocDay(day).to_string()),
     }))

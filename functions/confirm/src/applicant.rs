@@ -3,8 +3,8 @@
 
 use domain::letter::Subject;
 use domain::{
-    Applicant, Case, CaseId, Code, ConfirmationContext, Policy, RocDate, RocDateTime, RocDay,
-    TermsReference,
+    Applicant, AskedCase, Case, CaseId, Code, ConfirmationContext, Ground, Policy, RocDate,
+    RocDateTime, RocDay, TermsReference,
 };
 use http::StatusCode;
 use pki::{Judgement, Purpose};
@@ -43,14 +43,7 @@ pub(crate) async fn status(request: &Request) -> Result<Reply, Problem> {
     let today = RocDay::of(now).0;
     let asked = match asked {
         None => None,
-        Some((id, _)) => {
-            let row = cases.case(id)?;
-            let question = cases.questions(id)?.pop();
-            Some(json!({
-                "case": annex(&cases, &row, now)?,
-                "text": question.map(|question| question.text),
-            }))
-        }
+        Some(asked) => question(&cases, asked, now)?,
     };
     let mut services = Vec::new();
     for row in cases.services_of(applicant)? {
@@ -75,6 +68,28 @@ pub(crate) async fn status(request: &Request) -> Result<Reply, Problem> {
         cases: views,
     };
     Ok(web::json(StatusCode::OK, &reply))
+}
+
+/// What the applicant was asked for, and the annex as it stands.
+fn question(
+    cases: &Cases<impl Database>,
+    asked: AskedCase,
+    now: jiff::Timestamp,
+) -> Result<Option<Value>, Problem> {
+    let Some(question) = cases.questions(asked.id)?.pop() else { return Ok(None) };
+    let filed = RocDay::of(asked.submitted_at).0;
+    let calendar = cases.calendar()?;
+    let until = calendar.nth_working_day_after(question.asked_at, question.answer_days);
+    let grounds: Vec<_> = question.grounds.into_iter().map(Ground::words).collect();
+    Ok(Some(json!({
+        "case": annex(cases, &cases.case(asked.id)?, now)?,
+        "grounds": grounds,
+        "text": question.text,
+        // The form's checks count from the day of the application.
+        "today": filed.to_string(),
+        "earliestDay": domain::earliest_day(filed).to_string(),
+        "until": until.map(|day| RocDay(day).to_string()),
+    })))
 }
 
 fn service_view(row: &ServiceRow, demands: Vec<Value>, now: jiff::Timestamp) -> Value {
@@ -125,6 +140,7 @@ fn annex(
         "submittedAtRoc": RocDateTime(row.case.submitted_at).to_string(),
         "decidedAtRoc": row.decided_at.map(|at| RocDateTime(at).to_string()),
         "result": row.result,
+        "grounds": row.grounds.iter().map(|ground| ground.words()).collect::<Vec<_>>(),
         "cancellableUntil": until.map(|until| until.to_string()),
         "organisationName": row.company_name,
         "text": row.reason,

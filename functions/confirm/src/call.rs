@@ -72,6 +72,7 @@ async fn answer(
     }
     let mut answers = Vec::with_capacity(asked.pairs.len());
     let mut people: Vec<(usize, PersonDigest)> = Vec::new();
+    let mut answering = true;
     for (place, pair) in asked.pairs.iter().enumerate() {
         let answer = match pair.read() {
             // A pair in another form is no pair of the register.
@@ -79,7 +80,10 @@ async fn answer(
             Some((serial, number)) => {
                 let person = key.person_of(&number);
                 people.push((place, person));
-                citizens.find(serial, person).map_or(PairAnswer::Fault, PairAnswer::from)
+                // A register that does not answer is waited for once, not a thousand times.
+                let found = answering.then(|| citizens.find(serial, person));
+                answering = matches!(found, Some(Ok(_)));
+                found.and_then(Result::ok).map_or(PairAnswer::Fault, PairAnswer::from)
             }
         };
         answers.push(answer.code());

@@ -5,8 +5,8 @@ mod guide;
 
 use domain::{
     AccountState, AccountStatus, Actor, Asker, Case, CaseId, CaseState, Code, Edition, Ground,
-    HandlerPermission, IssKey, OfficeCalendar, Organisation, RocDate, RocDateTime, RocDay, TAIPEI,
-    Ubn,
+    GroundWords, HandlerPermission, IssKey, OfficeCalendar, Organisation, RocDate, RocDateTime,
+    RocDay, TAIPEI, Ubn,
 };
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -118,21 +118,15 @@ struct CaseView {
     /// Whether the office calendar is known up to that day, so that holidays count.
     holidays_known: bool,
     /// The grounds of a refusal, in words.
-    grounds: Vec<GroundView>,
+    grounds: Vec<GroundWords>,
     /// What the company is asked for now.
     question: Option<QuestionView>,
-}
-
-#[derive(Serialize)]
-struct GroundView {
-    word: &'static str,
-    english: &'static str,
 }
 
 /// 補件: the clock stands still until it is answered.
 #[derive(Serialize)]
 struct QuestionView {
-    grounds: Vec<GroundView>,
+    grounds: Vec<GroundWords>,
     text: String,
     /// The last day for the answer, `112/11/17`.
     until: Option<String>,
@@ -258,8 +252,7 @@ fn case_view(
     now: jiff::Timestamp,
 ) -> CaseView {
     let Case { state, submitted_at, .. } = row.case;
-    let view = |ground: &Ground| GroundView { word: ground.word(), english: ground.english() };
-    let words = |grounds: &[Ground]| grounds.iter().map(view).collect();
+    let words = |grounds: &[Ground]| grounds.iter().map(|ground| ground.words()).collect();
     let expected = Some(state)
         .filter(|state| *state == CaseState::Accepted)
         .and_then(|_| row.clock.due(calendar));

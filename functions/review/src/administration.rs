@@ -131,14 +131,6 @@ struct OfficerRequest {
     own_company: Option<String>,
 }
 
-/// A company by its 統一編號, an organisation by `OID:` and its OID.
-fn applicant(text: &str) -> Result<Applicant, FieldProblem> {
-    match text.starts_with("OID:") {
-        true => text.parse().map_err(|_| FieldProblem::CardSubject),
-        false => text.parse().map(Applicant::Company),
-    }
-}
-
 /// Names an officer, or changes what the list says of one.
 pub(crate) async fn add_officer(officer: &Officer, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
@@ -147,7 +139,7 @@ pub(crate) async fn add_officer(officer: &Officer, request: Request) -> Result<R
     let subject = form.take("subjectSerial", domain::officer_subject(&said.subject_serial));
     let name = form.text("name", &said.name, MAX_TEXT);
     let role = form.take("role", Role::from_name(&said.role).ok_or(FieldProblem::NotOffered));
-    let own = said.own_company.as_deref().map(applicant).transpose();
+    let own = said.own_company.as_deref().map(Applicant::typed).transpose();
     let own_company = form.take("ownCompany", own);
     let whole = subject.zip(name).zip(role.zip(own_company));
     let ((subject, name), (role, own_company)) = form.finish(whole)?;

@@ -2,13 +2,17 @@
 //! 7), and the list of supervised institutions.
 
 use domain::letter::{Facts, Subject};
-use domain::{Applicant, Code, DemandKind, Officer, Permission, RocDate, RocDay, StopGround};
+use domain::{
+    Applicant, Code, DemandKind, FieldProblem, FormCheck, OfficeCalendar, Officer, Permission,
+    QueueFacts, RocDate, RocDateTime, RocDay, StopGround,
+};
 use http::StatusCode;
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spin_sdk::http::Request;
 use store::schema::Label;
-use store::{Cases, Database, DemandRow, NewLetter, ServiceRow, Transaction};
+use store::{Cases, Database, DemandRow, NewLetter, OpenDemandRow, ServiceRow, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
 /// Longest text of an act, in characters.
@@ -32,6 +36,7 @@ fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
                     "text": demand.text, "dueOn": RocDay(demand.due_on).to_string(),
                     "answer": demand.answer, "open": demand.closed_at.is_none(),
                     "met": demand.met,
+                    "late": demand.closed_at.is_none() && demand.due_on < RocDay::of(now).0,
                 })
             })
             .collect();
@@ -59,6 +64,82 @@ fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
         .collect();
     let body = json!({ "services": services, "grounds": grounds });
     Ok(web::json(StatusCode::OK, &body))
+}
+
+/// A demand or a stop in a queue, beside the cases.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Queued {
+    #[serde(skip)]
+    pub(crate) facts: QueueFacts,
+    /// Number of the service.
+    service: i64,
+    kind_word: &'static str,
+    company_name: String,
+    system_name: String,
+    applicant: Applicant,
+    asked_at_roc: String,
+    due: Option<String>,
+    days_left: Option<i32>,
+    state_word: &'static str,
+    assigned_name: String,
+}
+
+/// Demands that nobody has closed and stops that wait for the second officer.
+pub(crate) fn queued(
+    cases: &Cases<impl Database>,
+    calendar: &OfficeCalendar,
+    now: Timestamp,
+) -> Result<Vec<Queued>, Problem> {
+    let mut queued = Vec::new();
+    for OpenDemandRow { demand, by, by_name } in cases.open_demands()? {
+        let answered = demand.answer.is_some();
+        let facts = QueueFacts::of_demand(by, answered, demand.due_on, calendar, now);
+        let state_word = match (answered, facts.waiting) {
+            (true, _) => "已回覆",
+            (false, true) => "待申請人辦理",
+            (false, false) => "逾期未回覆",
+        };
+        let service = cases.service(demand.service)?.ok_or(Code::NotFound)?;
+        queued.push(Queued {
+            due: Some(RocDay(demand.due_on).to_string()),
+            asked_at_roc: RocDateTime(demand.demanded_at).to_string(),
+            ..Queued::of(service, facts, demand.kind.word(), state_word, by_name)
+        });
+    }
+    for stop in cases.open_stops()? {
+        let facts = QueueFacts::of_stop(stop.proposed_by);
+        let service = cases.service(stop.service)?.ok_or(Code::NotFound)?;
+        queued.push(Queued {
+            asked_at_roc: RocDateTime(stop.proposed_at).to_string(),
+            ..Queued::of(service, facts, "提請停止服務", "待主管複核", stop.proposed_name)
+        });
+    }
+    Ok(queued)
+}
+
+impl Queued {
+    fn of(
+        service: ServiceRow,
+        facts: QueueFacts,
+        kind_word: &'static str,
+        state_word: &'static str,
+        assigned_name: String,
+    ) -> Self {
+        Self {
+            facts,
+            service: service.id,
+            kind_word,
+            company_name: service.name,
+            system_name: service.system_name,
+            applicant: service.applicant,
+            asked_at_roc: String::new(),
+            due: None,
+            days_left: facts.days_left,
+            state_word,
+            assigned_name,
+        }
+    }
 }
 
 /// An act by its name in the address.
@@ -123,10 +204,12 @@ pub(crate) async fn act(
     officer.check_on(service.applicant, act.permission())?;
     match act {
         Act::Demand => {
-            let text = domain::result_text(&said.text, MAX_TEXT)?;
             let kind = said.kind.ok_or(Code::MalformedRequest)?;
+            let mut form = FormCheck::default();
             let due_on = said.due_on.filter(|day| *day > RocDay::of(now).0);
-            let due_on = due_on.ok_or(Code::MalformedRequest)?;
+            let due_on = form.take("dueOn", due_on.ok_or(FieldProblem::DayToCome));
+            let text = form.text("result", &said.text, MAX_TEXT);
+            let (due_on, text) = form.finish(due_on.zip(text))?;
             let open = |demand: &DemandRow| demand.kind == kind && demand.closed_at.is_none();
             if cases.demands(id)?.iter().any(open) {
                 return Err(Code::AccountState.into());
@@ -143,7 +226,12 @@ pub(crate) async fn act(
             if !met && demand.answer.is_none() && RocDay::of(now).0 <= demand.due_on {
                 return Err(Code::DemandFirst.into());
             }
+            let text = match said.text.trim() {
+                "" => String::new(),
+                text => domain::result_text(text, MAX_TEXT)?,
+            };
             cases.close_demand(&service, number, met, officer.id, now)?;
+            write(&cases, &service, Subject::DemandClosed { met }, &text, &origin)?;
         }
         Act::Stop => {
             let text = domain::result_text(&said.text, MAX_TEXT)?;
@@ -219,8 +307,8 @@ fn institutions_view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InstitutionRequest {
-    /// 統一編號, or `OID:` and the organisation OID.
-    applicant: Applicant,
+    /// 統一編號, or `OID:` and the organisation OID; as typed.
+    applicant: String,
     /// Without a name it is taken off the list.
     #[serde(default)]
     name: Option<String>,
@@ -229,12 +317,18 @@ struct InstitutionRequest {
 pub(crate) async fn set_institution(officer: &Officer, request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let said: InstitutionRequest = SignedRequest::plain(request, &origin).await?;
-    let name = said.name.map(|name| domain::result_text(&name, MAX_TEXT)).transpose()?;
+    let mut form = FormCheck::default();
+    let applicant = form.take("applicant", Applicant::typed(&said.applicant));
+    let name = match &said.name {
+        Some(name) => form.text("result", name, MAX_TEXT).map(Some),
+        None => Some(None),
+    };
+    let (applicant, name) = form.finish(applicant.zip(name))?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
     let by = domain::Actor::Officer(officer.id);
-    cases.set_institution(said.applicant, name.as_deref(), by, web::now())?;
+    cases.set_institution(applicant, name.as_deref(), by, web::now())?;
     let reply = institutions_view(&cases)?;
     transaction.commit()?;
     Ok(reply)

@@ -97,10 +97,18 @@ pub(crate) fn list(officer: &Officer, query: &str) -> Result<Reply, Problem> {
         days_left: row.clock.due(&calendar).map(|day| working_days_left(&calendar, day, now)),
     };
     let facts: Vec<_> = open.iter().map(facts).collect();
+    let mut queued = crate::services::queued(&cases, &calendar, now)?;
     let queues = Queue::ALL.map(|queue| QueueView {
         name: queue.name(),
         word: queue.word(),
-        count: facts.iter().filter(|facts| queue.has(**facts, officer.id)).count(),
+        count: facts
+            .iter()
+            .chain(queued.iter().map(|queued| &queued.facts))
+            .filter(|facts| queue.has(**facts, officer.id))
+            .count(),
+    });
+    queued.retain(|queued| {
+        find.is_none() && queue.is_none_or(|queue| queue.has(queued.facts, officer.id))
     });
     let found;
     let rows: Vec<&CaseRow> = match &find {
@@ -115,7 +123,7 @@ pub(crate) fn list(officer: &Officer, query: &str) -> Result<Reply, Problem> {
             .map(|(row, _)| row)
             .collect(),
     };
-    let count = rows.len();
+    let count = rows.len() + queued.len();
     let views: Vec<_> =
         rows.iter().take(PAGE).map(|row| summary(row, officer, &calendar, now)).collect();
     let seen =
@@ -126,6 +134,7 @@ pub(crate) fn list(officer: &Officer, query: &str) -> Result<Reply, Problem> {
         "queues": queues,
         "count": count,
         "cases": views,
+        "services": queued,
     });
     Ok(web::json(StatusCode::OK, &body))
 }

@@ -9,8 +9,8 @@ let queue = "new";
 let find = "";
 let shown = [];
 
-/** `open(id)` shows a case. */
-export function wireList({ open }) {
+/** `open(id)` shows a case, `openService(number)` a service that something is demanded of. */
+export function wireList({ open, openService }) {
   const body = element("cases").tBodies[0];
 
   /** `place` is where the history leads: a queue, or a search. */
@@ -19,12 +19,13 @@ export function wireList({ open }) {
     element("find").value = find;
     visit("queue", find ? `?${find}` : queue);
     const query = find ? { find } : { queue };
-    const { queues, count, cases } = await get(`/api/review/cases?${new URLSearchParams(query)}`);
+    const { queues, count, cases, services } = await get(`/api/review/cases?${new URLSearchParams(query)}`);
     shown = cases.map(({ serialNumber }) => serialNumber);
     element("queues").replaceChildren(...queues.map(tab));
-    const more = count > cases.length ? `，顯示前${cases.length}件` : "";
+    const rows = [...cases.map((found) => row(found, open)), ...services.map((found) => demanded(found, openService))];
+    const more = count > rows.length ? `，顯示前${rows.length}件` : "";
     element("count").textContent = find ? `搜尋「${find}」：${count}件${more}` : `${queues.find(({ name }) => name === queue).word}：${count}件${more}`;
-    body.replaceChildren(...cases.map((found) => row(found, open)));
+    body.replaceChildren(...rows);
     show("queue");
     const { warnings } = await get("/api/review/health");
     element("warnings").replaceChildren(...warnings.map((warning) => make("li", { textContent: warning })));
@@ -71,25 +72,48 @@ export function wireList({ open }) {
   };
 }
 
+/** A cell with the day by which something is due. */
+function dueCell({ due, daysLeft }) {
+  const cell = make("td");
+  if (!due) return cell;
+  const left = daysLeft < 0 ? `逾期${-daysLeft}日` : `剩${daysLeft}個工作日`;
+  cell.append(due, make("br"), make("span", { className: daysLeft < 0 ? "late" : "hint", textContent: left }));
+  return cell;
+}
+
+/** A button that leads to a case or a service. */
+function way(word, go) {
+  const button = make("button", { type: "button", className: "link", textContent: word });
+  button.addEventListener("click", () => busy(button, "讀取中…", go));
+  return button;
+}
+
 function row(found, open) {
-  const button = make("button", { type: "button", className: "link", textContent: found.kindWord });
+  const button = way(found.kindWord, () => open(found.serialNumber));
   button.dataset.case = found.serialNumber;
-  button.addEventListener("click", () => busy(button, "讀取中…", () => open(found.serialNumber)));
   const state = [found.stateWord];
   if (found.waiting) state.push("待補件");
   if (found.answered && found.state === "accepted") state.push("已補件");
   if (found.secondLook) state.push("待主管複核");
-  const due = make("td");
-  if (found.due) {
-    const left = found.daysLeft < 0 ? `逾期${-found.daysLeft}日` : `剩${found.daysLeft}個工作日`;
-    due.append(found.due, make("br"), make("span", { className: found.daysLeft < 0 ? "late" : "hint", textContent: left }));
-  }
   const differs = found.signerName !== found.companyName;
   return make("tr", {},
     make("td", {}, button),
     make("td", {}, own(found.companyName), make("br"), found.ubn ?? own(`OID:${found.organisation}`), ...(differs ? [make("br"), "⚠ 與憑證公司名稱不同"] : [])),
     make("td", { textContent: found.submittedAtRoc }),
-    due,
+    dueCell(found),
     make("td", { textContent: state.join("、") }),
+    make("td", {}, own(found.assignedName)));
+}
+
+/** What is demanded of a confirmation service, or its stop. */
+function demanded(found, openService) {
+  const button = way(found.kindWord, () => openService(found.service));
+  button.dataset.service = found.service;
+  return make("tr", {},
+    make("td", {}, button),
+    make("td", {}, own(found.companyName), make("br"), own(found.systemName), make("br"), own(found.applicant)),
+    make("td", { textContent: found.askedAtRoc }),
+    dueCell(found),
+    make("td", { textContent: found.stateWord }),
     make("td", {}, own(found.assignedName)));
 }

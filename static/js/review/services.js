@@ -10,10 +10,13 @@ import { visit } from "/js/review/places.js";
 export function wireServices() {
   let grounds = [];
 
-  async function load() {
+  /** `number` is the service that is looked for. */
+  async function load(number = "") {
     render(await get("/api/review/services"));
-    visit("services");
+    visit("services", `${number}`);
     show("services");
+    element(`service-${number}`)?.scrollIntoView();
+    element(`service-${number}`)?.querySelector("h3").focus();
   }
 
   function render(found) {
@@ -21,31 +24,40 @@ export function wireServices() {
     element("service-list").replaceChildren(...(found.services.length ? found.services.map(view) : [make("p", { textContent: "目前沒有核准的服務。" })]));
   }
 
+  const button = (word, style, does) => {
+    const made = make("button", { type: "button", className: style, textContent: word });
+    made.addEventListener("click", () => busy(made, "處理中…", does));
+    return made;
+  };
+
+  /** Whether a demand was met, with a word to the applicant. */
+  function closing(demand, act) {
+    const text = make("input", { type: "text", id: `demand-${demand.number}-text`, autocomplete: "off" });
+    const place = make("div", { className: "field no-print" }, make("label", { htmlFor: text.id, textContent: "說明（申請機關(構)會看到）" }), make("span", { className: "error" }), text);
+    place.dataset.field = "result";
+    const close = (name) => () => act(name, "已結案")({ demand: demand.number, text: text.value });
+    return [place, make("div", { className: "buttons no-print" }, button("已辦理", "secondary", close("met")), button("未辦理", "danger", close("unmet")))];
+  }
+
   function view(one) {
     const act = (name, word) => async (body) => {
       render(await post(`/api/review/services/${one.number}/${name}`, body));
       tell(word, `${one.name} ${one.systemName}`, { good: true });
     };
-    const button = (word, style, does) => {
-      const made = make("button", { type: "button", className: style, textContent: word });
-      made.addEventListener("click", () => busy(made, "處理中…", does));
-      return made;
-    };
     const facts = make("dl", {});
     sheet(facts, [["應用系統中文名稱", one.systemName], ["代碼", one.applicant, "mono"], ["伺服器憑證序號", one.serverSerial, "mono"], ["開放日期", one.opensOn],
       ["停用日期", one.closesOn], ["伺服器憑證有效期限", one.certificateEnds], ["停止服務理由", one.stopGround]]);
     const demands = one.demands.map((demand) => {
-      const state = demand.open ? "待辦理" : demand.met ? "已辦理" : "未辦理";
+      const state = demand.late ? "逾期未結案" : demand.open ? "待辦理" : demand.met ? "已辦理" : "未辦理";
       const list = make("dl", {});
       sheet(list, [["要求事項", demand.kindWord], ["要求內容", demand.text], ["期限", demand.dueOn], ["回覆", demand.answer], ["辦理情形", state]]);
-      const buttons = demand.open ? [button("已辦理", "secondary", () => act("met", "已結案")({ demand: demand.number })), button("未辦理", "danger", () => act("unmet", "已結案")({ demand: demand.number }))] : [];
-      return make("div", {}, list, make("div", { className: "buttons" }, ...buttons));
+      return make("div", {}, list, ...(demand.open ? closing(demand, act) : []));
     });
     const stop = one.stop && make("div", {},
       make("p", {}, "提請停止服務：", own(one.stop.groundWord), "　", own(one.stop.reason)),
       make("div", { className: "buttons" }, button("同意", "endorse", () => act("endorse", "已同意，即時生效")({})), button("不同意", "danger", () => act("decline", "已註明不同意")({}))));
-    return make("article", { className: "case" },
-      make("h3", {}, own(one.name), `　${one.stateWord}`), facts, ...demands, ...(stop ? [stop] : []),
+    return make("article", { className: "case", id: `service-${one.number}` },
+      make("h3", { tabIndex: -1 }, own(one.name), `　${one.stateWord}`), facts, ...demands, ...(stop ? [stop] : []),
       ...(one.state === "stopped" ? [] : [form(one, act)]));
   }
 
@@ -63,7 +75,7 @@ export function wireServices() {
       place.dataset.field = member;
       return place;
     };
-    const dueField = field("期限", due);
+    const dueField = field("期限", due, "dueOn");
     what.addEventListener("change", () => { dueField.hidden = what.selectedIndex > 1; });
     const made = make("form", { noValidate: true, className: "no-print" }, field("要做什麼？", what), dueField, field("說明（申請機關(構)會看到）", text, "result"),
       make("div", { className: "buttons" }, make("button", { type: "submit", textContent: "送出" })));

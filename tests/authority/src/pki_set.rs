@@ -228,6 +228,14 @@ impl TestPki {
         &self.moeaca
     }
 
+    /// A list of the agencies' CA.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn agency_list(&self, list: &List<'_>) -> anyhow::Result<Vec<u8>> {
+        self.gca.list(list)
+    }
+
     /// A list of the newer generation of MOEACA.
     ///
     /// # Errors
@@ -327,11 +335,7 @@ impl TestPki {
         name: &str,
         organisation: ObjectIdentifier,
     ) -> anyhow::Result<Issued> {
-        let (authority, list) = match role {
-            IssuerRole::Xca => (&self.xca, "http://crl.test.invalid/XCA/CRL_0002.crl"),
-            IssuerRole::Hca => (&self.hca, "http://crl.test.invalid/HCA/CRL_0002.crl"),
-            _ => (&self.gca, "http://crl.test.invalid/GCA4/CRL_0002.crl"),
-        };
+        let (authority, list) = self.of_organisations(role);
         let profile = Profile {
             subject: &[Part::Utf8(ORGANISATION_NAME, name)],
             attributes: &[Attribute::Oid(ORGANISATION, organisation)],
@@ -347,19 +351,31 @@ impl TestPki {
         };
         issue(authority, &profile)
     }
+
+    /// A CA of organisations, and where its lists are.
+    fn of_organisations(&self, role: IssuerRole) -> (&Authority, &'static str) {
+        match role {
+            IssuerRole::Xca => (&self.xca, "http://crl.test.invalid/XCA/CRL_0002.crl"),
+            IssuerRole::Hca => (&self.hca, "http://crl.test.invalid/HCA/CRL_0002.crl"),
+            _ => (&self.gca, "http://crl.test.invalid/GCA4/CRL_0002.crl"),
+        }
+    }
 }
 
 impl TestPki {
-    /// An agency's server application certificate (伺服器應用軟體憑證), for so many days.
+    /// A server application certificate (伺服器應用軟體憑證) of an agency (GCA) or an association
+    /// (XCA), for so many days.
     ///
     /// # Errors
     /// When the library fails.
     pub fn server(
         &self,
+        role: IssuerRole,
         name: &str,
         organisation: ObjectIdentifier,
         days: i64,
     ) -> anyhow::Result<Issued> {
+        let (authority, list) = self.of_organisations(role);
         let profile = Profile {
             subject: &[Part::Utf8(ORGANISATION_NAME, name)],
             attributes: &[
@@ -371,12 +387,12 @@ impl TestPki {
             level: 0,
             not_before: self.at(-1),
             not_after: self.at(days),
-            crl: Some("http://crl.test.invalid/GCA4/CRL_0002.crl"),
+            crl: Some(list),
             ocsp: None,
             purposes: &[pki::oid::SERVER_AUTH, pki::oid::CLIENT_AUTH],
             no_check: false,
         };
-        issue(&self.gca, &profile)
+        issue(authority, &profile)
     }
 }
 

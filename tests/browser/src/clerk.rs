@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use test_pki::client::{CardSigner, Visitor};
 use test_pki::demo::COMPANY;
+use test_pki::token::Caller;
 
 use crate::Desk;
 
@@ -202,14 +203,23 @@ impl Desk {
         Ok(receipt["serialNumber"].as_str().context("no S/N")?.to_owned())
     }
 
+    /// The officer signs in without a browser; the card is put into its reader.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn officer(&self) -> anyhow::Result<Visitor> {
+        self.cards.set_inserted("officer", true)?;
+        let mut visitor = self.visitor();
+        visitor.sign_in_as_officer(&CardSigner::new(self.dir.join("cards"), "officer"))?;
+        Ok(visitor)
+    }
+
     /// An officer decides, without a browser.
     ///
     /// # Errors
     /// When it is refused.
     pub fn decides(&self, id: &str, decision: &str, result: &str) -> anyhow::Result<()> {
-        let mut visitor = self.visitor();
-        visitor.sign_in_as_officer(&CardSigner::new(self.dir.join("cards"), "officer"))?;
-        visitor.decide(id, decision, result)?.expect(200)?;
+        self.officer()?.decide(id, decision, result)?.expect(200)?;
         Ok(())
     }
 
@@ -232,6 +242,22 @@ impl Desk {
         let file = std::fs::read(&self.demo.company_certificate_file)?;
         visitor.upload(&card, COMPANY.1, &file)?.expect(201)?;
         Ok(())
+    }
+
+    /// The company's system, once it has an account and a certificate.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn caller(&self) -> anyhow::Result<Caller> {
+        let (visitor, _) = self.company()?;
+        let progress = visitor.get("/api/cases")?.expect(200)?;
+        let text = |name: &str| progress["account"][name].as_str().map(str::to_owned);
+        Ok(Caller {
+            org_id: COMPANY.1.into(),
+            ap_id: text("apId").context("no apId")?,
+            iss_key: text("issKey").context("no isskey")?,
+            private_key: test_pki::demo::der_of(&self.demo.company_key_file)?,
+        })
     }
 
     /// Starts the service again with its clock at this instant.

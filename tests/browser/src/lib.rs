@@ -17,7 +17,7 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use http_tests::{Host, TestApp, project, scratch};
 use hyper_util::client::legacy::connect::HttpConnector;
-use pki::{Certificate, VerifiedSignature};
+use pki::{Certificate, IssuerRole, VerifiedSignature};
 use serde_json::{Value, json};
 use test_pki::bridge::RunningBridge;
 use test_pki::demo::{AGENCY, COMPANY, Demo, DemoCredentials, Person, write_card};
@@ -201,16 +201,27 @@ impl Desk {
         };
         let file = self.dir.join("list.crl");
         std::fs::write(&file, self.pki.company_list(&list)?)?;
+        let trust = self.dir.join("trust-store.json").display().to_string();
+        let file = file.display().to_string();
+        let said = self.chayan(&["import-crl", "--trust", &trust, &file])?;
+        anyhow::ensure!(said.contains("taken,"), "{said}");
+        Ok(())
+    }
+
+    /// The operator's command line; what it said.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub fn chayan(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let output = Command::new(project().join("target/release/chayan"))
             .arg("--data")
             .arg(self.dir.join("data"))
-            .args(["import-crl", "--trust"])
-            .arg(self.dir.join("trust-store.json"))
-            .arg(file)
+            .args(arguments)
             .output()?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        anyhow::ensure!(said.contains("taken,"), "{said}");
-        Ok(())
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        anyhow::ensure!(output.status.success(), "{said}");
+        Ok(said)
     }
 
     /// How the signature of the newest application came from its card, as it was recorded.
@@ -532,12 +543,12 @@ impl Desk {
         Ok(())
     }
 
-    /// A server certificate of an agency, for half a year.
+    /// A server certificate of an agency (GCA), for half a year.
     ///
     /// # Errors
     /// When the library fails.
     pub fn server(&self, name: &str, organisation: &str) -> anyhow::Result<Issued> {
-        self.pki.server(name, organisation.parse()?, 182)
+        self.pki.server(IssuerRole::Gca, name, organisation.parse()?, 182)
     }
 
     /// Takes the whole page as a wide and as a narrow screen shows it, in the dark, and as

@@ -1,28 +1,86 @@
-//! The identity confirmation service in the browser (#8): the annex with an agency's card, its
-//! paper, and the page on which citizens see who asked about them.
+//! The identity confirmation service in the browser (#8): the annex of 003 from its draft to the
+//! stop, officers beside, supervised institutions, and the page on which citizens see who asked.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use browser_tests::Desk;
+use fantoccini::Locator;
+use jiff::SignedDuration;
 use pki::Certificate;
-use test_pki::demo::AGENCY;
+use serde_json::json;
+use test_pki::demo::{AGENCY, COMPANY};
 
 const NUMBER: &str = "A123455678";
+/// Subject serial of the demo's citizen.
+const CITIZEN: &str = "0000000187654321";
+/// The first day that the page offers.
+const FIRST_DAY: &str = "const day = document.getElementById('day'); day.value = day.min;
+    day.dispatchEvent(new Event('change', { bubbles: true })); return true;";
 
-async fn signs_in(desk: &Desk) {
-    desk.cards.set_inserted("company", false).unwrap();
-    desk.cards.set_inserted("officer", false).unwrap();
-    desk.cards.set_inserted("agency", true).unwrap();
+/// What is typed into the annex beside the serial number and the day.
+const ANNEX: [(&str, &str); 15] = [
+    ("#organisationAddress", "臺北市中正區測試路1號"),
+    ("#systemName", "線上申辦系統"),
+    ("#contactName", "王測試"),
+    ("#contactTitle", "技士"),
+    ("#contactUnit", "資訊室"),
+    ("#contactEmail", "a@example.gov.tw"),
+    ("#contactPhone", "(02)12345678"),
+    ("#contactFax", "(02)12345679"),
+    ("#deputyName", "李測試"),
+    ("#deputyTitle", "科員"),
+    ("#deputyUnit", "資訊室"),
+    ("#deputyEmail", "b@example.gov.tw"),
+    ("#deputyPhone", "0912345678"),
+    ("#deputyFax", "(02)12345679"),
+    ("#text", "民眾以自然人憑證登入，申辦本機關業務。"),
+];
+
+async fn agency_signs_in(desk: &Desk) {
+    desk.only("agency").unwrap();
     desk.open("/confirmation/").await.unwrap();
-    desk.shots("sign-in").await.unwrap();
     desk.click("#sign-in-form button[type=submit]").await.unwrap();
     desk.says("#status h1", "服務狀態與案件").await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agency_applies_and_prints_the_annex() {
-    let desk = Desk::start("confirmation").await.unwrap();
-    signs_in(&desk).await;
+/// The officers' page at one of its places, with this card.
+async fn officer_signs_in(desk: &Desk, card: &str, place: &str) {
+    desk.only(card).unwrap();
+    desk.open("/review/").await.unwrap();
+    desk.click("#sign-in-form button").await.unwrap();
+    desk.click(&format!("[data-place={place}]")).await.unwrap();
+    desk.text(&format!("#{place}")).await.unwrap();
+}
+
+async fn fills_in(desk: &Desk, fields: &[(&str, &str)]) {
+    for (field, text) in fields {
+        desk.fill(field, text).await.unwrap();
+    }
+}
+
+/// Reads the text, ticks the box, signs; the annex on paper is next.
+async fn sends(desk: &Desk) {
+    desk.click("#open-terms-2").await.unwrap();
+    desk.click("#terms-read").await.unwrap();
+    desk.click("#agreed").await.unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.click("#confirm-yes").await.unwrap();
+    desk.says("#message.good", "申請已受理").await.unwrap();
+}
+
+/// The newest case is approved and its day has come.
+async fn approved(desk: &mut Desk, months: i64) {
+    let newest = "SELECT id FROM cases ORDER BY submitted_at DESC LIMIT 1";
+    desk.decides(&desk.stored(newest).unwrap(), "approve", "審核通過").unwrap();
+    desk.at(jiff::Timestamp::now() + SignedDuration::from_hours(24 * 32 * months)).unwrap();
+}
+
+/// 啟用 with its errors and its draft, up to the paper.
+async fn starts(desk: &Desk) {
+    desk.only("agency").unwrap();
+    desk.open("/confirmation/").await.unwrap();
+    desk.shots("sign-in").await.unwrap();
+    agency_signs_in(desk).await;
     desk.shows("#status", &["測試機關", "目前沒有核准的服務。"]).await.unwrap();
     desk.shots("status").await.unwrap();
     desk.click("#start-new").await.unwrap();
@@ -35,32 +93,20 @@ async fn an_agency_applies_and_prints_the_annex() {
     let file = desk.dir.join("server.cer");
     std::fs::write(&file, BASE64_STANDARD.encode(&server.certificate)).unwrap();
     let serial = Certificate::from_der(&server.certificate).unwrap().serial_number();
-    for (field, text) in [
-        ("#organisationAddress", "臺北市中正區測試路1號"),
-        ("#systemName", "線上申辦系統"),
-        ("#serverSerial", serial.as_str()),
-        ("#contactName", "王測試"),
-        ("#contactTitle", "技士"),
-        ("#contactUnit", "資訊室"),
-        ("#contactEmail", "a@example.gov.tw"),
-        ("#contactPhone", "(02)12345678"),
-        ("#contactFax", "(02)12345679"),
-        ("#deputyName", "李測試"),
-        ("#deputyTitle", "科員"),
-        ("#deputyUnit", "資訊室"),
-        ("#deputyEmail", "b@example.gov.tw"),
-        ("#deputyPhone", "0912345678"),
-        ("#deputyFax", "(02)12345679"),
-        ("#text", "民眾以自然人憑證登入，申辦本機關業務。"),
-    ] {
-        desk.fill(field, text).await.unwrap();
-    }
-    let choose = desk.client.find(fantoccini::Locator::Id("certificateFile")).await.unwrap();
-    choose.send_keys(&file.display().to_string()).await.unwrap();
-    // The first day that the page offers.
-    let day = "const day = document.getElementById('day'); day.value = day.min;
-        day.dispatchEvent(new Event('change', { bubbles: true })); return true;";
-    desk.until(day).await.unwrap();
+    fills_in(desk, &ANNEX).await;
+    desk.fill("#serverSerial", &serial).await.unwrap();
+    desk.until(FIRST_DAY).await.unwrap();
+    // A closed tab loses nothing, 清除 can be taken back.
+    agency_signs_in(desk).await;
+    desk.click("#start-new").await.unwrap();
+    desk.says("#message.good", "已帶入上次尚未送出的資料").await.unwrap();
+    assert_eq!(desk.value("deputyFax").await.unwrap(), "(02)12345679");
+    desk.click("#annex-form [type=reset]").await.unwrap();
+    desk.says("#message.good", "已清除").await.unwrap();
+    assert_eq!(desk.value("deputyFax").await.unwrap(), "");
+    desk.click("#undo button").await.unwrap();
+    assert_eq!(desk.value("serverSerial").await.unwrap(), serial);
+    desk.chooses(&file).await.unwrap();
     desk.click("#open-terms-2").await.unwrap();
     desk.shots("terms").await.unwrap();
     desk.click("#terms-read").await.unwrap();
@@ -71,9 +117,8 @@ async fn an_agency_applies_and_prints_the_annex() {
     desk.shots("confirm").await.unwrap();
     desk.click("#confirm-yes").await.unwrap();
     desk.says("#message.good", "申請已受理").await.unwrap();
-    desk.shows("#annex-table", &["代理人", "預定開放日期", "申請機關(構)關防", "審核結果"])
-        .await
-        .unwrap();
+    let rows = ["代理人", "啟用", "預定開放日期", "申請機關(構)關防", "審核結果"];
+    desk.shows("#annex-table", &rows).await.unwrap();
     desk.shots("annex").await.unwrap();
     assert_eq!(desk.stored("SELECT kind FROM cases").unwrap(), "confirmation-start");
     assert_eq!(desk.stored("SELECT terms_version FROM confirmation_forms").unwrap(), "104");
@@ -82,25 +127,195 @@ async fn an_agency_applies_and_prints_the_annex() {
     desk.shots("under-review").await.unwrap();
 }
 
+/// 補件: what is asked stands at its field, everything else as it was sent.
+async fn answers(desk: &Desk) {
+    let id = desk.stored("SELECT id FROM cases").unwrap();
+    let question = json!({ "grounds": ["overview-unclear"], "text": "請敘明使用對象。" });
+    let officer = desk.officer().unwrap();
+    officer
+        .post(&format!("/api/review/cases/{id}/question"), &question)
+        .unwrap()
+        .expect(200)
+        .unwrap();
+    agency_signs_in(desk).await;
+    desk.shows("#message", &["請補充申請資料", "請敘明使用對象。", "補件"]).await.unwrap();
+    desk.shots("asked").await.unwrap();
+    desk.click("#message button").await.unwrap();
+    let asked = ["請補充申請資料", "期限：", "應用系統概述未敘明", "請敘明使用對象。"];
+    desk.shows("#message", &asked).await.unwrap();
+    desk.says("#text-error", "應用系統概述未敘明").await.unwrap();
+    assert_eq!(desk.value("contactPhone").await.unwrap(), "(02)12345678");
+    desk.shots("answer").await.unwrap();
+    desk.fill("#text", "一般民眾以自然人憑證登入，申辦本機關業務。").await.unwrap();
+    desk.chooses(&desk.dir.join("server.cer")).await.unwrap();
+    sends(desk).await;
+    assert_eq!(desk.stored("SELECT version FROM cases").unwrap(), "2");
+    assert_eq!(desk.stored("SELECT count(*) FROM cases").unwrap(), "1");
+}
+
+/// An officer demands, the agency answers, the officer closes it.
+async fn demanded_and_answered(desk: &Desk) {
+    officer_signs_in(desk, "officer", "services").await;
+    desk.shows("#service-list", &["測試機關", "啟用", "線上申辦系統"]).await.unwrap();
+    desk.click("#service-list details summary").await.unwrap();
+    desk.click("#service-list form button").await.unwrap();
+    desk.says("#message", "資料有誤").await.unwrap();
+    desk.shots("officer-error").await.unwrap();
+    let due = jiff::Timestamp::now() + SignedDuration::from_hours(24 * 34);
+    let due = domain::TAIPEI.to_datetime(due).date();
+    let script = format!("document.getElementById('service-1-due').value = '{due}'; return true;");
+    desk.until(&script).await.unwrap();
+    desk.fill("#service-1-text", "請降低尖峰時段的查詢次數。").await.unwrap();
+    desk.click("#service-list form button").await.unwrap();
+    desk.says("#message.good", "已通知").await.unwrap();
+    desk.shows("#service-list", &["限期改善", "請降低尖峰", "期限", "待辦理"]).await.unwrap();
+    desk.shots("officer-demanded").await.unwrap();
+    // It waits in the queues like a case.
+    desk.click("[data-place=queue]").await.unwrap();
+    desk.click("[data-queue=due-soon]").await.unwrap();
+    desk.shows("#cases", &["限期改善", "測試機關", "待申請人辦理", "李審核"]).await.unwrap();
+    desk.shots("officer-queue").await.unwrap();
+    // The agency answers; nothing is no answer.
+    agency_signs_in(desk).await;
+    desk.shows("#services", &["啟用", "限期改善", "請降低尖峰", "待辦理"]).await.unwrap();
+    desk.click("#services form button").await.unwrap();
+    desk.says("#message", "資料有誤").await.unwrap();
+    desk.shots("demand-error").await.unwrap();
+    desk.fill("#services textarea", "已改以批次查詢。").await.unwrap();
+    desk.click("#services form button").await.unwrap();
+    desk.says("#message.good", "回覆已送出").await.unwrap();
+    desk.shows("#services", &["回覆", "已改以批次查詢。"]).await.unwrap();
+    desk.shots("demand").await.unwrap();
+    // From the queue to the service, and closed with a word.
+    officer_signs_in(desk, "officer", "queue").await;
+    desk.click("[data-queue=mine]").await.unwrap();
+    desk.shows("#cases", &["限期改善", "已回覆"]).await.unwrap();
+    desk.click("#cases [data-service]").await.unwrap();
+    desk.fill("#demand-1-text", "尖峰時段仍逾上限。").await.unwrap();
+    desk.click("#service-list .danger").await.unwrap();
+    desk.shows("#service-list", &["已改以批次查詢。", "未辦理"]).await.unwrap();
+}
+
+/// The officer proposes a stop, a supervisor endorses it, the agency reads the ground.
+async fn stopped(desk: &Desk) {
+    desk.click("#service-list details summary").await.unwrap();
+    let what = desk.client.find(Locator::Id("service-1-what")).await.unwrap();
+    what.select_by_value("overload").await.unwrap();
+    desk.fill("#service-1-text", "限期未改善。").await.unwrap();
+    desk.click("#service-list form button").await.unwrap();
+    desk.says("#message.good", "另須主管同意").await.unwrap();
+    desk.shots("officer-proposed").await.unwrap();
+    desk.chayan(&[
+        "add-officer",
+        "--subject-serial",
+        CITIZEN,
+        "--name",
+        "陳測試",
+        "--role",
+        "supervisor",
+    ])
+    .unwrap();
+    officer_signs_in(desk, "citizen", "queue").await;
+    desk.click("[data-queue=second-look]").await.unwrap();
+    desk.click("#cases [data-service]").await.unwrap();
+    desk.click("#service-list .endorse").await.unwrap();
+    desk.says("#message.good", "即時生效").await.unwrap();
+    desk.shows("#service-list", &["已停止服務", "第六點第五款"]).await.unwrap();
+    desk.shots("officer-stopped").await.unwrap();
+    agency_signs_in(desk).await;
+    desk.shows("#services", &["已停止服務", "第六點第五款", "限期未改善。"]).await.unwrap();
+    desk.shots("stopped").await.unwrap();
+}
+
+/// 停用 of the annex, up to the paper.
+async fn stops(desk: &Desk) {
+    agency_signs_in(desk).await;
+    desk.shows("#services", &["啟用"]).await.unwrap();
+    desk.shots("open").await.unwrap();
+    desk.click("#stop-new").await.unwrap();
+    desk.shows("#form", &["停用", "預定停用日期", "停用原因"]).await.unwrap();
+    let typed = |(field, _): &&(&str, &str)| *field != "#systemName" && *field != "#text";
+    fills_in(desk, &ANNEX.iter().filter(typed).copied().collect::<Vec<_>>()).await;
+    desk.fill("#text", "系統汰換。").await.unwrap();
+    desk.until(FIRST_DAY).await.unwrap();
+    desk.shots("stop-form").await.unwrap();
+    sends(desk).await;
+    desk.shows("#annex-table", &["停用", "預定停用日期", "停用原因", "系統汰換。", "關防"])
+        .await
+        .unwrap();
+    desk.shots("stop-annex").await.unwrap();
+    desk.click("#annex-back").await.unwrap();
+    // It is withdrawn: the service goes on.
+    desk.click("#cases .secondary").await.unwrap();
+    desk.says("#message.good", "取消成功").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_annex_from_its_draft_to_the_stop() {
+    let mut desk = Desk::start("confirmation").await.unwrap();
+    starts(&desk).await;
+    answers(&desk).await;
+    approved(&mut desk, 1).await;
+    stops(&desk).await;
+    demanded_and_answered(&desk).await;
+    stopped(&desk).await;
+    desk.client.clone().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_institution_applies_once_it_is_on_the_list() {
+    let desk = Desk::start("institution").await.unwrap();
+    desk.stored("UPDATE officers SET role = 'administrator' WHERE id = 1 RETURNING role").unwrap();
+    officer_signs_in(&desk, "officer", "institutions").await;
+    desk.fill("#institution-code", "123").await.unwrap();
+    desk.click("#institution-form button").await.unwrap();
+    let wrong = ["資料有誤", "代碼：請輸入統一編號8位數字", "機構名稱：此欄位必須填寫"];
+    desk.shows("#message", &wrong).await.unwrap();
+    desk.shots("list-error").await.unwrap();
+    fills_in(&desk, &[("#institution-code", COMPANY.1), ("#institution-name", COMPANY.0)]).await;
+    desk.click("#institution-form button").await.unwrap();
+    desk.says("#message.good", "已登錄").await.unwrap();
+    desk.shows("#institution-list", &[COMPANY.1, COMPANY.0, "移除"]).await.unwrap();
+    desk.shots("list").await.unwrap();
+
+    // The institution signs in with its card of MOEACA.
+    desk.only("company").unwrap();
+    desk.open("/confirmation/").await.unwrap();
+    desk.click("#sign-in-form [value=company]").await.unwrap();
+    desk.fill("#ubn", "12345678").await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.says("#ubn-error", "統一編號").await.unwrap();
+    desk.shots("sign-in-error").await.unwrap();
+    desk.fill("#ubn", COMPANY.1).await.unwrap();
+    desk.click("#sign-in-form button[type=submit]").await.unwrap();
+    desk.shows("#status", &[COMPANY.0, COMPANY.1, "目前沒有核准的服務。"]).await.unwrap();
+    desk.click("#start-new").await.unwrap();
+    desk.text("#annex-form").await.unwrap();
+    fills_in(&desk, &ANNEX).await;
+    let file = std::fs::read(&desk.demo.company_certificate_file).unwrap();
+    let der = test_pki::demo::der_of(&desk.demo.company_certificate_file).unwrap();
+    std::fs::write(desk.dir.join("server.cer"), file).unwrap();
+    let serial = Certificate::from_der(&der).unwrap().serial_number();
+    desk.fill("#serverSerial", &serial).await.unwrap();
+    desk.until(FIRST_DAY).await.unwrap();
+    desk.chooses(&desk.dir.join("server.cer")).await.unwrap();
+    sends(&desk).await;
+    desk.shows("#annex-table", &[COMPANY.0, "啟用", "關防"]).await.unwrap();
+    desk.shots("annex").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_citizen_sees_who_asked() {
     let desk = Desk::start("my").await.unwrap();
-    desk.cards.set_inserted("company", false).unwrap();
-    desk.cards.set_inserted("officer", false).unwrap();
-    desk.cards.set_inserted("citizen", true).unwrap();
+    desk.uploaded().unwrap();
+    checks_her_card(&desk);
+    desk.only("citizen").unwrap();
     let file = desk.dir.join("citizens.csv");
-    let line = format!("subjectSerial,nationalId,opened\n0000000187654321,{NUMBER},yes\n");
+    let line = format!("subjectSerial,nationalId,opened\n{CITIZEN},{NUMBER},yes\n");
     std::fs::write(&file, line).unwrap();
-    let done = std::process::Command::new(http_tests::project().join("target/release/chayan"))
-        .arg("--data")
-        .arg(desk.dir.join("data"))
-        .arg("import-citizens")
-        .arg(&file)
-        .arg("--key-file")
-        .arg(desk.dir.join("register.key"))
-        .status()
-        .unwrap();
-    assert!(done.success());
+    let (file, key) = (file.display().to_string(), desk.dir.join("register.key"));
+    desk.chayan(&["import-citizens", &file, "--key-file", &key.display().to_string()]).unwrap();
     desk.open("/my/").await.unwrap();
     desk.shots("own").await.unwrap();
     desk.fill("#nationalId", "A12").await.unwrap();
@@ -113,6 +328,21 @@ async fn a_citizen_sees_who_asked() {
     desk.fill("#nationalId", NUMBER).await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
     desk.says("#result h1", "誰查過我的身分證").await.unwrap();
-    desk.shows("#result", &["計0筆紀錄"]).await.unwrap();
+    let row = ["計1筆紀錄", "國民身分證領補換資料查驗", COMPANY.0, "洗錢防制法"];
+    desk.shows("#result", &row).await.unwrap();
     desk.shots("own-result").await.unwrap();
+    desk.client.clone().close().await.unwrap();
+}
+
+/// The company's system checks the citizen's ID card.
+fn checks_her_card(desk: &Desk) {
+    let caller = desk.caller().unwrap();
+    let question = test_pki::token::Question {
+        person_id: NUMBER,
+        apply_code: "1",
+        apply_yyymmdd: "0940105",
+        issue_site_id: "63000",
+    };
+    let token = caller.token(question, jiff::Timestamp::now()).unwrap();
+    desk.company().unwrap().0.verify(&token).unwrap().expect(200).unwrap();
 }

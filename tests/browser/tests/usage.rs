@@ -5,19 +5,6 @@ use jiff::Timestamp;
 use test_pki::demo::COMPANY;
 use test_pki::token::{Caller, Question};
 
-/// The system of the desk's company.
-fn caller(desk: &Desk) -> Caller {
-    let (visitor, _) = desk.company().unwrap();
-    let progress = visitor.get("/api/cases").unwrap().expect(200).unwrap();
-    let text = |name: &str| progress["account"][name].as_str().unwrap().to_owned();
-    Caller {
-        org_id: COMPANY.1.into(),
-        ap_id: text("apId"),
-        iss_key: text("issKey"),
-        private_key: test_pki::demo::der_of(&desk.demo.company_key_file).unwrap(),
-    }
-}
-
 fn token(desk: &Desk, caller: &Caller, date: &str) -> String {
     let card = &desk.demo.id_cards[0];
     let question = Question {
@@ -33,7 +20,7 @@ fn token(desk: &Desk, caller: &Caller, date: &str) -> String {
 async fn an_integrator_checks_a_token_and_sees_what_was_called() {
     let desk = Desk::start("usage").await.unwrap();
     desk.uploaded().unwrap();
-    let caller = caller(&desk);
+    let caller = desk.caller().unwrap();
     let card = desk.demo.id_cards[0].clone();
     let (visitor, _) = desk.company().unwrap();
     for date in [card.apply_yyymmdd.as_str(), "1000101"] {
@@ -81,7 +68,7 @@ async fn an_officer_sees_why_an_account_was_suspended_and_says_what_it_was() {
     desk.uploaded().unwrap();
     // What came in the second of the approval belongs to what was decided.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-    let (caller, (visitor, _)) = (caller(&desk), desk.company().unwrap());
+    let (caller, (visitor, _)) = (desk.caller().unwrap(), desk.company().unwrap());
     for number in 0..25 {
         let person = domain::NationalId::with_check_digit(b'C', 1, number);
         let (code, date, site) = ("1", "0940105", "63000");

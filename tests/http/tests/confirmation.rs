@@ -1,18 +1,22 @@
 //! The identity confirmation service over HTTP (C1 to C4): the annex, its review, a year of
 //! starts, stops and ends, the call with OpenSSL as the system, and who sees what was asked.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use domain::{ConfirmationRequest, Pair};
-use http_tests::{ORIGIN, TestApp, at_once, pki, text};
+use http_tests::{ORIGIN, TestApp, at_once, pki, project, text};
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use pki::{Certificate, Purpose};
+use pki::{Certificate, IssuerRole, Purpose};
 use serde_json::{Value, json};
 use test_pki::client::{Answer, CardSigner, Visitor};
-use test_pki::demo::{AGENCY, COMPANY};
+use test_pki::demo::{AGENCY, ASSOCIATION, COMPANY};
+use test_pki::issue::{List, Listed};
 use test_pki::pki_set::Issued;
+use test_pki::token::Question;
+use x509_cert::ext::pkix::CrlReason;
 
 const MEDIA_TYPE: &str = "application/pkcs7-mime";
 /// The demo's citizen: her card, and a number that ends as the card says.
@@ -33,7 +37,7 @@ fn agency(app: &TestApp) -> (Visitor, CardSigner) {
 }
 
 fn server(days: i64) -> Issued {
-    pki().server("測試機關", AGENCY.parse().unwrap(), days).unwrap()
+    pki().server(IssuerRole::Gca, "測試機關", AGENCY.parse().unwrap(), days).unwrap()
 }
 
 fn serial(issued: &Issued) -> String {
@@ -138,15 +142,35 @@ fn asks(app: &TestApp, server: &Issued, content: &[u8]) -> Answer {
     app.visitor().post_raw("/integration/confirmations", MEDIA_TYPE, &message).unwrap()
 }
 
-fn import(app: &TestApp) {
+const HEAD: &str = "subjectSerial,nationalId,opened\n";
+
+/// The operator imports these lines.
+fn imports(app: &TestApp, lines: &str) -> (bool, String) {
     let file = app.path("citizens.csv");
-    let lines = format!(
-        "subjectSerial,nationalId,opened\n{CITIZEN},{NUMBER},yes\n0000000100000002,B123456780,no\n"
-    );
-    std::fs::write(&file, lines).unwrap();
-    let key = app.path("register.key");
-    let (done, said) = app.chayan(&["import-citizens", &file, "--key-file", &key]);
+    std::fs::write(&file, [HEAD, lines].concat()).unwrap();
+    app.chayan(&["import-citizens", &file, "--key-file", &app.path("register.key")])
+}
+
+fn import(app: &TestApp) {
+    let lines = format!("{CITIZEN},{NUMBER},yes\n0000000100000002,B123456780,no\n");
+    let (done, said) = imports(app, &lines);
     assert!(done && said.contains("2 certificates imported"), "{said}");
+}
+
+/// No file of the databases has one of these national IDs, nor has what the host said.
+fn nowhere(app: &TestApp, numbers: &[&str]) {
+    let mut texts = vec![("the host's output".to_owned(), app.process().log().into_bytes())];
+    for file in std::fs::read_dir(app.dir.join("data")).unwrap() {
+        let path = file.unwrap().path();
+        texts.push((path.display().to_string(), std::fs::read(path).unwrap()));
+    }
+    assert!(texts.len() > 7, "the databases are elsewhere");
+    for (name, bytes) in &texts {
+        for number in numbers {
+            let found = bytes.windows(number.len()).any(|part| part == number.as_bytes());
+            assert!(!found, "{number} in {name}");
+        }
+    }
 }
 
 #[test]
@@ -173,7 +197,8 @@ fn the_annex_is_taken_reviewed_and_opens_on_its_day() {
     assert_eq!(differs["errors"][0]["code"], "serial-differs");
     let form = annex("confirmation-start", COMPANY.1, &server, in_a_month());
     assert_eq!(applies(&visitor, &card, form).code(), "applicant-mismatch");
-    let foreign = pki().server("他機關", "2.16.886.101.88888".parse().unwrap(), 200).unwrap();
+    let other = "2.16.886.101.88888".parse().unwrap();
+    let foreign = pki().server(IssuerRole::Gca, "他機關", other, 200).unwrap();
     let form = annex("confirmation-start", &agency_id(), &foreign, in_a_month());
     assert_eq!(applies(&visitor, &card, form).code(), "foreign-server-certificate");
     assert_eq!(app.count("default", "SELECT count(*) FROM cases"), 0);
@@ -287,16 +312,224 @@ fn each_pair_answers_for_itself_and_a_request_counts_once() {
         })
         .collect();
     assert!(codes.contains(&200) && codes.contains(&429), "{codes:?}");
-    // No national ID is kept anywhere.
-    for database in ["default", "confirmations", "citizens", "calls", "sessions"] {
-        for ending in ["db", "db-wal"] {
-            let Ok(bytes) = std::fs::read(app.dir.join(format!("data/{database}.{ending}"))) else {
-                continue;
-            };
-            let found = bytes.windows(10).any(|part| part == NUMBER.as_bytes());
-            assert!(!found, "{database}.{ending}");
-        }
+    // No national ID is kept anywhere, nor said.
+    nowhere(&app, &[NUMBER, "A123456789", "B123456780", "B12345678", "身分證"]);
+}
+
+/// What a system other than ours may send: pairs that are none answer for themselves.
+#[test]
+fn whatever_stands_in_the_place_of_a_pair_is_answered_1() {
+    let mut app = TestApp::start();
+    import(&app);
+    let server = server(200);
+    approved(&app, &server);
+    let open = day_open(0);
+    app.restart_with(&["--now", &open.to_string()]);
+    let good = json!({ "subjectSerial": CITIZEN, "nationalId": NUMBER });
+    let strange = [
+        json!(null),
+        json!(NUMBER),
+        json!([CITIZEN, NUMBER]),
+        json!({ "subjectSerial": CITIZEN }),
+        json!({ "subjectSerial": 187_654_321, "nationalId": NUMBER }),
+        json!({ "subjectSerial": CITIZEN, "nationalId": NUMBER, "name": "陳測試" }),
+        json!({ "subjectSerial": format!(" {CITIZEN}"), "nationalId": NUMBER }),
+        json!({ "subjectSerial": CITIZEN, "nationalId": "A123455679" }),
+    ];
+    let mut content: Value =
+        serde_json::from_slice(&request(open, "nonce-0123456789-1", &[])).unwrap();
+    let mixed = strange.iter().flat_map(|pair| [good.clone(), pair.clone()]);
+    content["pairs"] = mixed.collect();
+    let answered = asks(&app, &server, &serde_json::to_vec(&content).unwrap());
+    let expected: Vec<_> = strange.iter().flat_map(|_| [0, 1]).collect();
+    assert_eq!(answered.expect(200).unwrap()["answers"], json!(expected));
+    // The register does not answer: 999 for each pair that it would have been asked about.
+    let citizens = app.database("citizens");
+    citizens.execute_batch("ALTER TABLE citizens RENAME TO elsewhere").unwrap();
+    content["nonce"] = json!("nonce-0123456789-2");
+    content["pairs"] = json!([good, strange[0], good]);
+    let faulty = serde_json::to_vec(&content).unwrap();
+    let answered = asks(&app, &server, &faulty).expect(200).unwrap();
+    assert_eq!(answered["answers"], json!([999, 1, 999]));
+    citizens.execute_batch("ALTER TABLE elsewhere RENAME TO citizens").unwrap();
+    // The same request keeps its answer; another nonce gets another.
+    assert_eq!(asks(&app, &server, &faulty).expect(200).unwrap(), answered);
+    content["nonce"] = json!("nonce-0123456789-3");
+    let answered = asks(&app, &server, &serde_json::to_vec(&content).unwrap());
+    assert_eq!(answered.expect(200).unwrap()["answers"], json!([0, 1, 0]));
+}
+
+#[test]
+fn a_server_certificate_on_a_list_is_refused_from_the_next_call_on() {
+    let mut app = TestApp::start();
+    import(&app);
+    let server = server(200);
+    approved(&app, &server);
+    let open = day_open(0);
+    app.restart_with(&["--now", &open.to_string()]);
+    let now = Timestamp::now();
+    let publishes = |number: u64, reason: Option<CrlReason>| {
+        let serial = Certificate::from_der(&server.certificate).unwrap().serial_bytes().to_vec();
+        let entry = |reason| Listed { serial: serial.clone(), reason: Some(reason), at: now };
+        let list = List {
+            number,
+            this_update: now,
+            next_update: now + SignedDuration::from_hours(24 * 90),
+            partition: None,
+            entries: reason.map(entry).into_iter().collect(),
+        };
+        let said = app.imports(&pki().agency_list(&list).unwrap());
+        assert!(said.contains("taken,"), "{said}");
+    };
+    let mut calls = 0;
+    let mut outcome = || {
+        calls += 1;
+        let nonce = format!("nonce-0123456789-{calls}");
+        let answer = asks(&app, &server, &request(open, &nonce, &[(CITIZEN, NUMBER)]));
+        if answer.status == 200 { "answered".to_owned() } else { answer.code().to_owned() }
+    };
+    assert_eq!(outcome(), "answered");
+    publishes(2, Some(CrlReason::CertificateHold));
+    assert_eq!(outcome(), "certificate-on-hold");
+    publishes(3, None);
+    assert_eq!(outcome(), "answered");
+    publishes(4, Some(CrlReason::KeyCompromise));
+    assert_eq!(outcome(), "certificate-revoked");
+    assert_eq!(app.count("confirmations", "SELECT count(*) FROM requests"), 2);
+}
+
+#[test]
+fn the_register_is_replaced_whole_or_not_at_all() {
+    let mut app = TestApp::start();
+    import(&app);
+    let server = server(200);
+    approved(&app, &server);
+    let open = day_open(0);
+    app.restart_with(&["--now", &open.to_string()]);
+    let rows = |app: &TestApp| app.count("citizens", "SELECT count(*) FROM citizens");
+    let unchanged = |app: &TestApp, number: usize| {
+        assert_eq!(rows(app), 2);
+        let nonce = format!("nonce-0123456789-{number}");
+        let content =
+            request(open, &nonce, &[(CITIZEN, NUMBER), ("0000000100000002", "B123456780")]);
+        let answered = asks(app, &server, &content).expect(200).unwrap();
+        assert_eq!(answered["answers"], json!([0, 2]));
+    };
+    // Broken half-way: the line is named, not what stands in it, and nothing changes.
+    let good = format!("{CITIZEN},{NUMBER},no\n");
+    for (number, (wrong, why)) in [
+        ("0000000100000003,B12345678,yes\n", "line 3: nationalId is none"),
+        ("100000003,B123456780,yes\n", "line 3: subjectSerial has 16 digits"),
+        ("0000000100000003,B123456780,maybe\n", "line 3: opened must be yes or no"),
+        ("0000000100000003,B123456780\n", "line 3 cannot be read"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (done, said) = imports(&app, &[&good, wrong].concat());
+        let named = why.split(": ").all(|part| said.contains(part));
+        assert!(!done && named, "{why}: {said}");
+        assert!(!said.contains(NUMBER) && !said.contains("B12345678"), "{said}");
+        unchanged(&app, number);
     }
+    // Killed half-way: the same.
+    let many = app.path("many.csv");
+    let generate = ["generate-citizens", "--count", "300000"];
+    let chayan = || Command::new(project().join("target/release/chayan"));
+    let out = std::fs::File::create(&many).unwrap();
+    assert!(chayan().args(generate).stdout(out).status().unwrap().success());
+    let start = || {
+        let key = app.path("register.key");
+        chayan()
+            .args(["--data", &app.path("data"), "import-citizens", &many, "--key-file", &key])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut first = start();
+    let log = app.dir.join("data/citizens.db-wal");
+    let written = || log.metadata().map_or(0, |file| file.len());
+    while written() < 1_000_000 {
+        assert!(first.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    unchanged(&app, 10);
+    // Again: all of it, once; the same file a second time changes nothing.
+    assert!(start().wait().unwrap().success());
+    assert_eq!(rows(&app), 300_000);
+    assert!(!start().wait().unwrap().success());
+    assert_eq!(rows(&app), 300_000);
+    let line = std::fs::read_to_string(&many).unwrap();
+    let line: Vec<_> = line.lines().nth(2).unwrap().split(',').collect();
+    let content = request(open, "nonce-0123456789-20", &[(line[0], line[1]), (CITIZEN, NUMBER)]);
+    let answered = asks(&app, &server, &content).expect(200).unwrap();
+    assert_eq!(answered["answers"], json!([0, 1]));
+}
+
+#[test]
+fn an_association_on_the_list_applies_with_its_card_of_xca() {
+    let mut app = TestApp::start();
+    import(&app);
+    let applicant = format!("OID:{ASSOCIATION}");
+    let (done, said) = app.chayan(&["add-institution", &applicant, "--name", "測試協會"]);
+    assert!(done, "{said}");
+    let card = app.card("association");
+    let mut visitor = app.visitor();
+    visitor.sign_in(&card, json!({ "as": "organisation" })).unwrap().expect(201).unwrap();
+    let server =
+        pki().server(IssuerRole::Xca, "測試協會", ASSOCIATION.parse().unwrap(), 200).unwrap();
+    // GCA's certificates are for agencies, also when they name the association.
+    let of_gca =
+        pki().server(IssuerRole::Gca, "測試協會", ASSOCIATION.parse().unwrap(), 200).unwrap();
+    let form = annex("confirmation-start", &applicant, &of_gca, in_a_month());
+    assert_eq!(applies(&visitor, &card, form).code(), "upload-not-trusted");
+    let form = annex("confirmation-start", &applicant, &server, in_a_month());
+    let receipt = applies(&visitor, &card, form).expect(201).unwrap();
+    assert_eq!(receipt["organisation"], ASSOCIATION);
+    app.decides(&text(&receipt["serialNumber"]), "approve");
+    let open = day_open(0);
+    app.restart_with(&["--now", &open.to_string()]);
+    let content = request(open, "nonce-0123456789-1", &[(CITIZEN, NUMBER)]);
+    assert_eq!(asks(&app, &server, &content).expect(200).unwrap()["answers"], json!([0]));
+    // Off the list: what was approved goes on, nothing new is taken.
+    let (done, _) = app.chayan(&["remove-institution", &applicant]);
+    assert!(done);
+    let content = request(open, "nonce-0123456789-2", &[(CITIZEN, NUMBER)]);
+    asks(&app, &server, &content).expect(200).unwrap();
+}
+
+#[test]
+fn an_answer_belongs_to_the_application_that_was_in_time() {
+    let mut app = TestApp::start();
+    let server = server(200);
+    let (visitor, card) = agency(&app);
+    let day = in_a_month();
+    let form = annex("confirmation-start", &agency_id(), &server, day);
+    let receipt = applies(&visitor, &card, form.clone()).expect(201).unwrap();
+    let id = text(&receipt["serialNumber"]);
+    let officer = app.officer();
+    let ask = |ground: &str| {
+        let question = json!({ "grounds": [ground], "text": "請敘明使用對象。" });
+        officer.post(&format!("/api/review/cases/{id}/question"), &question).unwrap()
+    };
+    // The grounds of this service, and of no other.
+    assert_eq!(ask("legal-basis-missing").expect(422).unwrap()["errors"][0]["code"], "not-offered");
+    ask("overview-unclear").expect(200).unwrap();
+    app.restart_with(&["--now", &(Timestamp::now() + SignedDuration::from_hours(72)).to_string()]);
+    let (visitor, card) = agency(&app);
+    let status = visitor.get("/api/confirmation/status").unwrap().expect(200).unwrap();
+    assert_eq!(status["asked"]["grounds"][0]["field"], "text");
+    assert_eq!(status["asked"]["earliestDay"], json!(day.to_string()));
+    assert_ne!(status["earliestDay"], status["asked"]["earliestDay"]);
+    let mut answer = form;
+    answer["answers"] = json!(id);
+    answer["text"] = json!("一般民眾以自然人憑證登入，申辦本機關業務。");
+    applies(&visitor, &card, answer.clone()).expect(201).unwrap();
+    // Once is enough.
+    assert_eq!(applies(&visitor, &card, answer).code(), "nothing-asked");
 }
 
 #[test]
@@ -319,6 +552,11 @@ fn institutions_apply_when_they_are_on_the_list() {
         app.officer().post("/api/review/institutions", &listed).unwrap().code(),
         "not-allowed"
     );
+    let wrong = json!({ "applicant": "OID:x", "name": "" });
+    let wrong =
+        administrator.post("/api/review/institutions", &wrong).unwrap().expect(422).unwrap();
+    assert_eq!(wrong["errors"][0]["code"], "applicant-format");
+    assert_eq!(wrong["errors"][1]["pointer"], "/result");
     let receipt = applies(&visitor, &card, form()).expect(201).unwrap();
     assert_eq!(receipt["ubn"], COMPANY.1);
     // A case of this service stands in the way of none of the API service.
@@ -336,99 +574,186 @@ fn institutions_apply_when_they_are_on_the_list() {
     assert_eq!(applies(&visitor, &card, form).code(), "upload-not-trusted");
 }
 
-#[test]
-fn a_year_of_starts_stops_and_grounds() {
-    let mut app = TestApp::start();
-    import(&app);
-    let (first, second) = (server(500), server(500));
-    let (visitor, card) = approved(&app, &first);
-    let form = annex("confirmation-start", &agency_id(), &second, in_a_month());
-    let receipt = applies(&visitor, &card, form).expect(201).unwrap();
-    app.decides(&text(&receipt["serialNumber"]), "approve");
-    let pair = [(CITIZEN, NUMBER)];
-    let codes = |app: &TestApp, at: Timestamp, nonce: &str| -> [String; 2] {
-        [&first, &second].map(|server| {
-            let answer = asks(app, server, &request(at, nonce, &pair));
-            if answer.status == 200 { "open".to_owned() } else { answer.code().to_owned() }
-        })
-    };
-    let open = day_open(0);
-    app.restart_with(&["--now", &open.to_string()]);
-    assert_eq!(codes(&app, open, "nonce-0123456789-1"), ["open", "open"]);
+/// Grounds of point 6 that need no demand before, by their number.
+const AT_ONCE: [(&str, &str); 4] = [
+    ("documents-untrue", "第六點第一款"),
+    ("organisation-changed", "第六點第二款"),
+    ("system-transferred", "第六點第三款"),
+    ("duties-violated", "第六點第四款"),
+];
 
-    // 停用 of the first, a month ahead; it ends on its day by itself.
-    let (visitor, card) = agency(&app);
-    let at = open;
-    let day = domain::earliest_day(domain::TAIPEI.to_datetime(at).date());
-    let form = annex("confirmation-stop", &agency_id(), &first, day);
-    let receipt = applies(&visitor, &card, form).expect(201).unwrap();
-    app.decides(&text(&receipt["serialNumber"]), "approve");
-    let begins = domain::TAIPEI.to_timestamp(day.at(0, 0, 0, 0)).unwrap();
-    let before = begins - SignedDuration::from_secs(60);
-    app.restart_with(&["--now", &before.to_string()]);
-    assert_eq!(codes(&app, before, "nonce-0123456789-2"), ["open", "open"]);
-    app.restart_with(&["--now", &begins.to_string()]);
-    let stopped = codes(&app, begins, "nonce-0123456789-3");
-    assert_eq!(stopped, ["confirmation-not-open", "open"]);
-    let (visitor, card) = agency(&app);
-    let again = domain::earliest_day(day);
-    let form = annex("confirmation-stop", &agency_id(), &first, again);
-    assert_eq!(applies(&visitor, &card, form).code(), "confirmation-unknown");
+/// An agency's systems in a simulated year, and the officers who look after them.
+struct Year {
+    app: TestApp,
+    servers: Vec<Issued>,
+    now: Timestamp,
+    asked: usize,
+}
 
-    // Ground 5 needs a demand that was not met.
-    app.names("0000000187654321", "supervisor");
-    let mut supervisor = app.visitor();
-    supervisor.sign_in_as_officer(&app.card("citizen")).unwrap();
-    let officer = app.officer();
-    let services = officer.get("/api/review/services").unwrap().expect(200).unwrap();
-    let number = services["services"].as_array().unwrap().iter();
-    let second_serial = serial(&second);
-    let number =
-        number.clone().find(|row| row["serverSerial"] == json!(second_serial)).unwrap()["number"]
-            .clone();
-    let act = |who: &Visitor, act: &str, body: Value| {
+impl Year {
+    /// Applies for this server certificate and has it approved.
+    fn starts(&self, kind: &str, server: &Issued, day: jiff::civil::Date) {
+        let (visitor, card) = agency(&self.app);
+        let receipt = applies(&visitor, &card, annex(kind, &agency_id(), server, day));
+        let receipt = receipt.expect(201).unwrap();
+        self.app.decides(&text(&receipt["serialNumber"]), "approve");
+    }
+
+    fn goes_to(&mut self, now: Timestamp) {
+        self.now = now;
+        self.app.restart_with(&["--now", &now.to_string()]);
+    }
+
+    fn first_day(&self) -> jiff::civil::Date {
+        domain::earliest_day(domain::TAIPEI.to_datetime(self.now).date())
+    }
+
+    /// Which of the systems are answered now; the others by these codes alone.
+    fn open(&mut self) -> Vec<usize> {
+        self.asked += 1;
+        let content =
+            request(self.now, &format!("nonce-0123456789-{}", self.asked), &[(CITIZEN, NUMBER)]);
+        let answers = self.servers.iter().map(|server| asks(&self.app, server, &content));
+        let open = answers.enumerate().filter(|(_, answer)| {
+            let code = answer.code();
+            assert!(["", "confirmation-not-open", "certificate-expired"].contains(&code), "{code}");
+            code.is_empty()
+        });
+        open.map(|(place, _)| place).collect()
+    }
+
+    /// The number of a system's newest service.
+    fn number(&self, place: usize) -> Value {
+        let services = self.app.officer().get("/api/review/services").unwrap().expect(200).unwrap();
+        let serial = json!(serial(&self.servers[place]));
+        let mut rows = services["services"].as_array().unwrap().iter();
+        rows.find(|row| row["serverSerial"] == serial).unwrap()["number"].clone()
+    }
+
+    fn act(&self, who: &Visitor, place: usize, act: &str, body: Value) -> Answer {
+        let number = self.number(place);
         who.post(&format!("/api/review/services/{number}/{act}"), &body).unwrap()
-    };
+    }
+
+    fn supervisor(&self) -> Visitor {
+        let mut supervisor = self.app.visitor();
+        supervisor.sign_in_as_officer(&self.app.card("citizen")).unwrap();
+        supervisor
+    }
+}
+
+#[test]
+fn a_year_of_starts_stops_ends_and_all_grounds() {
+    // 停用 at the agency's wish, overload, the end of a certificate, then the grounds without demand.
+    let servers: Vec<_> = [500, 500, 120, 500, 500, 500, 500].into_iter().map(server).collect();
+    let app = TestApp::start();
+    import(&app);
+    app.names("0000000187654321", "supervisor");
+    let mut year = Year { app, servers, now: Timestamp::now(), asked: 0 };
+    for server in &year.servers {
+        year.starts("confirmation-start", server, in_a_month());
+    }
+    year.goes_to(day_open(0));
+    assert_eq!(year.open(), [0, 1, 2, 3, 4, 5, 6]);
+
+    // One officer alone stops nothing; what a supervisor declines goes on.
+    let (officer, supervisor) = (year.app.officer(), year.supervisor());
+    for (place, (ground, point)) in (3..).zip(AT_ONCE) {
+        let stop = json!({ "ground": ground, "text": "經查證屬實" });
+        year.act(&officer, place, "stop", stop.clone()).expect(200).unwrap();
+        year.act(&supervisor, place, "decline", json!({})).expect(200).unwrap();
+        year.act(&officer, place, "stop", stop).expect(200).unwrap();
+        assert_eq!(year.act(&officer, place, "endorse", json!({})).code(), "not-allowed");
+        assert_eq!(year.open(), [&[0, 1, 2][..], &(place..7).collect::<Vec<_>>()].concat());
+        year.act(&supervisor, place, "endorse", json!({})).expect(200).unwrap();
+        assert_eq!(year.open(), [&[0, 1, 2][..], &(place + 1..7).collect::<Vec<_>>()].concat());
+        let (visitor, _) = agency(&year.app);
+        let status = visitor.get("/api/confirmation/status").unwrap().expect(200).unwrap();
+        let mut services = status["services"].as_array().unwrap().iter();
+        let stopped = services.find(|service| service["number"] == year.number(place)).unwrap();
+        assert!(text(&stopped["stopGround"]).contains(point), "{stopped}");
+    }
+
+    // 停用 of the first, a month ahead: it ends at the beginning of its day by itself.
+    let day = year.first_day();
+    year.starts("confirmation-stop", &year.servers[0], day);
+    let begins = domain::TAIPEI.to_timestamp(day.at(0, 0, 0, 0)).unwrap();
+    year.goes_to(begins - SignedDuration::from_secs(60));
+    assert_eq!(year.open(), [0, 1, 2]);
+    year.goes_to(begins);
+    assert_eq!(year.open(), [1, 2]);
+    let (visitor, card) = agency(&year.app);
+    let again = annex("confirmation-stop", &agency_id(), &year.servers[0], year.first_day());
+    assert_eq!(applies(&visitor, &card, again).code(), "confirmation-unknown");
+
+    // The third ends with its certificate, without anybody's doing.
+    let end = Certificate::from_der(&year.servers[2].certificate).unwrap().not_after();
+    year.goes_to(end - SignedDuration::from_secs(60));
+    assert_eq!(year.open(), [1, 2]);
+    year.goes_to(end + SignedDuration::from_secs(1));
+    assert_eq!(year.open(), [1]);
+
+    // Ground 5 needs a demand that was not met; it waits in the queues like a case.
+    let officer = year.app.officer();
     let stop = json!({ "ground": "overload", "text": "嚴重耗損效能" });
-    assert_eq!(act(&officer, "stop", stop.clone()).code(), "demand-first");
-    let due = day.checked_add(10.days()).unwrap();
+    assert_eq!(year.act(&officer, 1, "stop", stop.clone()).code(), "demand-first");
+    let due = domain::TAIPEI.to_datetime(end).date().checked_add(20.days()).unwrap();
+    let wrong = json!({ "kind": "improvement", "text": "", "dueOn": "2026-01-01" });
+    let wrong = year.act(&officer, 1, "demand", wrong).expect(422).unwrap();
+    let wrong = wrong["errors"].as_array().unwrap().iter();
+    let wrong: Vec<_> =
+        wrong.map(|error| (text(&error["pointer"]), text(&error["code"]))).collect();
+    let expected = [("/dueOn", "day-to-come"), ("/result", "required")];
+    assert_eq!(wrong, expected.map(|(field, code)| (field.to_owned(), code.to_owned())));
     let demand = json!({ "kind": "improvement", "text": "請改善", "dueOn": due.to_string() });
-    act(&officer, "demand", demand).expect(200).unwrap();
+    year.act(&officer, 1, "demand", demand).expect(200).unwrap();
+    assert_eq!(queues_of_demand(&officer), ["mine", "waiting"]);
+    let (visitor, _) = agency(&year.app);
     let status = visitor.get("/api/confirmation/status").unwrap().expect(200).unwrap();
-    let demanded = &status["services"][0]["demands"][0];
+    let services = status["services"].as_array().unwrap();
+    let demanded = services.iter().find_map(|service| service["demands"].get(0)).unwrap();
     assert_eq!(demanded["kindWord"], "限期改善");
-    let demand_number = demanded["number"].clone();
-    let unmet = json!({ "demand": demand_number });
-    assert_eq!(act(&officer, "unmet", unmet.clone()).code(), "demand-first");
-    let late =
-        domain::TAIPEI.to_timestamp(due.at(23, 59, 0, 0)).unwrap() + SignedDuration::from_mins(30);
-    app.restart_with(&["--now", &late.to_string()]);
-    let officer = app.officer();
-    let mut supervisor = app.visitor();
-    supervisor.sign_in_as_officer(&app.card("citizen")).unwrap();
-    act(&officer, "unmet", unmet).expect(200).unwrap();
-    act(&officer, "stop", stop).expect(200).unwrap();
-    // One officer alone stops nothing.
-    assert_eq!(codes(&app, late, "nonce-0123456789-4"), ["confirmation-not-open", "open"]);
-    assert_eq!(act(&officer, "endorse", json!({})).code(), "not-allowed");
-    act(&supervisor, "endorse", json!({})).expect(200).unwrap();
-    let stopped = codes(&app, late, "nonce-0123456789-5");
-    assert_eq!(stopped, ["confirmation-not-open", "confirmation-not-open"]);
-    let (visitor, card) = agency(&app);
-    let status = visitor.get("/api/confirmation/status").unwrap().expect(200).unwrap();
-    assert_eq!(status["services"][0]["state"], "stopped");
-    assert!(text(&status["services"][0]["stopGround"]).contains("第六點第五款"));
-    // The letter says so; and whoever was stopped may apply anew.
-    let letters = "SELECT count(*) FROM letters WHERE kind IN ('demanded', 'service-stopped')";
-    assert_eq!(app.count("default", letters), 2);
-    let anew = domain::earliest_day(domain::TAIPEI.to_datetime(late).date());
-    let form = annex("confirmation-start", &agency_id(), &second, anew);
-    let receipt = applies(&visitor, &card, form).expect(201).unwrap();
-    app.decides(&text(&receipt["serialNumber"]), "approve");
-    let open = domain::TAIPEI.to_timestamp(anew.at(0, 0, 0, 0)).unwrap();
-    app.restart_with(&["--now", &open.to_string()]);
-    let codes = codes(&app, open, "nonce-0123456789-6");
-    assert_eq!(codes, ["confirmation-not-open", "open"]);
+    let unmet = json!({ "demand": demanded["number"] });
+    assert_eq!(year.act(&officer, 1, "unmet", unmet.clone()).code(), "demand-first");
+    let noon = domain::TAIPEI.to_timestamp(due.at(12, 0, 0, 0)).unwrap();
+    year.goes_to(noon);
+    assert_eq!(queues_of_demand(&year.app.officer()), ["mine", "waiting", "due-soon"]);
+    year.goes_to(noon + SignedDuration::from_hours(24));
+    let (officer, supervisor) = (year.app.officer(), year.supervisor());
+    assert_eq!(queues_of_demand(&officer), ["mine", "overdue"]);
+    year.act(&officer, 1, "unmet", unmet).expect(200).unwrap();
+    assert_eq!(queues_of_demand(&officer), [""; 0]);
+    year.act(&officer, 1, "stop", stop).expect(200).unwrap();
+    assert_eq!(queues_of_demand(&supervisor), ["second-look"]);
+    assert_eq!(year.open(), [1]);
+    year.act(&supervisor, 1, "endorse", json!({})).expect(200).unwrap();
+    assert_eq!(year.open(), [0; 0]);
+    // Letters say so; and whoever was stopped may apply anew.
+    let letters = |kind: &str| {
+        let sql = format!("SELECT count(*) FROM letters WHERE kind = '{kind}'");
+        year.app.count("default", &sql)
+    };
+    let written = ["service-stopped", "demanded", "demand-closed"].map(letters);
+    assert_eq!(written, [5, 1, 1]);
+    let anew = year.first_day();
+    year.starts("confirmation-start", &year.servers[1], anew);
+    year.goes_to(domain::TAIPEI.to_timestamp(anew.at(0, 0, 0, 0)).unwrap());
+    assert_eq!(year.open(), [1]);
+}
+
+/// The queues in which an officer sees what is demanded of the services, or a stop.
+fn queues_of_demand(officer: &Visitor) -> Vec<String> {
+    let names = ["new", "mine", "waiting", "due-soon", "overdue", "second-look"];
+    let shown = |name: &&str| {
+        let list = officer.get(&format!("/api/review/cases?queue={name}")).unwrap();
+        let list = list.expect(200).unwrap();
+        let rows = list["services"].as_array().unwrap().len();
+        let mut queues = list["queues"].as_array().unwrap().iter();
+        let count = queues.find(|queue| queue["name"] == *name).unwrap()["count"].clone();
+        assert_eq!((&count, &list["count"]), (&json!(rows), &json!(rows)));
+        rows > 0
+    };
+    names.iter().filter(|name| shown(name)).map(|name| (*name).to_owned()).collect()
 }
 
 #[test]
@@ -454,7 +779,14 @@ fn measures_of_point_seven_lead_to_point_six_when_refused() {
     let answer =
         company.post("/api/confirmation/demands/1/answer", &json!({ "text": "x" })).unwrap();
     assert_eq!(answer.status, 404);
-    act("unmet", json!({ "demand": 1 })).expect(200).unwrap();
+    // Answered: it waits for the officer, not for the applicant any more.
+    assert_eq!(queues_of_demand(&officer), ["mine"]);
+    act("unmet", json!({ "demand": 1, "text": "未提供清單" })).expect(200).unwrap();
+    let letter = app.database("default");
+    let letter: String = letter
+        .query_row("SELECT body FROM letters WHERE kind = 'demand-closed'", [], |row| row.get(0))
+        .unwrap();
+    assert!(letter.contains("未有效辦理") && letter.contains("未提供清單"), "{letter}");
     let stop = json!({ "ground": "measures-refused", "text": "未採行配合措施" });
     act("stop", stop).expect(200).unwrap();
     let log = app.count("default", "SELECT count(*) FROM audit_log WHERE act IN ('demanded', 'demand-answered', 'demand-closed')");
@@ -467,6 +799,21 @@ fn citizens_see_who_asked_about_them_and_nobody_else_does() {
     import(&app);
     let server = server(200);
     approved(&app, &server);
+    // A company checks her ID card, once with a date that is not hers, and another person's.
+    let (company, _, caller) = app.approved();
+    for person_id in [NUMBER, "B123456780"] {
+        let question = Question {
+            person_id,
+            apply_code: "1",
+            apply_yyymmdd: "0940105",
+            issue_site_id: "63000",
+        };
+        company
+            .verify(&caller.token(question, Timestamp::now()).unwrap())
+            .unwrap()
+            .expect(200)
+            .unwrap();
+    }
     let open = day_open(0);
     app.restart_with(&["--now", &open.to_string()]);
     asks(&app, &server, &request(open, "nonce-0123456789-1", &[(CITIZEN, NUMBER)]))
@@ -486,10 +833,20 @@ fn citizens_see_who_asked_about_them_and_nobody_else_does() {
     assert_eq!(look(&app.company().0, NUMBER).code(), "not-allowed");
     let shown = look(&visitor, NUMBER).expect(200).unwrap();
     let entries = shown["entries"].as_array().unwrap();
-    assert_eq!(entries.len(), 1);
+    assert_eq!(entries.len(), 2);
     assert_eq!(entries[0]["who"], "測試機關 線上申辦系統");
     assert_eq!(entries[0]["purpose"], "線上申辦身分確認");
     assert_eq!(entries[0]["answer"], "相符");
+    // The company and what it applied for, with its legal basis; nobody who works there.
+    let reason = http_tests::application()["reason"].clone();
+    assert_eq!(entries[1]["service"], "verification");
+    assert_eq!((&entries[1]["who"], &entries[1]["purpose"]), (&json!(COMPANY.0), &reason));
+    assert!(!text(&entries[1]["answer"]).is_empty());
+    for entry in entries {
+        let members: Vec<_> = entry.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, ["answer", "at", "purpose", "service", "serviceWord", "who"]);
+    }
+    nowhere(&app, &[NUMBER, "B123456780"]);
     // Another form costs no try; three wrong ones lock until tomorrow, however many come at once.
     assert_eq!(look(&visitor, "A12").code(), "invalid-fields");
     let codes = at_once(8, |_| look(&visitor, "A223455678").code().to_owned());

@@ -107,6 +107,10 @@ fn every_page_is_light() {
             "/bridge/",
             "/suspend/",
             "/status/",
+            "/confirmation/",
+            "/my/",
+            "/delegate/",
+            "/handler/",
         ],
     );
     light(&TestApp::start_with(&["--variable", "edition=108"]), &["/apply/", "/query/"]);
