@@ -120,6 +120,7 @@ const STATUS_DEED: &str = "SELECT place, entry, leaf FROM audit_log WHERE compan
     ORDER BY place DESC LIMIT 1";
 /// The subquery keeps the parameter out of the join: beside one, SQLite would plan the
 /// statement anew for each call (a test looks).
+/// An index for each side of the OR would need a temporary table; a company has few certificates.
 pub(crate) const CALLER: &str =
     "SELECT accounts.ubn, ap_id, status, host_address, public_key, not_before, not_after,
         calls_per_minute, burst, change_codes, sandbox, revoked_at IS NOT NULL, replaced_at
@@ -127,7 +128,7 @@ pub(crate) const CALLER: &str =
     WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
         UNION ALL SELECT ubn FROM accounts
             WHERE former_iss_key_digest = ?1 AND former_iss_key_until > (SELECT ?2))
-        AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))";
+        AND (+replaced_at IS NULL OR +replaced_at > (SELECT ?2))";
 const CLAIM_AP_ID: &str = "INSERT INTO ap_ids (ap_id, ubn, issued_at) VALUES (?1, ?2, ?3)
     ON CONFLICT (ap_id) DO NOTHING RETURNING ap_id";
 /// A stopped account begins anew, and one whose improvement plan was accepted: another apId,

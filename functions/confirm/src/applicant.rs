@@ -3,8 +3,8 @@
 
 use domain::letter::Subject;
 use domain::{
-    Applicant, AskedCase, Case, CaseId, Code, ConfirmationContext, Ground, Policy, RocDate,
-    RocDateTime, RocDay, TermsReference,
+    Applicant, AskedCase, Case, CaseId, Code, ConfirmationContext, Ground, Policy, RocDateTime,
+    RocDay, TermsReference,
 };
 use http::StatusCode;
 use pki::{Judgement, Purpose};
@@ -102,7 +102,7 @@ fn service_view(row: &ServiceRow, demands: Vec<Value>, now: jiff::Timestamp) -> 
         "stateWord": state.word(),
         "opensOn": RocDay(row.times.opens_on).to_string(),
         "closesOn": row.times.closes_on.map(|day| RocDay(day).to_string()),
-        "certificateEnds": RocDate(row.times.not_after).to_string(),
+        "certificateEnds": RocDay::of(row.times.not_after).to_string(),
         "stoppedAt": row.times.stopped_at.map(|at| RocDateTime(at).to_string()),
         "stopGround": row.stop.as_ref().map(|(ground, _)| ground.word()),
         "stopReason": row.stop.as_ref().map(|(_, reason)| reason.clone()),
@@ -152,7 +152,7 @@ fn annex(
         "day": form.as_ref().map(|form| form.day.to_string()),
         "dayRoc": form.as_ref().map(|form| RocDay(form.day).to_string()),
         "certificateEnds":
-            form.as_ref().and_then(|form| form.not_after).map(|at| RocDate(at).to_string()),
+            form.as_ref().and_then(|form| form.not_after).map(|at| RocDay::of(at).to_string()),
         "termsVersion": form.map(|form| form.terms_version),
     }))
 }

@@ -4,7 +4,7 @@
 use domain::letter::{Facts, Subject};
 use domain::{
     Applicant, Code, DemandKind, FieldProblem, FormCheck, OfficeCalendar, Officer, Permission,
-    QueueFacts, RocDate, RocDateTime, RocDay, StopGround,
+    QueueFacts, RocDateTime, RocDay, StopGround,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -53,7 +53,7 @@ fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
             "state": state, "stateWord": state.word(),
             "opensOn": RocDay(row.times.opens_on).to_string(),
             "closesOn": row.times.closes_on.map(|day| RocDay(day).to_string()),
-            "certificateEnds": RocDate(row.times.not_after).to_string(),
+            "certificateEnds": RocDay::of(row.times.not_after).to_string(),
             "stopGround": row.stop.as_ref().map(|(ground, _)| ground.word()),
             "demands": demands, "stop": stop,
         }));

@@ -429,10 +429,12 @@ impl Desk {
     pub async fn text(&self, css: &str) -> anyhow::Result<String> {
         let begun = std::time::Instant::now();
         loop {
+            // A page may replace it while it is looked at.
             if let Ok(element) = self.client.find(Locator::Css(css)).await
-                && element.is_displayed().await?
+                && let Ok(true) = element.is_displayed().await
+                && let Ok(text) = element.text().await
             {
-                return Ok(element.text().await?);
+                return Ok(text);
             }
             if begun.elapsed() > PATIENCE {
                 let message = self.page_text().await.unwrap_or_default();
@@ -486,7 +488,12 @@ impl Desk {
     /// When there is nothing to click.
     pub async fn click(&self, css: &str) -> anyhow::Result<()> {
         self.text(css).await?;
-        Ok(self.client.find(Locator::Css(css)).await?.click().await?)
+        match self.client.find(Locator::Css(css)).await?.click().await {
+            Err(error) if error.is_stale_element_reference() => {
+                Ok(self.client.find(Locator::Css(css)).await?.click().await?)
+            }
+            clicked => Ok(clicked?),
+        }
     }
 
     /// Types into a field, in place of what is there.

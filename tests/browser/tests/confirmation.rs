@@ -46,6 +46,8 @@ async fn agency_signs_in(desk: &Desk) {
 /// The officers' page at one of its places, with this card.
 async fn officer_signs_in(desk: &Desk, card: &str, place: &str) {
     desk.only(card).unwrap();
+    // Whoever was signed in before is not any more.
+    desk.client.delete_all_cookies().await.unwrap();
     desk.open("/review/").await.unwrap();
     desk.click("#sign-in-form button").await.unwrap();
     desk.click(&format!("[data-place={place}]")).await.unwrap();
