@@ -134,8 +134,17 @@ pub(super) async fn commit(mut turn: OwnedMutexGuard<Writer>) -> OwnedMutexGuard
     };
     if turn.commits.is_multiple_of(CHECKPOINT) {
         let path = turn.path.clone();
-        // A failure costs nothing but a longer log, and is tried again.
-        tokio::task::spawn_blocking(move || checkpoint(&path));
+        let writer = OwnedMutexGuard::mutex(&turn).clone();
+        tokio::spawn(async move {
+            // A failure costs nothing but a longer log, and is tried again.
+            let _ = tokio::task::spawn_blocking(move || checkpoint(&path)).await;
+            // What came meanwhile is little: moved while nobody writes, the log begins anew
+            // instead of growing as long as there is something to do.
+            let turn = writer.lock_owned().await;
+            if !turn.is_open() {
+                let _ = tokio::task::spawn_blocking(move || move_log(&turn.connection)).await;
+            }
+        });
     }
     turn
 }
@@ -150,7 +159,10 @@ async fn blocking<T: 'static>(
 
 /// Moves what the log holds into the database, without holding anybody up.
 fn checkpoint(path: &Path) -> rusqlite::Result<()> {
-    let connection = connect(path)?;
+    move_log(&connect(path)?)
+}
+
+fn move_log(connection: &Connection) -> rusqlite::Result<()> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }
 
