@@ -134,11 +134,12 @@ impl Done {
 }
 
 impl Drop for Session {
-    /// Gives the connection back, unless a transaction was left open: then it is
-    /// closed, which rolls back.
+    /// Gives the connection back, unless a transaction was left open or the guest has changed
+    /// what reads see: then it is closed, which rolls back.
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
             && connection.is_autocommit()
+            && self.alike
         {
             lock(&self.pool.idle).push(connection);
         }
@@ -217,13 +218,12 @@ impl Connection {
         let session = lock(&self.session);
         let connection = session.connection()?;
         if connection.is_autocommit() && session.alike {
-            match first_word(sql) {
-                word if CHANGES.contains(&word.as_str()) => return Ok(Plan::Change(session.sync)),
-                word if word == "SELECT" && session.sync == Sync::Normal => {
-                    return Ok(Plan::ReadByWriter);
-                }
-                word if word == "SELECT" => return Ok(Plan::Read),
-                _ => (),
+            if begins_with_one_of(sql, &CHANGES) {
+                return Ok(Plan::Change(session.sync));
+            }
+            if begins_with_one_of(sql, &["SELECT"]) {
+                let unsynced = session.sync == Sync::Normal;
+                return Ok(if unsynced { Plan::ReadByWriter } else { Plan::Read });
             }
         }
         let statement = connection.prepare_cached(sql).map_err(io_error)?;
@@ -255,17 +255,21 @@ const HARMLESS: [&str; 8] =
 const SETTINGS: [&str; 2] = ["foreign_keys", "synchronous"];
 
 /// What a statement is, as far as its first word tells.
-fn first_word(sql: &str) -> String {
-    sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase()
+fn begins_with_one_of(sql: &str, words: &[&str]) -> bool {
+    let first = sql.split_whitespace().next().unwrap_or_default();
+    words.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
 /// Whether a connection reads as before after this statement.
 fn leaves_reads_alone(sql: &str) -> bool {
-    let first = first_word(sql);
     let setting = || sql.split_whitespace().nth(1).unwrap_or_default();
-    CHANGES.contains(&first.as_str())
-        || HARMLESS.contains(&first.as_str())
-        || (first == "PRAGMA" && SETTINGS.contains(&setting()))
+    begins_with_one_of(sql, &CHANGES)
+        || begins_with_one_of(sql, &HARMLESS)
+        || (is_pragma(sql) && SETTINGS.contains(&setting()))
+}
+
+fn is_pragma(sql: &str) -> bool {
+    begins_with_one_of(sql, &["PRAGMA"])
 }
 
 impl Session {
@@ -280,7 +284,7 @@ impl Session {
     fn run(&mut self, sql: &str, parameters: Vec<Value>) -> Result<QueryResult, Error> {
         let result = run(self.connection()?, sql, parameters)?;
         self.alike &= leaves_reads_alone(sql);
-        if first_word(sql) == "PRAGMA" {
+        if is_pragma(sql) {
             self.sync = Sync::of(self.connection()?).map_err(io_error)?;
         } else if !self.connection()?.is_autocommit() {
             self.last = None;

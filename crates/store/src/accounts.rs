@@ -1,5 +1,7 @@
 //! Accounts, their credentials and certificates.
 
+use std::cmp::Reverse;
+
 use std::net::IpAddr;
 
 use domain::{
@@ -245,8 +247,7 @@ impl<D: Database> Cases<D> {
         iss_key_digest: [u8; 16],
         now: Timestamp,
     ) -> Result<Option<Caller>, StoreError> {
-        let mut rows = self.0.execute(CALLER, &[iss_key_digest[..].into(), now.into()])?;
-        sort_certificates(&mut rows)?;
+        let rows = self.0.execute(CALLER, &[iss_key_digest[..].into(), now.into()])?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Caller {
             ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
@@ -256,7 +257,7 @@ impl<D: Database> Cases<D> {
             rate: RateLimit { per_minute: count(row, 7)?, burst: count(row, 8)? },
             change_codes: row.integer(9)? == 1,
             sandbox: row.integer(10)? == 1,
-            certificates: rows.iter().map(caller_certificate).collect::<Result<_, _>>()?,
+            certificates: caller_certificates(&rows)?,
         }))
     }
 
@@ -529,15 +530,14 @@ fn count(row: &Row, index: usize) -> Result<u32, StoreError> {
 }
 
 /// The one in use first, then the former ones, the latest first.
-fn sort_certificates(rows: &mut [Row]) -> Result<(), StoreError> {
-    if rows.len() > 1 {
-        let ends = |row: &Row| row.optional_instant(12);
-        rows.iter().try_for_each(|row| ends(row).map(drop))?;
-        rows.sort_by_key(|row| {
-            std::cmp::Reverse(ends(row).ok().flatten().unwrap_or(Timestamp::MAX))
-        });
-    }
-    Ok(())
+fn caller_certificates(rows: &[Row]) -> Result<Vec<CallerCertificate>, StoreError> {
+    let with_end = |row: &Row| {
+        let ends = row.optional_instant(12)?.unwrap_or(Timestamp::MAX);
+        Ok((Reverse(ends), caller_certificate(row)?))
+    };
+    let mut found = rows.iter().map(with_end).collect::<Result<Vec<_>, StoreError>>()?;
+    found.sort_by_key(|(ends, _)| *ends);
+    Ok(found.into_iter().map(|(_, certificate)| certificate).collect())
 }
 
 fn caller_certificate(row: &Row) -> Result<CallerCertificate, StoreError> {

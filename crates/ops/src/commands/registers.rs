@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use store::schema::Label;
 
 use crate::{citizens, register};
@@ -16,57 +16,63 @@ pub(crate) enum Command {
     /// Import identity cards from CSV (personId, applyCode, applyYyymmdd, issueSiteId, state,
     /// numberChanged): what changed on a day, all or nothing; or, with --whole, everything.
     ImportIdCards {
-        /// The file.
-        file: PathBuf,
-        /// File with the register's key, 64 hexadecimal digits.
-        #[arg(long)]
-        key_file: PathBuf,
-        /// The day that the file describes, YYYY-MM-DD; today's when it is not given.
-        #[arg(long)]
-        as_of: Option<jiff::civil::Date>,
-        /// The file's SHA-256, as it was told with the file.
-        #[arg(long)]
-        sha256: Option<String>,
+        #[command(flatten)]
+        register: RegisterFile,
         /// The file is the whole register: it takes the place of what was known. Needs 40 bytes
         /// of memory for each card; goes on where it was interrupted.
         #[arg(long)]
         whole: bool,
     },
     /// Write fictional identity cards as CSV to standard output, for trials of any size.
-    GenerateIdCards {
-        /// How many.
-        #[arg(long)]
-        count: u64,
-        /// Others for another number.
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-    },
+    GenerateIdCards(Fictional),
     /// Import the register of citizens' certificates from CSV (subjectSerial, nationalId, opened):
     /// the whole of it, all or nothing.
     ImportCitizens {
-        /// The file.
-        file: PathBuf,
-        /// File with the registers' key, 64 hexadecimal digits.
-        #[arg(long)]
-        key_file: PathBuf,
-        /// The day that the file describes, YYYY-MM-DD; today's when it is not given.
-        #[arg(long)]
-        as_of: Option<jiff::civil::Date>,
-        /// The file's SHA-256, as it was told with the file.
-        #[arg(long)]
-        sha256: Option<String>,
+        #[command(flatten)]
+        register: RegisterFile,
     },
     /// Write fictional citizens' certificates as CSV to standard output, for trials of any size.
-    GenerateCitizens {
-        /// How many.
-        #[arg(long)]
-        count: u64,
-        /// Others for another number.
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-    },
+    GenerateCitizens(Fictional),
     /// Forget counts of wrong answers that are older than two days.
     ForgetAttempts,
+}
+
+/// A file that a register is made of.
+#[derive(Args)]
+pub(crate) struct RegisterFile {
+    /// The file.
+    file: PathBuf,
+    /// File with the registers' key, 64 hexadecimal digits.
+    #[arg(long)]
+    key_file: PathBuf,
+    /// The day that the file describes, YYYY-MM-DD; today's when it is not given.
+    #[arg(long)]
+    as_of: Option<jiff::civil::Date>,
+    /// The file's SHA-256, as it was told with the file.
+    #[arg(long)]
+    sha256: Option<String>,
+}
+
+impl RegisterFile {
+    fn day(&self) -> jiff::civil::Date {
+        self.as_of.unwrap_or_else(|| domain::RocDay::of(jiff::Timestamp::now()).0)
+    }
+
+    fn key(&self) -> anyhow::Result<domain::DigestKey> {
+        let key = read(&self.key_file)?;
+        domain::DigestKey::from_hex(key.trim()).context("the key must be 64 hexadecimal digits")
+    }
+}
+
+/// Records to be made up.
+#[derive(Args)]
+pub(crate) struct Fictional {
+    /// How many.
+    #[arg(long)]
+    count: u64,
+    /// Others for another number.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
 }
 
 impl Command {
@@ -74,31 +80,31 @@ impl Command {
     #[expect(clippy::print_stdout, reason = "the answer of a command")]
     pub(crate) fn run(&self, data: &Path) -> anyhow::Result<()> {
         match self {
-            Self::ImportIdCards { file, key_file, as_of, sha256, whole } => {
-                let key = digest_key(key_file)?;
+            Self::ImportIdCards { register, whole } => {
                 let source = register::Source {
-                    file,
-                    as_of: as_of.unwrap_or_else(today),
+                    file: &register.file,
+                    as_of: register.day(),
                     whole: *whole,
-                    sha256: sha256.as_deref(),
+                    sha256: register.sha256.as_deref(),
                 };
-                let imported = register::import(&open(data, Label::Register)?, &source, &key)?;
+                let database = open(data, Label::Register)?;
+                let imported = register::import(&database, &source, &register.key()?)?;
                 println!("{imported} identity cards imported");
             }
-            Self::GenerateIdCards { count, seed } => {
+            Self::GenerateIdCards(Fictional { count, seed }) => {
                 register::generate(*count, *seed, std::io::stdout().lock())?;
             }
-            Self::ImportCitizens { file, key_file, as_of, sha256 } => {
-                let key = digest_key(key_file)?;
+            Self::ImportCitizens { register } => {
                 let source = citizens::Source {
-                    file,
-                    as_of: as_of.unwrap_or_else(today),
-                    sha256: sha256.as_deref(),
+                    file: &register.file,
+                    as_of: register.day(),
+                    sha256: register.sha256.as_deref(),
                 };
-                let imported = citizens::import(&open(data, Label::Citizens)?, &source, &key)?;
+                let database = open(data, Label::Citizens)?;
+                let imported = citizens::import(&database, &source, &register.key()?)?;
                 println!("{imported} certificates imported");
             }
-            Self::GenerateCitizens { count, seed } => {
+            Self::GenerateCitizens(Fictional { count, seed }) => {
                 citizens::generate(*count, *seed, std::io::stdout().lock())?;
             }
             Self::ForgetAttempts => {
@@ -109,14 +115,4 @@ impl Command {
         }
         Ok(())
     }
-}
-
-/// The key of the registers.
-fn digest_key(file: &Path) -> anyhow::Result<domain::DigestKey> {
-    let key = read(file)?;
-    domain::DigestKey::from_hex(key.trim()).context("the key must be 64 hexadecimal digits")
-}
-
-fn today() -> jiff::civil::Date {
-    domain::RocDay::of(jiff::Timestamp::now()).0
 }
