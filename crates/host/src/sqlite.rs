@@ -538,4 +538,30 @@ mod tests {
         run(&other, "INSERT INTO t VALUES (64)").await.unwrap();
         assert!(pool.database.writer.lock().await.synced());
     }
+
+    /// However much there is to do: a disk is not filled by a busy hour.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_log_begins_anew_while_changes_keep_coming() {
+        let folder = Folder::new("log");
+        let pool = folder.pool();
+        let connection = pool.open().unwrap();
+        run(&connection, "CREATE TABLE t (n INTEGER)").await.unwrap();
+        let busy = |_| {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                let connection = pool.open().unwrap();
+                run(&connection, "PRAGMA synchronous = NORMAL").await.unwrap();
+                while pool.database.writer.lock().await.commits() < 5000 {
+                    run(&connection, "INSERT INTO t VALUES (1)").await.unwrap();
+                }
+            })
+        };
+        let tasks: Vec<_> = (0..8).map(busy).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let log = std::fs::metadata(folder.0.join("test.db-wal")).unwrap().len();
+        // Each commit writes a page at least.
+        assert!(log < 5000 * 4096 / 2, "{log} bytes");
+    }
 }

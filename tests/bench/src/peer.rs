@@ -6,6 +6,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Lock, PoisonError, mpsc};
 
 use anyhow::Context;
@@ -48,6 +49,8 @@ struct Record {
     waiting: Vec<oneshot::Sender<()>>,
     commits: u32,
     checkpoints: mpsc::Sender<()>,
+    /// Whether the log was moved: what came meanwhile is moved too, so that it begins anew.
+    moved: Arc<AtomicBool>,
 }
 
 /// Commits between two checkpoints, as in the host.
@@ -59,12 +62,15 @@ impl Record {
         database.connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         let other = Native::open_in(data, Label::Calls)?;
         let (checkpoints, asked) = mpsc::channel();
+        let moved = Arc::new(AtomicBool::new(false));
+        let done = moved.clone();
         std::thread::spawn(move || {
             while asked.recv().is_ok() {
-                let _ = other.connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()));
+                let _ = move_log(&other);
+                done.store(true, Ordering::Relaxed);
             }
         });
-        Ok(Self { database, waiting: Vec::new(), commits: 0, checkpoints })
+        Ok(Self { database, waiting: Vec::new(), commits: 0, checkpoints, moved })
     }
 
     fn execute(&self, sql: &str) -> anyhow::Result<()> {
@@ -83,8 +89,15 @@ impl Record {
         for waiting in self.waiting.drain(..) {
             let _ = waiting.send(());
         }
+        if self.moved.swap(false, Ordering::Relaxed) {
+            move_log(&self.database)?;
+        }
         Ok(())
     }
+}
+
+fn move_log(database: &Native) -> rusqlite::Result<()> {
+    database.connection.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()))
 }
 
 /// A wrong answer to be counted.

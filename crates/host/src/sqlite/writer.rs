@@ -140,10 +140,14 @@ pub(super) async fn commit(mut turn: OwnedMutexGuard<Writer>) -> OwnedMutexGuard
             let _ = tokio::task::spawn_blocking(move || checkpoint(&path)).await;
             // What came meanwhile is little: moved while nobody writes, the log begins anew
             // instead of growing as long as there is something to do.
-            let turn = writer.lock_owned().await;
-            if !turn.is_open() {
-                let _ = tokio::task::spawn_blocking(move || move_log(&turn.connection)).await;
-            }
+            let mut turn = writer.lock_owned().await;
+            let moved = tokio::task::spawn_blocking(move || {
+                if turn.is_open() {
+                    turn.commit();
+                }
+                move_log(&turn.connection)
+            });
+            let _ = moved.await;
         });
     }
     turn

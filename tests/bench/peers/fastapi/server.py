@@ -41,16 +41,16 @@ CALLER = """SELECT accounts.ubn, ap_id, status, host_address, public_key, not_be
   FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
   WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = ?1
       UNION ALL SELECT ubn FROM accounts WHERE former_iss_key_digest = ?1 AND former_iss_key_until > (SELECT ?2))
-    AND (replaced_at IS NULL OR replaced_at > (SELECT ?2))
-  ORDER BY replaced_at IS NOT NULL, replaced_at DESC"""
+    AND (+replaced_at IS NULL OR +replaced_at > (SELECT ?2))"""
 CARD = "SELECT card, state FROM id_cards WHERE person = ?1"
 EARLIER = "SELECT token, outcome FROM calls WHERE jti = ?1"
 DUE = "SELECT due FROM calls WHERE account = ?1 ORDER BY number DESC LIMIT 1"
 RECORD = """INSERT INTO calls (account, number, at, outcome, request, jti, token, person, user_id, took, due)
-  SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-    min(CASE WHEN max(due) > ?2 + ?12 THEN ?2 ELSE max(coalesce(max(due), 0), ?2) END, ?2 + ?10) + ?11
-  FROM (SELECT number, due FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1) WHERE true
-  ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING RETURNING number"""
+  VALUES (?1, 1 + coalesce((SELECT number FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), 0),
+    ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+    min(?2 + ?10, coalesce((SELECT CASE WHEN due > ?2 + ?12 THEN ?2 ELSE max(due, ?2) END
+      FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), ?2)) + ?11)
+  ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING"""
 COUNT = """INSERT INTO wrong_answers (person, day, wrong, first) VALUES (?1, ?2, 1, ?3)
   ON CONFLICT (person, day) DO UPDATE SET
     wrong = wrong + ((?3 IN (first, second, third)) IS NOT TRUE),
@@ -256,7 +256,7 @@ async def answer(authorization, source, request):
             person, outcome = await look_up(card, token, micros)
     took = round((time.perf_counter() - begun) * 1_000_000)
     row = (account, micros, outcome, request, jti, token, person, claims["userId"], took, tolerance, cost, furthest)
-    kept = await RECORDING.ask(True, lambda: CALLS.execute(RECORD, row).fetchone())
+    kept = await RECORDING.ask(True, lambda: CALLS.execute(RECORD, row).rowcount)
     return outcome if kept else again(CALLS.execute(EARLIER, (jti,)).fetchone(), token)
 
 

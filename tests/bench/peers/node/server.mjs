@@ -28,17 +28,17 @@ const CALLER = cases.prepare(`SELECT accounts.ubn, ap_id, status, host_address, 
   FROM accounts CROSS JOIN certificates ON certificates.ubn = accounts.ubn
   WHERE accounts.ubn = (SELECT ubn FROM accounts WHERE iss_key_digest = @p1
       UNION ALL SELECT ubn FROM accounts WHERE former_iss_key_digest = @p1 AND former_iss_key_until > (SELECT @p2))
-    AND (replaced_at IS NULL OR replaced_at > (SELECT @p2))
-  ORDER BY replaced_at IS NOT NULL, replaced_at DESC`);
+    AND (+replaced_at IS NULL OR +replaced_at > (SELECT @p2))`);
 const CARD = register.prepare("SELECT card, state, changed FROM id_cards WHERE person = @p1");
 const EARLIER = calls.prepare("SELECT token, outcome FROM calls WHERE jti = @p1");
 const DUE = calls.prepare("SELECT due FROM calls WHERE account = @p1 ORDER BY number DESC LIMIT 1");
 const RECORD = calls.prepare(`INSERT INTO calls
     (account, number, at, outcome, request, jti, token, person, user_id, took, due)
-  SELECT @p1, coalesce(max(number), 0) + 1, @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9,
-    min(CASE WHEN max(due) > @p2 + @p12 THEN @p2 ELSE max(coalesce(max(due), 0), @p2) END, @p2 + @p10) + @p11
-  FROM (SELECT number, due FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1) WHERE true
-  ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING RETURNING number`);
+  VALUES (@p1, 1 + coalesce((SELECT number FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1), 0),
+    @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9,
+    min(@p2 + @p10, coalesce((SELECT CASE WHEN due > @p2 + @p12 THEN @p2 ELSE max(due, @p2) END
+      FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1), @p2)) + @p11)
+  ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING`);
 const COUNT = attempts.prepare(`INSERT INTO wrong_answers (person, day, wrong, first) VALUES (@p1, @p2, 1, @p3)
   ON CONFLICT (person, day) DO UPDATE SET
     wrong = wrong + ((@p3 IN (first, second, third)) IS NOT TRUE),
@@ -226,7 +226,7 @@ async function answer(authorization, source, request) {
     p1: caller.ap_id, p2: micros, p3: outcome, p4: request, p5: jti, p6: token, p7: person,
     p8: claims.userId, p9: took, p10: tolerance, p11: cost, p12: furthest,
   };
-  const kept = await recording.ask(true, () => RECORD.get(row));
+  const kept = await recording.ask(true, () => RECORD.run(row).changes);
   return kept ? outcome : again(EARLIER.get({ p1: jti }));
 }
 
