@@ -155,7 +155,7 @@ impl Display for PinQuestion {
         }
         match self.tries_left {
             Some(1) => write!(formatter, "\n注意：只剩最後1次，錯誤卡片即鎖定。"),
-            Some(left) => write!(formatter, "\n剩餘次數：{left}"),
+            Some(left) => write!(formatter, "\nPIN碼剩餘次數：{left}"),
             None => Ok(()),
         }
     }

@@ -263,6 +263,7 @@ fn question(card: &PresentCard, origin: &str, purpose: &str, digest: &str) -> Pi
         holder: described.holder,
         kind: match described.kind {
             CardKind::Company => "工商憑證",
+            CardKind::SecondaryCompany => "工商憑證附卡",
             CardKind::Citizen => "自然人憑證",
             CardKind::Organisation => "機關（團體）憑證",
             CardKind::Other => "其他憑證",
@@ -277,18 +278,22 @@ fn question(card: &PresentCard, origin: &str, purpose: &str, digest: &str) -> Pi
 
 /// Before the last try, and after wrong ones.
 fn caution_about(card: &PresentCard) -> Confirmation {
-    let text = match card.tries_left {
-        Some(1) => {
-            "這張卡片的PIN碼只剩最後1次機會。\n再輸入錯誤，卡片即鎖定，須至憑證管理中心網站以用戶代碼辦理解鎖。\n\n若不確定PIN碼，請按「取消」。"
-        }
-        _ => {
-            "這張卡片剛才已輸入錯誤的PIN碼。\n連續錯誤3次卡片即鎖定。\n\n確定知道PIN碼，才按「再試一次」。"
-        }
+    let (title, text, yes) = match card.tries_left {
+        Some(1) => (
+            "PIN碼只剩最後1次機會",
+            "這張卡片的PIN碼只剩最後1次機會。\n再輸入錯誤，卡片即鎖定，須至憑證管理中心網站以用戶代碼辦理解鎖。\n\n若不確定PIN碼，請按「取消」。",
+            "輸入PIN碼",
+        ),
+        _ => (
+            "PIN碼輸入錯誤",
+            "這張卡片剛才已輸入錯誤的PIN碼。\n連續錯誤3次卡片即鎖定。\n\n確定知道PIN碼，才按「再試一次」。",
+            "再試一次",
+        ),
     };
     Confirmation {
-        title: "PIN碼輸入錯誤".to_owned(),
+        title: title.to_owned(),
         text: format!("卡號：{}\n{text}", printable(&card.number)),
-        yes: "再試一次".to_owned(),
+        yes: yes.to_owned(),
         no: "取消".to_owned(),
         harmless: false,
     }

@@ -71,7 +71,7 @@ fn the_window_says_who_asks_for_what_with_which_card() {
         "測試甲股份有限公司（工商憑證）",
         "MT00000000000001",
         "示範讀卡機 company",
-        "剩餘次數：3",
+        "PIN碼剩餘次數：3",
     ] {
         assert!(log.contains(shown), "{shown} is not in {log}");
     }

@@ -55,6 +55,9 @@ async function popup() {
   const { bridgeUrl } = await config();
   const opened = window.open(`${bridgeUrl}/v1/popup`, "chayan-bridge", "popup,width=460,height=600");
   if (!opened) throw await trouble("popup-blocked");
+  // With the page, also when it is loaded anew, nobody waits for what the popup asks.
+  const leave = () => opened.close();
+  addEventListener("pagehide", leave);
   const channel = new MessageChannel();
   const waiting = new Map();
   let count = 0;
@@ -94,7 +97,10 @@ async function popup() {
       });
       channel.port1.postMessage({ id, path, body });
     });
-  send.close = () => opened.close();
+  send.close = () => {
+    removeEventListener("pagehide", leave);
+    opened.close();
+  };
   send.isPopup = true;
   return send;
 }
@@ -143,7 +149,7 @@ async function connect() {
     ], [["yes", "繼續"], POPUP_BUTTON, ["", "取消"]], { id: "permission" });
     const chosen = await answer;
     if (chosen === "popup") return popup();
-    if (!chosen) throw await trouble("not-allowed");
+    if (!chosen) throw await trouble("connection-cancelled");
   }
   if (await isRunning()) return direct();
   if ((await permission()) === "denied") {
@@ -269,14 +275,15 @@ async function look(send) {
 }
 
 /** What the kinds of cards are called. */
-const KIND_WORDS = { company: "工商憑證", citizen: "自然人憑證", organisation: "機關（團體）憑證", other: "其他憑證" };
+const KIND_WORDS = { company: "工商憑證", "secondary-company": "工商憑證附卡", citizen: "自然人憑證", organisation: "機關（團體）憑證", other: "其他憑證" };
 const named = (kinds) => [...new Set(kinds)].map((kind) => KIND_WORDS[kind] ?? KIND_WORDS.other).join("或");
 
-/** Why no card can be used, in words; where there are several steps, which card is there instead. */
+/** Why no card can be used, in words: which card is there instead. */
 export async function reasonText(code, { cards }, kinds) {
   const [title, advice] = await bridgeText(code);
-  if (code !== "wrong-card" || typeof kinds === "string") return [title, advice];
-  return [title, `讀卡機內是${named(cards.map(({ kind }) => kind))}；本步驟請取出後改插入${named(kinds)}。`];
+  if (code !== "wrong-card") return [title, advice];
+  const isSecondary = kinds === "company" && cards.some(({ kind }) => kind === "secondary-company");
+  return [title, `讀卡機內是${named(cards.map(({ kind }) => kind))}；請取出後改插入${named([kinds].flat())}${isSecondary ? "正卡" : ""}。`];
 }
 
 /** Waits until a card of this kind, or of one of these, is in a reader, as long as the person does. */
@@ -301,7 +308,7 @@ async function cardsOf(kind, send) {
       const closed = dialog.answer.then(() => null);
       seen = (await Promise.race([next, closed]))?.seen ?? seen;
       next.catch(() => {});
-      if (cancelled) throw await trouble(code);
+      if (cancelled) throw new Trouble(title, advice, { code: `bridge-${code}` });
     }
   } finally {
     if (dialog?.open) dialog.close("done");

@@ -90,6 +90,12 @@ function signingCards({ slots = [] }) {
 const ISSUERS = [[/內政部|MOICA/i, "citizen"], [/工商|MOEACA/i, "company"], [/政府憑證|組織及團體|醫事|\b[GXH]CA\b/i, "organisation"]];
 const kindOf = ({ certificate }) => ISSUERS.find(([name]) => name.test(certificate.issuerDN ?? ""))?.[1];
 
+/** Whose card it is, from its subject (RFC 4514): the person, or the organisation. */
+function holderOf({ certificate: { subjectDN = "" } }) {
+  const part = (name) => new RegExp(`(?:^|,)\\s*${name}=((?:\\\\.|[^,\\\\])*)`, "i").exec(subjectDN)?.[1].replace(/\\(.)/g, "$1");
+  return part("CN") ?? part("O") ?? subjectDN;
+}
+
 /** The one card of this kind, or of one of these; what is wrong is named before any PIN. */
 async function cardOf(kind, listed) {
   const cards = signingCards(listed);
@@ -146,7 +152,7 @@ export async function signByHipki(kind, purpose, document, challenge) {
   const row = Object.assign(window.document.createElement("div"), { className: "field" });
   row.append(label, pin);
   const second = ask("輸入PIN碼", [
-    `卡片：${card.certificate.subjectDN}`,
+    `憑證：${holderOf(card)}`,
     `卡號：${card.number}`,
     "連續錯誤3次卡片將被鎖定。",
     row,

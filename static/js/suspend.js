@@ -11,9 +11,17 @@ const codeRow = element("code-row");
 
 /** Whether the code may be asked for: once the card is known to be one of ours. */
 function askCode(yes) {
+  setLocked(false);
   codeRow.hidden = !yes;
   element("send").textContent = yes ? "傳送資料" : "下一步";
   if (!yes) form.userCode.value = "";
+}
+
+/** Whether the code is locked: then it is not asked for, and the card unlocks it. */
+function setLocked(locked) {
+  element("locked").hidden = !locked;
+  element("send").hidden = locked;
+  if (locked) codeRow.hidden = true;
 }
 
 /** Whose card it is; tells where other CAs' cards are suspended. */
@@ -36,7 +44,7 @@ async function send(cardNumber) {
     showResult(await post("/api/cards/changes", body));
   } catch (trouble) {
     if (["card-code-wrong", "card-code-locked"].includes(trouble.code)) form.userCode.value = "";
-    element("locked").hidden = trouble.code !== "card-code-locked";
+    setLocked(trouble.code === "card-code-locked");
     throw trouble;
   }
 }
@@ -51,7 +59,7 @@ function showResult(reply) {
   ]);
   const clock = (name, text, time) => [
     make("dt", { textContent: `${name}：` }),
-    make("dd", {}, make("span", { textContent: text }), " ", own(time)),
+    make("dd", {}, make("span", { textContent: text }), "（", own(time), "）"),
   ];
   element("result-sheet").append(
     ...clock("本服務", "本服務已生效", reply.effectiveAtRoc),
@@ -77,21 +85,19 @@ form.addEventListener("submit", async (event) => {
 form.cardNumber.addEventListener("input", () => {
   askCode(false);
   element("elsewhere").hidden = true;
-  element("locked").hidden = true;
 });
 
 form.addEventListener("reset", () => {
   clearMessage();
   askCode(false);
   element("elsewhere").hidden = true;
-  element("locked").hidden = true;
 });
 
 element("unlock").addEventListener("click", async () => {
   await busy(element("unlock"), "正在與讀卡元件連線…", async () => {
     const cardNumber = form.cardNumber.value;
-    await post("/api/cards/unlock", await sign("company", "unlock-card", { cardNumber }));
-    element("locked").hidden = true;
+    await post("/api/cards/unlock", await sign(["company", "secondary-company"], "unlock-card", { cardNumber }));
+    askCode(true);
     tell("已解除用戶代碼鎖定", "請重新輸入用戶代碼。", { good: true });
   });
 });

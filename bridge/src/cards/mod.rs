@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use pki::{Certificate, SubjectType};
+use pki::{CardRank, Certificate, SubjectType};
 use protocol::{Card, CardKind, Failure, FailureCode, Reader};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -181,7 +181,10 @@ impl PresentCard {
         let holder = self.certificate.unverified_holder().ok();
         let kind = match holder.as_ref().and_then(|holder| holder.subject_type) {
             Some(SubjectType::Company | SubjectType::BusinessFirm | SubjectType::Branch) => {
-                CardKind::Company
+                match holder.as_ref().and_then(|holder| holder.rank) {
+                    Some(CardRank::Secondary) => CardKind::SecondaryCompany,
+                    _ => CardKind::Company,
+                }
             }
             Some(SubjectType::Citizen) => CardKind::Citizen,
             Some(SubjectType::Server) => CardKind::Other,

@@ -87,13 +87,6 @@ impl Credential {
         {
             return Err(PkiError::Subject("統一編號"));
         }
-        let rank = match text(oid::CARD_RANK)?.as_deref() {
-            None => None,
-            Some("primary") => Some(CardRank::Primary),
-            Some("secondary") => Some(CardRank::Secondary),
-            Some("mobile") => Some(CardRank::Mobile),
-            Some(_) => return Err(PkiError::Subject("card rank")),
-        };
         let common_name = subject_text(certificate, oid::COMMON_NAME)?;
         let organisation_name = subject_text(certificate, oid::ORGANISATION_NAME)?;
         let name = match issuer {
@@ -108,7 +101,7 @@ impl Credential {
             subject_serial,
             national_id_tail: text(oid::NATIONAL_ID_TAIL)?,
             organisation: attribute_oid(&attributes, oid::ORGANISATION)?,
-            rank,
+            rank: card_rank(&attributes)?,
         })
     }
 }
@@ -140,6 +133,8 @@ pub struct UnverifiedHolder {
     pub ubn: Option<String>,
     /// Organisation OID (agencies, associations), when stated.
     pub organisation: Option<ObjectIdentifier>,
+    /// Card rank, when the key lives on a card.
+    pub rank: Option<CardRank>,
 }
 
 impl Certificate {
@@ -156,8 +151,19 @@ impl Certificate {
             subject_type: attribute_oid(&attributes, oid::SUBJECT_TYPE)?.map(SubjectType::from),
             ubn: attribute_text(&attributes, oid::UBN)?,
             organisation: attribute_oid(&attributes, oid::ORGANISATION)?,
+            rank: card_rank(&attributes)?,
         })
     }
+}
+
+fn card_rank(attributes: &[Attribute]) -> Result<Option<CardRank>, PkiError> {
+    Ok(match attribute_text(attributes, oid::CARD_RANK)?.as_deref() {
+        None => None,
+        Some("primary") => Some(CardRank::Primary),
+        Some("secondary") => Some(CardRank::Secondary),
+        Some("mobile") => Some(CardRank::Mobile),
+        Some(_) => return Err(PkiError::Subject("card rank")),
+    })
 }
 
 fn directory_attributes(certificate: &Certificate) -> Result<Vec<Attribute>, PkiError> {

@@ -201,8 +201,10 @@ pub struct Card {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CardKind {
-    /// 工商憑證.
+    /// 工商憑證, 正卡.
     Company,
+    /// 工商憑證, 附卡: the service does not take it for the company.
+    SecondaryCompany,
     /// 自然人憑證.
     Citizen,
     /// 機關憑證 (GCA), 團體憑證 (XCA).

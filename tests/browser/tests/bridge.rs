@@ -163,7 +163,7 @@ async fn a_site_of_the_internet_needs_the_browsers_permission() {
     assert!(explained.contains("請按「允許」"));
     desk.shots("permission").await.unwrap();
     desk.click("#permission button[data-value='']").await.unwrap();
-    assert!(desk.text("#message").await.unwrap().contains("瀏覽器不允許"));
+    desk.says("#message", "尚未連線至讀卡元件").await.unwrap();
     // Dismissed: nobody can close the browser's question here, so the page sees what it would see
     // then, a question that was not answered and a request that failed.
     let bridge = format!("http://127.0.0.1:{}", desk.bridge_port());
@@ -260,6 +260,22 @@ async fn without_a_desktop_the_bridges_popup_asks_for_the_pin() {
     let nowhere = ["--pinentry", "no-such-pinentry", "--allow-origin", &origin];
     desk.bridge_with(&[&["--demo-cards", &cards][..], &nowhere].concat()).unwrap();
     let page = desk.client.window().await.unwrap();
+    // Loaded anew, the page takes its popup along: nobody types a PIN that is not waited for, and
+    // the bridge is free.
+    at_sign_in(&desk).await;
+    sign_in(&desk).await;
+    desk.click("#no-window button[data-value=popup]").await.unwrap();
+    desk.to_popup().await.unwrap();
+    desk.text("#question").await.unwrap();
+    desk.client.switch_to_window(page.clone()).await.unwrap();
+    desk.client.refresh().await.unwrap();
+    for _ in 0..100 {
+        if desk.client.windows().await.unwrap().len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(desk.client.windows().await.unwrap().len(), 1, "the popup stayed");
     for (pin, shots) in [("999999", Some("popup-pin")), ("123456", None)] {
         at_sign_in(&desk).await;
         sign_in(&desk).await;
@@ -349,7 +365,7 @@ async fn the_self_test_has_words_for_every_failure() {
         report
     };
     let cases = [
-        (good.clone(), "一切正常", "機關（團體）憑證", "All is well"),
+        (good.clone(), "一切正常", "機關、團體憑證", "All is well"),
         (
             with(json!({"windows": false})),
             "無法開啟PIN碼視窗",

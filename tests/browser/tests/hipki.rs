@@ -200,10 +200,34 @@ async fn a_visit_takes_both_its_cards_by_the_component() {
     desk.fill("#phone", "0912345678").await.unwrap();
     desk.click("#contact-form button[type=submit]").await.unwrap();
     desk.says("#done", "首次註冊成功").await.unwrap();
+    reads_a_handlers_card(&desk).await;
     let transports = "SELECT organisation_judgement ->> '$.transport' || ' '
         || (citizen_judgement ->> '$.transport') FROM registration_receipts";
     assert_eq!(desk.stored(transports).unwrap(), "hipki hipki");
     desk.client.clone().close().await.unwrap();
+}
+
+/// 讀取憑證 in another visit: without a PIN.
+async fn reads_a_handlers_card(desk: &Desk) {
+    desk.open("/delegate/#delegate").await.unwrap();
+    desk.fill("#code", "A0001").await.unwrap();
+    desk.click("#organisation-form button[type=submit]").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+    by_hipki(desk, PIN).await;
+    desk.fill("#nationalId", MANAGER.national_id).await.unwrap();
+    desk.click("#citizen-form button[type=submit]").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+    by_hipki(desk, PIN).await;
+    desk.click("#add-handler").await.unwrap();
+    desk.click("#read-card").await.unwrap();
+    desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
+    desk.click("#hipki button[data-value=yes]").await.unwrap();
+    let read = format!(
+        "return document.getElementById('handler-name').value === '{}'
+            && document.getElementById('handler-form').serialNumber.value !== ''",
+        MANAGER.name
+    );
+    desk.until(&read).await.unwrap();
 }
 
 /// Serves the client page on a port of its own.

@@ -98,7 +98,7 @@ async fn permission_refused() {
         ["瀏覽器不允許本網站連線至讀卡元件", "網站設定", "允許", "改用讀卡元件的小視窗", "取消"];
     desk.shows("#permission-denied", &ways).await.unwrap();
     desk.click("#permission-denied button[data-value='']").await.unwrap();
-    desk.shows("#message", &["瀏覽器不允許本網站連線至讀卡元件", "請依畫面說明重新允許"])
+    desk.shows("#message", &["瀏覽器不允許本網站連線至讀卡元件", "依畫面說明改為允許"])
         .await
         .unwrap();
     end(desk).await;
@@ -144,10 +144,25 @@ async fn wrong_card() {
         desk.cards.set_inserted(&card, card == "officer").unwrap();
     }
     desk.signs_in(COMPANY.1).await.unwrap();
-    desk.shows("#waiting", &["插入的卡片種類不正確", "工商憑證IC卡"]).await.unwrap();
+    desk.shows("#waiting", &["插入的卡片種類不正確", "讀卡機內是自然人憑證", "改插入工商憑證"])
+        .await
+        .unwrap();
     desk.shots("waiting").await.unwrap();
     desk.click("#waiting button").await.unwrap();
     desk.says("#message", "插入的卡片種類不正確").await.unwrap();
+    end(desk).await;
+}
+
+/// 附卡: told before any PIN, and the flow goes on with 正卡.
+#[tokio::test(flavor = "multi_thread")]
+async fn secondary_card() {
+    let desk = begin("secondary-card").await;
+    desk.only("company-secondary").unwrap();
+    desk.signs_in(COMPANY.1).await.unwrap();
+    desk.shows("#waiting", &["讀卡機內是工商憑證附卡", "改插入工商憑證正卡"]).await.unwrap();
+    desk.shots("waiting").await.unwrap();
+    desk.only("company").unwrap();
+    desk.text("#kind").await.unwrap();
     end(desk).await;
 }
 
