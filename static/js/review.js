@@ -1,7 +1,8 @@
 // 案件審核: sign-in, and the way between queues, proposals and administration.
 
 import { get, signIn, signOut } from "/js/service.js";
-import { busy, clearMessage, element, show, tellTrouble } from "/js/page.js";
+import { busy, clearMessage, element, markField, show, tellTrouble } from "/js/page.js";
+import { labelTables } from "/js/table.js";
 import { make } from "/js/make.js";
 import { wireAccount } from "/js/review/account.js";
 import { wireAdministration } from "/js/review/administration.js";
@@ -42,6 +43,15 @@ const PLACES = [
   ["institutions", "受監督機構", "keep-institutions", institutions.load],
   ["policies", "審核期限", "keep-policies", policies.load],
 ];
+
+labelTables();
+
+// What is changed is no error any more: whoever sends it is told again.
+for (const event of ["input", "change"]) {
+  document.addEventListener(event, ({ target }) => {
+    if (target.getAttribute("aria-invalid")) markField(target);
+  });
+}
 
 /** Shows who is there and where they may go; goes to the first place. */
 async function begin() {

@@ -131,8 +131,8 @@ impl AccountState {
         match self {
             Self::Active => "",
             Self::CertificateExpired => "上傳新憑證後，即時恢復",
-            Self::Suspended | Self::Revoked => "改善做法經核可後，重新API申請",
-            Self::Stopped => "重新API申請",
+            Self::Suspended | Self::Revoked => "改善做法經核可後，重新辦理API申請",
+            Self::Stopped => "重新辦理API申請",
         }
     }
 }

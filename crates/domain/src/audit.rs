@@ -101,7 +101,7 @@ acts! {
     /// A note for officers.
     Noted = "noted", "內部註記";
     /// A supervisor is to look at it.
-    SecondLook = "second-look", "請主管複核";
+    SecondLook = "second-look", "請主管覆核";
     /// The applicant is asked for more.
     Asked = "asked", "通知補件";
     /// The review takes longer.

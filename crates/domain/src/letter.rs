@@ -243,7 +243,7 @@ impl Subject {
                 )
             }
             Self::LimitsSet(RateLimit { per_minute, burst }) => (
-                format!("查驗呼叫次數上限已變更，即時生效：每分鐘{per_minute}次，瞬間{burst}次；超過時回應HTTP 429。"),
+                format!("查驗呼叫次數上限已變更，即時生效：每分鐘{per_minute}次，瞬間上限{burst}次；超過時回應HTTP 429。"),
                 format!("Your account may now make {per_minute} calls a minute, {burst} of them at once; calls beyond that are answered by HTTP 429."),
             ),
             Self::ServiceStopped => (

@@ -90,10 +90,10 @@ impl Queue {
         match self {
             Self::New => "待領案",
             Self::Mine => "我的案件",
-            Self::Waiting => "待申請人補件",
+            Self::Waiting => "待申請人辦理",
             Self::DueSoon => "即將到期",
             Self::Overdue => "已逾期",
-            Self::SecondLook => "待主管複核",
+            Self::SecondLook => "待主管覆核",
         }
     }
 

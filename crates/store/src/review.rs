@@ -58,6 +58,7 @@ const FIND: &str = concat!(
     case_select!(),
     "WHERE applicant = ?1 OR cases.id = ?1 OR host_address = ?1 OR instr(company_name, ?1) > 0
         OR cases.id IN (SELECT case_id FROM registration_forms WHERE code = ?1)
+        OR cases.id IN (SELECT case_id FROM confirmation_forms WHERE instr(system_name, ?1) > 0)
     ORDER BY submitted_at DESC LIMIT 200"
 );
 const ALL: &str = concat!(case_select!(), "ORDER BY submitted_at DESC, cases.id LIMIT 50000");
@@ -146,7 +147,8 @@ impl<D: Database> Cases<D> {
         self.0.execute(OPEN, &[])?.iter().map(case_row).collect()
     }
 
-    /// Cases by 統一編號, S/N, address, 機關代號, or a part of the name; newest first, two hundred at most.
+    /// Cases by 統一編號, S/N, address, 機關代號, or a part of the name or of 應用系統中文名稱;
+    /// newest first, two hundred at most.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -88,7 +88,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         }
         (["services"], &Method::GET) => {
             officer.check(Permission::ReadCases)?;
-            services::list()
+            services::list(&officer)
         }
         (["services", id, act], &Method::POST) => {
             let act = services::Act::from_name(act).ok_or(Code::NotFound)?;

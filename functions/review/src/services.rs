@@ -18,11 +18,11 @@ use web::{Problem, Reply, SignedRequest};
 /// Longest text of an act, in characters.
 const MAX_TEXT: usize = 500;
 
-pub(crate) fn list() -> Result<Reply, Problem> {
-    view(&Cases(store::spin::open(Label::Cases)?))
+pub(crate) fn list(officer: &Officer) -> Result<Reply, Problem> {
+    view(&Cases(store::spin::open(Label::Cases)?), officer)
 }
 
-fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
+fn view(cases: &Cases<impl Database>, officer: &Officer) -> Result<Reply, Problem> {
     let now = web::now();
     let stops = cases.open_stops()?;
     let mut services = Vec::new();
@@ -43,7 +43,8 @@ fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
         let stop = stops.iter().find(|stop| stop.service == row.id).map(|stop| {
             json!({
                 "number": stop.id, "groundWord": stop.ground.word(), "reason": stop.reason,
-                "proposedBy": stop.proposed_by,
+                "mayDecide": stop.proposed_by != officer.id
+                    && officer.check_on(row.applicant, Permission::Endorse).is_ok(),
             })
         });
         let state = row.state(now);
@@ -54,7 +55,9 @@ fn view(cases: &Cases<impl Database>) -> Result<Reply, Problem> {
             "opensOn": RocDay(row.times.opens_on).to_string(),
             "closesOn": row.times.closes_on.map(|day| RocDay(day).to_string()),
             "certificateEnds": RocDay::of(row.times.not_after).to_string(),
+            "stoppedAt": row.times.stopped_at.map(|at| RocDateTime(at).to_string()),
             "stopGround": row.stop.as_ref().map(|(ground, _)| ground.word()),
+            "stopReason": row.stop.as_ref().map(|(_, reason)| reason.clone()),
             "demands": demands, "stop": stop,
         }));
     }
@@ -112,7 +115,7 @@ pub(crate) fn queued(
         let service = cases.service(stop.service)?.ok_or(Code::NotFound)?;
         queued.push(Queued {
             asked_at_roc: RocDateTime(stop.proposed_at).to_string(),
-            ..Queued::of(service, facts, "提請停止服務", "待主管複核", stop.proposed_name)
+            ..Queued::of(service, facts, "提請停止服務", "待主管覆核", stop.proposed_name)
         });
     }
     Ok(queued)
@@ -139,6 +142,13 @@ impl Queued {
             state_word,
             assigned_name,
         }
+    }
+
+    /// Whether a search means it: by 統一編號 or OID, or a part of a name.
+    pub(crate) fn is_found_by(&self, text: &str) -> bool {
+        self.applicant.to_string() == text
+            || self.company_name.contains(text)
+            || self.system_name.contains(text)
     }
 }
 
@@ -261,7 +271,7 @@ pub(crate) async fn act(
             }
         }
     }
-    let reply = view(&cases)?;
+    let reply = view(&cases, officer)?;
     transaction.commit()?;
     Ok(reply)
 }

@@ -73,7 +73,8 @@ struct QueueView {
 /// Most cases of one answer.
 const PAGE: usize = 200;
 
-/// `?queue=new`, or `?find=` with a 統一編號, a name, an S/N or an address; without either,
+/// `?queue=new`, or `?find=` with a 統一編號, a name, an S/N or an address, which also finds
+/// what stands in the queues beside cases; without either,
 /// everything that is 受理中.
 pub(crate) fn list(officer: &Officer, query: &str) -> Result<Reply, Problem> {
     let now = web::now();
@@ -107,8 +108,9 @@ pub(crate) fn list(officer: &Officer, query: &str) -> Result<Reply, Problem> {
             .filter(|facts| queue.has(**facts, officer.id))
             .count(),
     });
-    queued.retain(|queued| {
-        find.is_none() && queue.is_none_or(|queue| queue.has(queued.facts, officer.id))
+    queued.retain(|queued| match &find {
+        Some(text) => queued.is_found_by(text),
+        None => queue.is_none_or(|queue| queue.has(queued.facts, officer.id)),
     });
     let found;
     let rows: Vec<&CaseRow> = match &find {
@@ -455,7 +457,7 @@ fn facts(
             facts.push(Fact {
                 name: "API使用",
                 text: format!(
-                    "最近31天查驗{}次，其中不符{}次；未受理{}次；最近一次{}",
+                    "最近31天查驗{}次，其中不符{}次；未受理{}次；最近一次查驗：{}",
                     calls.count,
                     calls.wrong,
                     calls.refused,

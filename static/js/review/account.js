@@ -38,7 +38,7 @@ export function wireAccount({ openCase }) {
       ["啟用狀態", `${found.statusWord}（自${found.statusSince}）`],
       ["辦理人員", found.statusBy],
       ["原因", found.statusReason],
-      ["查驗", found.callsWord],
+      ["查驗服務", found.callsWord],
       ["可辦理事項", found.offers.join("、")],
       ["恢復方式", found.wayBack],
       ["連線主機網路位址", found.hostAddress],
@@ -47,7 +47,7 @@ export function wireAccount({ openCase }) {
       ["有效迄止日期", found.certificateUntil],
       ["最近31天查驗", `${found.calls.count}次，其中不符${found.calls.wrong}次；未受理${found.calls.refused}次${found.calls.sandbox ? "；測試模式" : ""}`],
       ["最近一次查驗", found.calls.lastAt ?? "無"],
-      ["呼叫次數上限", `每分鐘${found.calls.callsPerMinute}次，瞬間${found.calls.burst}次`],
+      ["呼叫次數上限", `每分鐘${found.calls.callsPerMinute}次，瞬間上限${found.calls.burst}次`],
     ]), ...found.proposals.map((proposal) =>
       make("p", { className: "progress" }, `${proposal.actWord}：待覆核（`, make("bdi", { textContent: proposal.proposedBy }), ` ${proposal.proposedAt}）`)));
     if (found.handover) element("account-facts").append(make("h3", { textContent: "統一編號變更" }), handover(found, { account: open, open: openCase }));

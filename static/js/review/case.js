@@ -14,7 +14,7 @@ const ACTS = [
   ["question", "通知補件（5個工作日）", "請申請人補充什麼：", true, "question"],
   ["extension", "延長審核", "延長原因：", false, "extension"],
   ["plan", "提請核可改善做法", "理由：", false, null],
-  ["second-look", "請主管複核", "請主管看什麼：", false, null],
+  ["second-look", "請主管覆核", "請主管看什麼：", false, null],
   ["set-aside", "撤銷原處分，重新審核", "原因：", false, "set-aside"],
   ["assign", "指派", "", false, null],
   ["note", "內部註記（申請人看不到）", "註記：", false, null],
@@ -194,8 +194,8 @@ function facts(found, { account, open }) {
     ["申請日期", found.submittedAtRoc],
     ["到期日", due || (found.waiting ? "等候申請人補件，暫停計算" : "")],
     ["承辦人", found.assignedName],
-    ["請主管複核", found.secondLook],
-    ["公司名稱", found.companyName],
+    ["請主管覆核", found.secondLook],
+    [found.ubn ? "公司名稱" : "機關(構)名稱", found.companyName],
     ["營利事業統一編號", found.ubn],
     ["組織OID", found.organisation, "mono"],
     ["聯絡人", found.contactName],
@@ -215,7 +215,7 @@ function facts(found, { account, open }) {
   if (found.changes.length) section("修改前後", table(["項目", "修改前", "修改後"], found.changes.map(({ name, before, after }) => [name, own(before), own(after)])));
   section("查核資料", table(["項目", "內容", "來源", "日期"], found.facts.map((fact) =>
     [`${fact.notable ? "⚠ " : ""}${fact.name}`, own(fact.text), fact.source, fact.at ?? ""])));
-  if (found.facts.some(({ name, text }) => name === "帳號狀態" && text !== "尚無帳號")) parts.push(toAccount);
+  if (found.facts.some(({ name, text }) => name === "帳號狀態" && text !== "尚無帳號")) parts.push(make("p", { className: "buttons" }, toAccount));
   if (found.questions.length) section("補件", table(["通知日期", "理由", "說明", "期限", "補件日期"], found.questions.map((question) =>
     [`${question.askedAt} `, question.grounds.join("、"), own(question.text), `${question.until ?? ""}${question.late ? "（已逾期，未自動駁回）" : ""}`, question.answeredAt ?? ""])));
   if (found.history.length) section("其他案件", table(["申請事項", "申請日期", "狀態"], found.history.map((past) => [past.kindWord, past.submittedAtRoc, past.stateWord])));

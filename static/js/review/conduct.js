@@ -26,7 +26,7 @@ export function wireConduct({ openAccount }) {
     if (finding.mayClose) {
       const note = make("textarea", { id: `note-${finding.id}`, rows: 2 });
       const close = make("button", { type: "submit", textContent: "結案" });
-      const form = make("form", { noValidate: true },
+      const form = make("form", { noValidate: true, className: "no-print" },
         make("div", { className: "field", "data-field": "result" },
           make("label", { className: "required", for: note.id, textContent: "查明情形（留存，申請人不會看到）" }), make("span", { className: "error" }), note),
         make("div", { className: "buttons" }, close, account));

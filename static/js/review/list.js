@@ -76,7 +76,7 @@ export function wireList({ open, openService }) {
 function dueCell({ due, daysLeft }) {
   const cell = make("td");
   if (!due) return cell;
-  const left = daysLeft < 0 ? `逾期${-daysLeft}日` : `剩${daysLeft}個工作日`;
+  const left = daysLeft < 0 ? `逾期${-daysLeft}個工作日` : `剩${daysLeft}個工作日`;
   cell.append(due, make("br"), make("span", { className: daysLeft < 0 ? "late" : "hint", textContent: left }));
   return cell;
 }
@@ -94,7 +94,7 @@ function row(found, open) {
   const state = [found.stateWord];
   if (found.waiting) state.push("待補件");
   if (found.answered && found.state === "accepted") state.push("已補件");
-  if (found.secondLook) state.push("待主管複核");
+  if (found.secondLook) state.push("待主管覆核");
   const differs = found.signerName !== found.companyName;
   return make("tr", {},
     make("td", {}, button),

@@ -3,12 +3,14 @@
 import { post } from "/js/service.js";
 import { busy } from "/js/page.js";
 import { make, own } from "/js/make.js";
+import { label } from "/js/table.js";
 
 /** A table with these heads; cells are texts or elements. */
 export function table(heads, rows) {
   const made = make("table", { className: "list" },
     make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col", textContent: head })))),
     make("tbody", {}, ...rows.map((cells) => make("tr", {}, ...cells.map((cell) => make("td", {}, cell))))));
+  label(made);
   return make("div", { className: "scroll", role: "region", tabIndex: 0, "aria-label": heads.join("、") }, made);
 }
 

@@ -46,16 +46,16 @@ export function wireServices() {
     };
     const facts = make("dl", {});
     sheet(facts, [["應用系統中文名稱", one.systemName], ["代碼", one.applicant, "mono"], ["伺服器憑證序號", one.serverSerial, "mono"], ["開放日期", one.opensOn],
-      ["停用日期", one.closesOn], ["伺服器憑證有效期限", one.certificateEnds], ["停止服務理由", one.stopGround]]);
+      ["停用日期", one.closesOn], ["伺服器憑證有效期限", one.certificateEnds], ["停止服務日期", one.stoppedAt], ["停止服務理由", one.stopGround], ["說明", one.stopReason]]);
     const demands = one.demands.map((demand) => {
-      const state = demand.late ? "逾期未結案" : demand.open ? "待辦理" : demand.met ? "已辦理" : "未辦理";
+      const state = demand.late ? "逾期未結案" : demand.open && demand.answer ? "已回覆，待結案" : demand.open ? "待辦理" : demand.met ? "已辦理" : "未辦理";
       const list = make("dl", {});
       sheet(list, [["要求事項", demand.kindWord], ["要求內容", demand.text], ["期限", demand.dueOn], ["回覆", demand.answer], ["辦理情形", state]]);
       return make("div", {}, list, ...(demand.open ? closing(demand, act) : []));
     });
     const stop = one.stop && make("div", {},
       make("p", {}, "提請停止服務：", own(one.stop.groundWord), "　", own(one.stop.reason)),
-      make("div", { className: "buttons" }, button("同意", "endorse", () => act("endorse", "已同意，即時生效")({})), button("不同意", "danger", () => act("decline", "已註明不同意")({}))));
+      !one.stop.mayDecide ? make("p", { className: "hint", textContent: "待另一位主管決定。" }) : make("div", { className: "buttons" }, button("同意", "endorse", () => act("endorse", "已同意，即時生效")({})), button("不同意", "danger", () => act("decline", "已註明不同意")({}))));
     return make("article", { className: "case", id: `service-${one.number}` },
       make("h3", { tabIndex: -1 }, own(one.name), `　${one.stateWord}`), facts, ...demands, ...(stop ? [stop] : []),
       ...(one.state === "stopped" ? [] : [form(one, act)]));
@@ -85,7 +85,7 @@ export function wireServices() {
         ? act("stop", "已提請，另須主管同意")({ ground: what.value, text: text.value })
         : act("demand", "已通知")({ kind: what.value, text: text.value, dueOn: due.value || null })), made);
     });
-    return make("details", {}, make("summary", { textContent: "辦理" }), made);
+    return make("details", { className: "no-print" }, make("summary", { textContent: "辦理" }), made);
   }
 
   return { load };
@@ -99,7 +99,7 @@ export function wireInstitutions() {
   }
 
   function render({ institutions }) {
-    element("institution-list").replaceChildren(table(["代碼", "機構名稱", "移除"], institutions.map(({ applicant, name }) => {
+    element("institution-list").replaceChildren(!institutions.length ? make("p", { textContent: "名單內沒有機構。" }) : table(["代碼", "機構名稱", "移除"], institutions.map(({ applicant, name }) => {
       const remove = make("button", { type: "button", className: "small", textContent: "移除" });
       remove.setAttribute("aria-label", `移除${name}`);
       remove.addEventListener("click", () => busy(remove, "處理中…", async () => {

@@ -14,7 +14,7 @@ export function wireSweep({ openAccount }) {
     visit("sweep");
     const { asOf, findings } = await get("/api/review/sweep");
     element("sweep-note").textContent = asOf
-      ? `商工登記資料日期：${asOf}，計${findings.length}個帳號不符。以下僅為比對結果，尚未變更任何帳號。`
+      ? `商工登記資料日期：${asOf}，${findings.length ? `計${findings.length}個帳號不符。以下僅為比對結果，尚未變更任何帳號。` : "沒有不符的帳號。"}`
       : "商工登記資料未匯入，無法比對。";
     element("sweep-list").replaceChildren(findings.length ? table(["提請註銷", "公司", "帳號狀態", "比對結果", "登記資料"], findings.map(row)) : "");
     form.hidden = !findings.length;

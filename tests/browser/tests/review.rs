@@ -145,14 +145,14 @@ async fn two_officers_revoke_and_the_company_says_what_it_will_do_better() {
     desk.fill("#limits-burst", "0").await.unwrap();
     desk.fill("#limits-reason", "用量增加").await.unwrap();
     desk.click("#limits-button").await.unwrap();
-    desk.shows("#message", &["每分鐘次數：請輸入整數", "瞬間次數：請輸入整數"]).await.unwrap();
+    desk.shows("#message", &["每分鐘次數：請輸入整數", "瞬間上限：請輸入整數"]).await.unwrap();
     assert_eq!(desk.value("limits-per-minute").await.unwrap(), "1,200");
     desk.shots("limits").await.unwrap();
     desk.fill("#limits-per-minute", "1200").await.unwrap();
     desk.fill("#limits-burst", "200").await.unwrap();
     desk.click("#limits-button").await.unwrap();
     desk.says("#message.good", "已變更").await.unwrap();
-    desk.says("#account-facts", "每分鐘1200次，瞬間200次").await.unwrap();
+    desk.says("#account-facts", "每分鐘1200次，瞬間上限200次").await.unwrap();
     desk.fill("#account-reason", "短時間內大量查驗錯誤").await.unwrap();
     desk.click("[data-act=suspension]").await.unwrap();
     desk.says("#message.good", "已暫停").await.unwrap();
@@ -181,7 +181,7 @@ async fn two_officers_revoke_and_the_company_says_what_it_will_do_better() {
     desk.says("#sweep-note", "未匯入").await.unwrap();
     desk.stored("INSERT INTO company_snapshot VALUES (1, '2026-11-01', 1) RETURNING 1").unwrap();
     desk.client.find(sweep).await.unwrap().click().await.unwrap();
-    desk.says("#sweep-note", "計0個帳號不符").await.unwrap();
+    desk.says("#sweep-note", "沒有不符的帳號").await.unwrap();
     desk.shots("sweep").await.unwrap();
 
     let numbers = Locator::XPath("//div[@id='places']/button[text()='統計']");

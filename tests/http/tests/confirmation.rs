@@ -781,6 +781,13 @@ fn measures_of_point_seven_lead_to_point_six_when_refused() {
     assert_eq!(answer.status, 404);
     // Answered: it waits for the officer, not for the applicant any more.
     assert_eq!(queues_of_demand(&officer), ["mine"]);
+    // A search finds it beside the case, by whose it is and by the system's name.
+    for (text, found) in [("線上申辦", 1), ("測試機關", 1), ("沒有這個名稱", 0)] {
+        let found_by = format!("/api/review/cases?find={text}");
+        let list = officer.get(&found_by).unwrap().expect(200).unwrap();
+        let rows = ["cases", "services"].map(|of| list[of].as_array().unwrap().len());
+        assert_eq!((rows, &list["count"]), ([found; 2], &json!(2 * found)), "{text}");
+    }
     act("unmet", json!({ "demand": 1, "text": "未提供清單" })).expect(200).unwrap();
     let letter = app.database("default");
     let letter: String = letter

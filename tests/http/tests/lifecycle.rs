@@ -58,7 +58,7 @@ fn an_officer_sets_how_many_calls_an_account_may_make() {
         .database("default")
         .query_row("SELECT body FROM letters WHERE kind = 'limits-set'", [], |row| row.get(0))
         .unwrap();
-    assert!(said.contains("每分鐘60次，瞬間3次") && said.contains("使用量低於申請"), "{said}");
+    assert!(said.contains("每分鐘60次，瞬間上限3次") && said.contains("使用量低於申請"), "{said}");
     let logged = "SELECT entry ->> '$.details.burst' FROM audit_log WHERE act = 'limits-set'";
     assert_eq!(app.count("default", logged), 3);
     // What is wrong is said field by field, and nothing is changed.
