@@ -100,13 +100,25 @@ element("kind-form").addEventListener("submit", (event) => {
     form[name].value = (form[name].readOnly ? null : kept?.[name]) ?? onFile(name);
   }
   if (account && kind !== "data-change") form.companyName.value = account.companyName;
+  element("reason-label").textContent = plan ? "發生原因及改善做法：" : "使用目的/原因：";
+  element("reason-hint").textContent = plan ? "(字數限制350字)" : REASON_HINT;
   countReason();
+  compareName();
   showOther(kind, takesOver);
   show("form");
-  if (plan) tell("請提出改善做法", "請於「使用目的/原因」說明發生原因及改善做法；經內政部核可後，再重新申請。", { good: true });
+  if (plan) tell("請提出改善做法", "請於「發生原因及改善做法」說明；經內政部核可後，再重新申請。", { good: true });
   if (takesOver && kind === "api-application") tell("統一編號變更", "將承接變更前統一編號的帳號；該帳號於貴公司上傳憑證時停用。", { good: true });
   if (kept) tell("已帶入上次尚未送出的資料", "資料只存在這台電腦的瀏覽器，七天後再開啟本網站時刪除；不需要時請按「清除」。", { good: true });
 });
+
+const REASON_HINT = element("reason-hint").textContent;
+
+/** Another name than that on the card is possible, but not by an oversight. */
+function compareName() {
+  const name = form.companyName.value.trim();
+  element("companyName-hint").textContent = cardName && name && name !== cardName ? `與憑證上的公司名稱「${cardName}」不同，請確認；審核人員將一併查核。` : "";
+}
+form.companyName.addEventListener("input", compareName);
 
 /** What stands in a field before anybody types. */
 const onFile = (name) => account?.[name] ?? (name === "companyName" ? cardName : "");

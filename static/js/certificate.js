@@ -1,7 +1,7 @@
 // The certificate file of an upload: chosen or dropped, looked at before it is sent; the
 // proof that its key is there.
 
-import { busy, element, sheet, tellTrouble } from "/js/page.js";
+import { busy, element, markField, sheet, tellTrouble } from "/js/page.js";
 import { Trouble, fieldText as codeText, post } from "/js/service.js";
 
 /// Larger files are no certificates.
@@ -116,6 +116,9 @@ export function offerDays() {
   Object.assign(element("formerUntil"), { min: day(0), max: day(90) });
 }
 offerDays();
+element("formerUntil").addEventListener("input", ({ target }) => {
+  if (target.getAttribute("aria-invalid") && target.validity.valid) markField(target);
+});
 
 input.addEventListener("change", () => take(input.files[0]));
 for (const name of ["dragenter", "dragover"]) {

@@ -4,7 +4,7 @@ import init, { checkConfirmationField, checkUbn } from "/wasm/confirmation.js";
 import { offerUndo, tellAsked } from "/js/draft-notes.js";
 import { draftOf } from "/js/drafts.js";
 import { make } from "/js/make.js";
-import { busy, confirmed, clearMessage, element, markField, sheet, show, tell, tellFields } from "/js/page.js";
+import { busy, confirmed, clearMessage, element, markField, rocDay, sheet, show, tell, tellFields } from "/js/page.js";
 import { get, post, sign, signIn, signOut } from "/js/service.js";
 
 /** What somebody typed or was given: never translated. */
@@ -53,18 +53,27 @@ async function refresh() {
   sheet(element("who-sheet"), [["機關(構)名稱", who.name], ["代碼", status.applicant, "mono"]]);
   element("services").replaceChildren(...(status.services.length ? status.services.map(service) : [make("p", { textContent: "目前沒有核准的服務。" })]));
   element("cases").replaceChildren(...(status.cases.length ? status.cases.map(row) : [make("p", { textContent: "目前沒有案件。" })]));
-  element("start-new").disabled = element("stop-new").disabled = status.openCase && !status.asked;
+  element("start-new").disabled = element("stop-new").disabled = status.openCase;
+  showStatus();
+}
+
+/** The services and cases, and what is expected of the applicant. */
+function showStatus() {
   show("status");
   if (status.asked) {
-    const again = make("button", { type: "button", textContent: "補件" });
-    again.addEventListener("click", () => {
-      fillForm(status.asked.case.kind, status.asked.case, status.asked.case.serialNumber);
-      tellAsked(status.asked, form);
-    });
-    tell("請補充申請資料", "請修正後重新簽章送出。", { items: [make("li", {}, own(status.asked.text)), make("li", {}, again)] });
-  } else if (status.openCase) {
-    tell("尚有案件受理中", "待有審核結果後再申請。", { good: true });
-  }
+    tellAsked(status.asked, form);
+    element("message").append(make("div", { className: "buttons" }, answerButton("")));
+  } else if (status.openCase) tell("尚有案件受理中", "待有審核結果後再申請。", { good: true });
+}
+
+/** Leads to the form of the case that was asked about, with what it is about. */
+function answerButton(className) {
+  const button = make("button", { type: "button", className, textContent: "補件" });
+  button.addEventListener("click", () => {
+    fillForm(status.asked.case.kind, status.asked.case, status.asked.case.serialNumber);
+    tellAsked(status.asked, form);
+  });
+  return button;
 }
 
 function service(one) {
@@ -85,13 +94,13 @@ function service(one) {
 
 function demand(one) {
   const list = make("dl", {});
-  const result = one.open ? "待辦理" : one.met ? "已辦理" : "未辦理";
+  const result = one.open && one.answer ? "已回覆，待審核" : one.open ? "待辦理" : one.met ? "已辦理" : "未辦理";
   sheet(list, [["要求事項", one.kindWord, "word"], ["要求內容", one.text], ["期限", one.dueOn], ["回覆", one.answer], ["辦理情形", result, "word"]]);
   const place = make("div", {}, list);
   if (!one.open) return place;
   const id = `demand-${one.number}`;
   const answer = make("form", { className: "no-print", noValidate: true },
-    make("div", { className: "field" }, make("label", { htmlFor: id, textContent: "回覆內容：" }), make("span", { className: "error" }), make("textarea", { id, name: "text", rows: 3 })),
+    make("div", { className: "field" }, make("label", { className: "required", htmlFor: id, textContent: one.answer ? "補充回覆：" : "回覆內容：" }), make("span", { className: "error" }), make("textarea", { id, name: "text", rows: 3 })),
     make("div", { className: "buttons" }, make("button", { type: "submit", textContent: "送出回覆" })));
   answer.firstElementChild.dataset.field = "result";
   answer.addEventListener("submit", async (event) => {
@@ -99,7 +108,7 @@ function demand(one) {
     await busy(event.submitter, "送出中…", async () => {
       await post(`/api/confirmation/demands/${one.number}/answer`, { text: answer.elements.text.value });
       await refresh();
-      tell("回覆已送出", "", { good: true });
+      tell("回覆已送出", "請等候審核；結果將以電子郵件通知。", { good: true });
     }, answer);
   });
   place.append(answer);
@@ -109,10 +118,12 @@ function demand(one) {
 function row(one) {
   const list = make("dl", {});
   sheet(list, [["申請項目", one.kindWord, "word"], ["S/N", one.serialNumber, "mono"], ["應用系統中文名稱", one.systemName], ["申請日期", one.submittedAtRoc],
-    ["審核結果", result(one), "word"], ...one.grounds.map((ground) => ["理由", ground.word, ground]), ["說明", one.result], ["審核日期", one.decidedAtRoc]]);
+    [one.decidedAtRoc ? "審核結果" : "案件狀態", result(one), "word"], ...one.grounds.map((ground) => ["理由", ground.word, ground]), ["說明", one.result], ["審核日期", one.decidedAtRoc]]);
   const look = make("button", { type: "button", className: "small", textContent: "申請表" });
   look.addEventListener("click", () => paper(one));
-  const place = make("div", { className: "service" }, list, look);
+  const buttons = make("div", { className: "buttons" }, look);
+  const place = make("div", { className: "service" }, list, buttons);
+  if (isAsked(one)) buttons.prepend(answerButton("small"));
   if (one.cancellableUntil) {
     const cancel = make("button", { type: "button", className: "small secondary", textContent: "取消申請" });
     cancel.addEventListener("click", () => busy(cancel, "取消中…", async () => {
@@ -120,12 +131,14 @@ function row(one) {
       await refresh();
       tell("取消成功", "", { good: true });
     }));
-    place.append(" ", cancel);
+    buttons.append(cancel);
   }
   return place;
 }
 
-const result = ({ state, stateWord }) => ({ approved: "同意", rejected: "不同意" })[state] ?? stateWord;
+const isAsked = ({ serialNumber }) => status.asked?.case.serialNumber === serialNumber;
+
+const result = (one) => (isAsked(one) ? "待補件" : ({ approved: "同意", rejected: "不同意" })[one.state] ?? one.stateWord);
 
 /** The annex as the ministry's table, for printing and the seal. */
 function paper(one) {
@@ -274,7 +287,7 @@ form.addEventListener("submit", async (event) => {
     ["伺服器憑證序號", signed.serverSerial, "mono"],
     ["聯絡人", [signed.contactName, signed.contactTitle, signed.contactUnit, signed.contactEmail, signed.contactPhone, signed.contactFax].join("、")],
     ["代理人", [signed.deputyName, signed.deputyTitle, signed.deputyUnit, signed.deputyEmail, signed.deputyPhone, signed.deputyFax].join("、")],
-    [kind === START ? "預定開放日期" : "預定停用日期", signed.day],
+    [kind === START ? "預定開放日期" : "預定停用日期", rocDay(signed.day)],
     [kind === START ? "應用系統概述" : "停用原因", signed.text],
     ["申請要點", `${signed.agreed.version}年版`],
   ]);
@@ -286,7 +299,7 @@ form.addEventListener("submit", async (event) => {
     await refresh();
     const sent = status.cases.find(({ serialNumber }) => serialNumber === receipt.serialNumber);
     paper(sent);
-    tell("申請已受理", "請列印申請表用印後，依本部通知方式送達；審核結果將以電子郵件通知。", { good: true });
+    tell("申請已受理", "請列印申請表用印（關防）後送達內政部；審核結果將以電子郵件通知。", { good: true });
   }, form);
 });
 
@@ -297,8 +310,8 @@ element("terms-read").addEventListener("click", () => {
   element("terms").close();
   element("agreed").disabled = false;
 });
-element("back").addEventListener("click", () => show("status"));
-element("annex-back").addEventListener("click", () => show("status"));
+element("back").addEventListener("click", showStatus);
+element("annex-back").addEventListener("click", showStatus);
 element("print").addEventListener("click", () => window.print());
 element("sign-out").addEventListener("click", (event) => busy(event.target, "登出中…", async () => {
   await signOut();

@@ -4,7 +4,7 @@
 import init, { checkApplication, checkField, reasonLeft } from "/wasm/application.js";
 import { certificateFile, fileError, forgetFile, possessionProof } from "/js/certificate.js";
 import { offerUndo, tellAsked } from "/js/draft-notes.js";
-import { busy, clearMessage, confirmed, element, markField, phones, sheet, show, tellFields, tellTrouble } from "/js/page.js";
+import { busy, clearMessage, confirmed, element, markField, phones, rocDay, sheet, show, tellFields, tellTrouble } from "/js/page.js";
 import { config, post, sign } from "/js/service.js";
 
 export const checks = init({ module_or_path: "/wasm/application_bg.wasm" });
@@ -193,7 +193,7 @@ async function prepared({ ubn, kind, kindWord, answers = null }) {
     ["使用目的/原因", reason],
     ["憑證檔案", file.name],
     ["憑證序號", file.seen?.serialNumber, "mono"],
-    ["原憑證續用至", formerUntil],
+    ["原憑證續用至", rocDay(formerUntil)],
     ["持有私鑰的證明", possession && "已附上", "word"],
     texts,
   ] };

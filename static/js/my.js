@@ -3,6 +3,9 @@
 import { make } from "/js/make.js";
 import { busy, element, show, tellFields } from "/js/page.js";
 import { get, post, signIn, signOut } from "/js/service.js";
+import { labelTables } from "/js/table.js";
+
+labelTables();
 
 /** What somebody typed or was given: never translated. */
 const own = (text) => make("bdi", { textContent: text ?? "", translate: false });

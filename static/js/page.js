@@ -82,7 +82,8 @@ async function markFields(fields, form) {
     link.href = input ? `#${input.id}` : "#message";
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      input?.focus();
+      // What is not open yet has a button that opens it.
+      (input?.disabled ? row.querySelector("button") : input)?.focus();
     });
     const item = document.createElement("li");
     item.append(link);
@@ -192,7 +193,7 @@ function fill(place, name, value, how) {
   const text = how === "word" || brought ? make("span", value) : Object.assign(make("bdi", value), { translate: false });
   if (brought) text.dataset.english = brought;
   place.append(text);
-  place.classList.toggle("mono", how === "mono" || how === "copy");
+  text.classList.toggle("mono", how === "mono" || how === "copy");
   if (how === "copy") place.append(" ", copier(name, value));
   return place;
 }
@@ -225,6 +226,9 @@ export function groups(all) {
   }
   return table;
 }
+
+/** A day as the manuals write it: 115/11/28. */
+export const rocDay = (day) => day && [day.slice(0, 4) - 1911, day.slice(5, 7), day.slice(8)].join("/");
 
 export const phones = ({ landline, mobile }) =>
   [landline && `(市話) ${landline}`, mobile && `(手機) ${mobile}`].filter(Boolean).join(" ");

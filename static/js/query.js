@@ -19,8 +19,12 @@ element("sign-in-form").addEventListener("submit", async (event) => {
   }, event.target);
 });
 
-const TAIPEI = { timeZone: "Asia/Taipei", hourCycle: "h23", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
-const time = (instant) => new Intl.DateTimeFormat("zh-TW", TAIPEI).format(new Date(instant));
+const TAIPEI = { timeZone: "Asia/Taipei", hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" };
+const time = (instant) => {
+  const parts = new Intl.DateTimeFormat("en-GB", TAIPEI).formatToParts(new Date(instant));
+  const { year, month, day, hour, minute } = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
+  return `${year - 1911}/${month}/${day} ${hour}:${minute}`;
+};
 const left = (instant) => {
   const minutes = Math.max(0, Math.floor((new Date(instant) - Date.now()) / 60_000));
   return `${Math.floor(minutes / 60)}小時${minutes % 60}分`;
@@ -39,9 +43,9 @@ async function load() {
     ["有效起始日期", account?.notBefore],
     ["有效迄止日期", account?.notAfter],
     ["啟用狀態", account?.statusWord, "word"],
-    ["自", account?.statusSince],
-    ["辦理者", account?.statusBy, "word"],
-    ["查驗", account?.calls, "word"],
+    ["狀態起始日", account?.statusSince],
+    ["辦理人員", account?.statusBy, "word"],
+    ["查驗服務", account?.calls, "word"],
     ["恢復方式", account?.wayBack, "word"],
     ["原因", account?.statusReason],
     ["isskey", account?.issKey, "secret"],
@@ -74,7 +78,7 @@ function warn(account) {
     : `憑證將於${warning}天內到期。請儘早換發，並於「API介接服務申請」辦理憑證上傳；上傳時可指定原憑證續用至何日。`;
   const idle = account?.idle;
   element("idle").hidden = !idle;
-  element("idle").textContent = idle ? `自${idle.since}以後已逾一年沒有查驗紀錄。請於${idle.until}前完成至少一次查驗，警告將於次日解除；逾期仍未使用者，將由審核人員辦理註銷。` : "";
+  element("idle").textContent = idle ? `自${idle.since}以後已逾一年沒有查驗紀錄。請於${idle.until}前完成至少一次查驗（測試模式亦可），警告將於次日解除；逾期仍未使用者，將由審核人員辦理註銷。` : "";
   const ends = account?.formerUntil;
   element("former").hidden = !ends;
   element("former").textContent = ends ? `原憑證可續用至 ${ends}，期間新舊兩張憑證皆可使用。` : "";
@@ -160,9 +164,9 @@ function guideLink(properties) {
   return link;
 }
 /** Another isskey: beside the former one for a week, or in its place when that has leaked. */
-for (const [id, leaked, question] of [
-  ["renew-key", false, "更換後，原isskey可續用七日，請於期限內更新系統。"],
-  ["key-leaked", true, "原isskey將即時停用，使用原isskey的系統在更新前無法查驗。"],
+for (const [id, leaked, question, done] of [
+  ["renew-key", false, "更換後，原isskey可續用七日，請於期限內更新系統。", "原isskey可續用七日，請於期限內更新系統。"],
+  ["key-leaked", true, "原isskey將即時停用，使用原isskey的系統在更新前無法查驗。", "原isskey已停用，請立即更新系統。"],
 ]) {
   element(id).addEventListener("click", async () => {
     const dialog = ask("請確認是否更換isskey?", [question], [["yes", "確定"], ["", "取消"]]);
@@ -170,7 +174,7 @@ for (const [id, leaked, question] of [
     await busy(element(id), "正在更換…", async () => {
       await post("/api/iss-keys", { leaked });
       await load();
-      tell("isskey已更換", question, { good: true });
+      tell("isskey已更換", done, { good: true });
     });
   });
 }
@@ -181,7 +185,11 @@ function withdrawal({ serialNumber, cancellableUntil }) {
   button.addEventListener("click", async () => {
     if (!(await confirmed())) return;
     await busy(button, "正在取消…", async () => {
-      await post(`/api/cases/${serialNumber}/cancel`, {});
+      await post(`/api/cases/${serialNumber}/cancel`, {}).catch(async (trouble) => {
+        // What is shown has changed: the button goes.
+        await load();
+        throw trouble;
+      });
       await load();
       tell("取消成功", "", { good: true });
     });

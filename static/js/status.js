@@ -3,7 +3,9 @@
 import { make, own } from "/js/make.js";
 import { busy, clearMessage, element, tellFields } from "/js/page.js";
 import { get, post } from "/js/service.js";
+import { labelTables } from "/js/table.js";
 
+labelTables();
 const form = element("status-form");
 const cell = (child) => make("td", {}, child);
 const code = (text) => make("code", { textContent: text, translate: false });
@@ -12,7 +14,7 @@ const word = (text) => make("span", { textContent: text });
 function listed({ state, listedAfterRoc }) {
   if (!listedAfterRoc) return word(state === "valid" ? "未列入" : "已列入");
   const text = state === "valid" ? "將於 24:00 後移除停用狀態並公布" : "將於 24:00 後公布";
-  return make("span", {}, word(text), " ", code(listedAfterRoc));
+  return make("span", {}, word(text), "（", code(listedAfterRoc), "）");
 }
 
 form.by.addEventListener("change", () => {

@@ -6,7 +6,9 @@ import { ask } from "/js/ask.js";
 import { make, own } from "/js/make.js";
 import { busy, element, sheet, show, tell, tellFields } from "/js/page.js";
 import { get, post, signIn, signOut } from "/js/service.js";
+import { labelTables } from "/js/table.js";
 
+labelTables();
 const checks = init({ module_or_path: "/wasm/application_bg.wasm" });
 const cell = (child, properties = {}) => make("td", properties, child ?? "");
 const row = (...cells) => make("tr", {}, ...cells);
@@ -89,13 +91,13 @@ async function load() {
     ["每分鐘上限", String(usage.callsPerMinute)],
     ["瞬間上限", String(usage.burst)],
     ["測試模式", usage.sandbox ? "是" : "否", "word"],
-    ["回應代碼9、A", usage.changeCodes ? "是" : "否", "word"],
+    ["是否回應代碼9、A", usage.changeCodes ? "是" : "否", "word"],
   ]);
   element("idle").hidden = !usage.idle;
-  element("idle").textContent = usage.idle ? `自${usage.idle.since}以後已逾一年沒有查驗紀錄。請於${usage.idle.until}前完成至少一次查驗（測試模式亦可）；逾期仍未使用者，將由審核人員辦理註銷。` : "";
+  element("idle").textContent = usage.idle ? `自${usage.idle.since}以後已逾一年沒有查驗紀錄。請於${usage.idle.until}前完成至少一次查驗（測試模式亦可），警告將於次日解除；逾期仍未使用者，將由審核人員辦理註銷。` : "";
   element("mode").hidden = !usage.sandbox;
   element("set-sandbox").textContent = usage.sandbox ? "結束測試模式" : "改為測試模式";
-  element("set-codes").textContent = usage.changeCodes ? "不再回應代碼9、A" : "回應代碼9、A（統號變更紀錄）";
+  element("set-codes").textContent = usage.changeCodes ? "不再回應代碼9、A" : "改為回應代碼9、A（統號變更紀錄）";
   element("days-caption").replaceChildren(make("span", { textContent: "統計至 " }), code(usage.asOf));
   const days = usage.days.map((one) => row(cell(code(one.day)), cell(code(one.code)), cell(one.word), cell(String(one.count))));
   element("days").replaceChildren(...(days.length ? days : [none(4)]));

@@ -53,6 +53,7 @@ async function open(handler) {
   }));
   element("handler-title").textContent = handler ? "修改授權經辦人" : "新增授權經辦人";
   element("how-row").hidden = Boolean(handler);
+  form.nationalId.labels[0].classList.toggle("required", !handler);
   element("handler-id-hint").textContent = handler ? `原登錄：${handler.nationalId}，不變更時免填。` : "";
   if (handler) {
     form.serialNumber.value = handler.serialNumber ?? "";

@@ -142,7 +142,12 @@ async fn answers(desk: &Desk) {
     agency_signs_in(desk).await;
     desk.shows("#message", &["請補充申請資料", "請敘明使用對象。", "補件"]).await.unwrap();
     desk.shots("asked").await.unwrap();
-    desk.click("#message button").await.unwrap();
+    // Whoever looks at something else meanwhile finds it again.
+    desk.click("#cases .small:not(:first-child)").await.unwrap();
+    desk.click("#annex-back").await.unwrap();
+    desk.shows("#message", &["請補充申請資料", "請敘明使用對象。"]).await.unwrap();
+    desk.shows("#cases", &["案件狀態：", "待補件"]).await.unwrap();
+    desk.click("#cases .small").await.unwrap();
     let asked = ["請補充申請資料", "期限：", "應用系統概述未敘明", "請敘明使用對象。"];
     desk.shows("#message", &asked).await.unwrap();
     desk.says("#text-error", "應用系統概述未敘明").await.unwrap();

@@ -333,9 +333,15 @@ async fn figure_12_uploaded() {
     desk.shows("#message", &["原憑證續用至", "90天內"]).await.unwrap();
     let last = today.checked_add(jiff::Span::new().days(7)).unwrap();
     desk.client.execute(put, vec![last.to_string().into()]).await.unwrap();
+    // Right again, it says so at once.
+    let typed = "document.getElementById('formerUntil').dispatchEvent(new Event('input', { bubbles: true }))";
+    desk.client.execute(typed, vec![]).await.unwrap();
+    desk.until("return document.getElementById('formerUntil-error').textContent === ''")
+        .await
+        .unwrap();
     desk.shots("renewal").await.unwrap();
     desk.click("#apply-button").await.unwrap();
-    desk.shows("#confirm", &["原憑證續用至：", &last.to_string()]).await.unwrap();
+    desk.shows("#confirm", &["原憑證續用至：", &domain::RocDay(last).to_string()]).await.unwrap();
     desk.click("#confirm-yes").await.unwrap();
     desk.says("#receipt-sheet", "上傳成功").await.unwrap();
     let end = domain::TAIPEI.to_timestamp(last.tomorrow().unwrap().into()).unwrap();

@@ -180,22 +180,34 @@ async fn three_wrong_codes_and_the_way_back_by_the_card() {
     close(desk).await;
 }
 
+/// Publishes the lists, into this folder too.
+fn publishes(desk: &Desk, folder: Option<&str>) -> anyhow::Result<String> {
+    let path = |name: &str| desk.dir.join(name).display().to_string();
+    let (trust, key) = (path("trust-store.json"), path("ca/MOEACA-G3.key"));
+    let mut arguments = vec!["crl", "--trust", &trust, "--key-file", &key];
+    arguments.extend(folder.into_iter().flat_map(|folder| ["--folder", folder]));
+    desk.chayan(&arguments)
+}
+
+/// A signer that fails is told on the page, beside the lists that stand.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_night_is_told() {
+    let desk = Desk::start("failed-night").await.unwrap();
+    publishes(&desk, None).unwrap();
+    // No folder can be made in a file.
+    let file = desk.dir.join("trust-store.json").display().to_string();
+    publishes(&desk, Some(&file)).unwrap_err();
+    desk.open("/status/").await.unwrap();
+    desk.says("#failed", "昨夜公布未完成").await.unwrap();
+    desk.says("#lists", "/crl/MOEACA-G3/complete.crl").await.unwrap();
+    desk.shots("status").await.unwrap();
+    close(desk).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn status_by_each_condition() {
     let desk = Desk::start("card-status").await.unwrap();
-    let key = desk.dir.join("ca/MOEACA-G3.key");
-    let program =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/chayan");
-    let published = std::process::Command::new(program)
-        .arg("--data")
-        .arg(desk.dir.join("data"))
-        .args(["crl", "--trust"])
-        .arg(desk.dir.join("trust-store.json"))
-        .arg("--key-file")
-        .arg(key)
-        .output()
-        .unwrap();
-    assert!(published.status.success(), "{published:?}");
+    publishes(&desk, None).unwrap();
     desk.open("/").await.unwrap();
     desk.click("a[href='/status/']").await.unwrap();
     desk.says("#lists", "/crl/MOEACA-G3/complete.crl").await.unwrap();
