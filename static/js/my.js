@@ -2,7 +2,7 @@
 
 import { make } from "/js/make.js";
 import { busy, element, show, tellFields } from "/js/page.js";
-import { get, post, signIn, signOut } from "/js/service.js";
+import { post, signIn, signOut } from "/js/service.js";
 import { labelTables } from "/js/table.js";
 
 labelTables();
@@ -18,8 +18,8 @@ element("own-form").addEventListener("submit", async (event) => {
     return tellFields([{ pointer: "/nationalId", code: nationalId ? "national-id-format" : "required" }], form);
   }
   await busy(event.submitter, "正在與讀卡元件連線…", async () => {
-    const { who } = await get("/api/session").catch(() => ({}));
-    if (who?.as !== "citizen") await signIn({ as: "citizen" }, "citizen");
+    // The card of whoever asks now: another person may have been here before.
+    await signIn({ as: "citizen" }, "citizen");
     fill(await post("/api/my/records", { nationalId }));
     form.reset();
     show("result");

@@ -332,8 +332,12 @@ async fn a_citizen_sees_who_asked() {
     desk.fill("#nationalId", "A223455678").await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
     desk.shows("#message", &["身分證統一編號與憑證不符"]).await.unwrap();
+    // Whoever asks next brings the own card: nothing is left of the former person's sign-in.
+    desk.only("").unwrap();
     desk.fill("#nationalId", NUMBER).await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
+    desk.says("#waiting", "請插入憑證IC卡").await.unwrap();
+    desk.only("citizen").unwrap();
     desk.says("#result h1", "誰查過我的身分證").await.unwrap();
     let row = ["計1筆紀錄", "國民身分證領補換資料查驗", COMPANY.0, "洗錢防制法"];
     desk.shows("#result", &row).await.unwrap();
