@@ -1,6 +1,7 @@
 // The certificate file of an upload: chosen or dropped, looked at before it is sent; the
 // proof that its key is there.
 
+import { looksLikeKey } from "/js/key-file.js";
 import { busy, element, markField, sheet, tellTrouble } from "/js/page.js";
 import { Trouble, fieldText as codeText, post } from "/js/service.js";
 
@@ -42,17 +43,6 @@ export function possessionProof() {
 }
 
 const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-
-/**
- * Whether this looks like a private key or a PFX, which must never leave the computer: by the
- * words of PEM, or since they begin with a version number and certificates do not (as the
- * service looks, which decides).
- */
-function looksLikeKey(bytes) {
-  if (new TextDecoder("latin1").decode(bytes).includes("PRIVATE KEY")) return true;
-  const inner = bytes[1] < 0x80 ? 2 : 2 + (bytes[1] & 0x7f);
-  return bytes[0] === 0x30 && bytes[inner] === 0x02;
-}
 
 const roc = (day) => `${day.slice(0, -4)}/${day.slice(-4, -2)}/${day.slice(-2)}`;
 

@@ -3,12 +3,10 @@
 import init, { checkConfirmationField, checkUbn } from "/wasm/confirmation.js";
 import { offerUndo, tellAsked } from "/js/draft-notes.js";
 import { draftOf } from "/js/drafts.js";
-import { make } from "/js/make.js";
+import { looksLikeKey } from "/js/key-file.js";
+import { make, own } from "/js/make.js";
 import { busy, confirmed, clearMessage, element, markField, rocDay, sheet, show, tell, tellFields } from "/js/page.js";
 import { get, post, sign, signIn, signOut } from "/js/service.js";
-
-/** What somebody typed or was given: never translated. */
-const own = (text) => make("bdi", { textContent: text ?? "", translate: false });
 
 const checks = init({ module_or_path: "/wasm/confirmation_bg.wasm" });
 const form = element("annex-form");
@@ -20,6 +18,8 @@ let who = null;
 let kind = START;
 let answers = null;
 let file = "";
+/** Why the file that was chosen last cannot be sent. */
+let fileProblem = "required";
 
 for (const choice of element("sign-in-form").elements.card) {
   choice.addEventListener("change", () => { element("company-row").hidden = choice.value !== "company"; });
@@ -53,7 +53,9 @@ async function refresh() {
   sheet(element("who-sheet"), [["機關(構)名稱", who.name], ["代碼", status.applicant, "mono"]]);
   element("services").replaceChildren(...(status.services.length ? status.services.map(service) : [make("p", { textContent: "目前沒有核准的服務。" })]));
   element("cases").replaceChildren(...(status.cases.length ? status.cases.map(row) : [make("p", { textContent: "目前沒有案件。" })]));
-  element("start-new").disabled = element("stop-new").disabled = status.openCase;
+  element("start-new").disabled = status.openCase;
+  // Only what was neither stopped nor is to be can be.
+  element("stop-new").disabled = status.openCase || status.services.every(({ closesOn, stoppedAt }) => closesOn || stoppedAt);
   showStatus();
 }
 
@@ -214,8 +216,11 @@ function fillForm(which, known, answered = null) {
 
 element("certificateFile").addEventListener("change", async ({ target }) => {
   const bytes = target.files[0] ? new Uint8Array(await target.files[0].arrayBuffer()) : new Uint8Array();
-  file = bytes.length && bytes.length < 65536 ? btoa(String.fromCharCode(...bytes)) : "";
-  if (file) markField(target);
+  // A key is told at once: it never leaves the computer.
+  const isKey = looksLikeKey(bytes);
+  file = bytes.length && bytes.length < 65536 && !isKey ? btoa(String.fromCharCode(...bytes)) : "";
+  fileProblem = isKey ? "private-key-chosen" : "required";
+  await markField(target, isKey ? fileProblem : undefined);
 });
 
 /** Judges one field as the server will. */
@@ -245,6 +250,7 @@ form.addEventListener("change", ({ target }) => {
 
 form.addEventListener("reset", () => {
   file = "";
+  fileProblem = "required";
   clearMessage();
   const before = typed();
   if (filling || !Object.values(before).some(Boolean)) return;
@@ -266,7 +272,7 @@ function judged() {
   }
   if (kind === START) {
     signed.certificateFile = file;
-    if (!file) errors.push({ pointer: "/certificateFile", code: "required" });
+    if (!file) errors.push({ pointer: "/certificateFile", code: fileProblem });
   }
   if (answers) signed.answers = answers;
   if (!element("agreed").checked) errors.push({ pointer: "/agreed", code: "not-agreed" });

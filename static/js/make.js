@@ -11,5 +11,5 @@ export function make(name, properties = {}, ...children) {
   return made;
 }
 
-/** A text that somebody typed or was given: in a direction of its own. */
-export const own = (text) => make("bdi", { textContent: text ?? "" });
+/** A text that somebody typed or was given: never translated, in a direction of its own. */
+export const own = (text) => make("bdi", { textContent: text ?? "", translate: false });

@@ -1,14 +1,11 @@
 // 誰查過我的身分證: the own card and the typed number, then who asked, when, what for.
 
-import { make } from "/js/make.js";
+import { make, own } from "/js/make.js";
 import { busy, element, show, tellFields } from "/js/page.js";
 import { post, signIn, signOut } from "/js/service.js";
 import { labelTables } from "/js/table.js";
 
 labelTables();
-
-/** What somebody typed or was given: never translated. */
-const own = (text) => make("bdi", { textContent: text ?? "", translate: false });
 
 element("own-form").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -1,5 +1,6 @@
 // 授權指派: the list of handlers, and the form of one.
 
+import { ask } from "/js/ask.js";
 import { readCard } from "/js/bridge.js";
 import * as visit from "/js/delegate/visit.js";
 import { make } from "/js/make.js";
@@ -104,6 +105,10 @@ async function send(button) {
   }, form);
 }
 
+/** Whether the manager's own card is what should be read. */
+const isMeant = () => ask("讀卡機內是授權管理者本人的憑證", ["要指派他人時，請取出卡片，改插入經辦人的自然人憑證後再讀取一次。"],
+  [["", "取消"], ["yes", "使用這張卡片"]], { id: "own-card" }).answer;
+
 export function wireHandlers() {
   element("add-handler").addEventListener("click", ({ target }) => busy(target, "讀取中…", () => open(null)));
   element("handler-cancel").addEventListener("click", ({ target }) => busy(target, "讀取中…", listHandlers));
@@ -111,6 +116,8 @@ export function wireHandlers() {
   element("read-card").addEventListener("click", ({ target }) => busy(target, "正在與讀卡元件連線…", async () => {
     const { certificate } = await readCard(["citizen"]);
     const read = await visit.tell("card-readings", { certificate });
+    // The card of the visit is easily left in the reader.
+    if (read.serialNumber === visit.current().citizen.serialNumber && !(await isMeant())) return;
     form.serialNumber.value = read.serialNumber;
     form.elements.namedItem("name").value = read.name;
     tail = read.tail;

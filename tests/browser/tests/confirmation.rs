@@ -85,8 +85,15 @@ async fn starts(desk: &Desk) {
     agency_signs_in(desk).await;
     desk.shows("#status", &["測試機關", "目前沒有核准的服務。"]).await.unwrap();
     desk.shots("status").await.unwrap();
+    // Nothing is there that could be stopped.
+    desk.until("return document.getElementById('stop-new').disabled").await.unwrap();
     desk.click("#start-new").await.unwrap();
     desk.says("#form h1", "申請表").await.unwrap();
+    // A key is told before anything is signed, and stays refused.
+    desk.chooses(&desk.demo.company_key_file).await.unwrap();
+    desk.says("#certificateFile-error", "私密金鑰，未送出").await.unwrap();
+    desk.click("#apply-button").await.unwrap();
+    desk.shows("#message", &["伺服器應用軟體憑證：選擇的檔案是私密金鑰"]).await.unwrap();
     // Everything that is missing is named at once.
     desk.click("#apply-button").await.unwrap();
     desk.shows("#message", &["資料有誤", "代理人傳真：此欄位必須填寫"]).await.unwrap();

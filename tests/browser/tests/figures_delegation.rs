@@ -396,6 +396,12 @@ async fn adds_a_handler(story: &mut Story) {
         .await
         .unwrap();
     story.shots("figure-3-15-error").await.unwrap();
+    // The manager's own card is still in the reader: it is not taken without a question.
+    story.click("#read-card").await.unwrap();
+    story.shows("#own-card", &["授權管理者本人的憑證", "改插入經辦人"]).await.unwrap();
+    story.shots("figure-3-15-own-card").await.unwrap();
+    story.click("#own-card [data-value='']").await.unwrap();
+    assert_eq!(story.value("handler-name").await.unwrap(), "");
     story.only("handler").unwrap();
     story.click("#read-card").await.unwrap();
     let read = "return document.getElementById('handler-name').value === ";

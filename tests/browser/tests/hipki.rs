@@ -222,6 +222,8 @@ async fn reads_a_handlers_card(desk: &Desk) {
     desk.click("#read-card").await.unwrap();
     desk.click("#start-bridge button[data-value=hipki]").await.unwrap();
     desk.click("#hipki button[data-value=yes]").await.unwrap();
+    // It is the manager's own: meant so.
+    desk.click("#own-card button[data-value=yes]").await.unwrap();
     let read = format!(
         "return document.getElementById('handler-name').value === '{}'
             && document.getElementById('handler-form').serialNumber.value !== ''",
