@@ -6,11 +6,13 @@ import { draftOf } from "/js/drafts.js";
 import { looksLikeKey } from "/js/key-file.js";
 import { make, own } from "/js/make.js";
 import { busy, confirmed, clearMessage, element, markField, rocDay, sheet, show, tell, tellFields } from "/js/page.js";
-import { get, post, sign, signIn, signOut } from "/js/service.js";
+import { Trouble, get, post, sign, signIn, signOut } from "/js/service.js";
 
 const checks = init({ module_or_path: "/wasm/confirmation_bg.wasm" });
 const form = element("annex-form");
 const FIELDS = [...form.elements].map(({ name }) => name).filter(Boolean);
+/** Larger files are no certificates. */
+const MAX_FILE = 64 << 10;
 const START = "confirmation-start";
 let card = "organisation";
 let status = null;
@@ -18,8 +20,12 @@ let who = null;
 let kind = START;
 let answers = null;
 let file = "";
-/** Why the file that was chosen last cannot be sent. */
+/** Why the file that was chosen last cannot be sent: a code or words; empty when it can. */
 let fileProblem = "required";
+/** The serial number of the certificate in it, once the service has seen it. */
+let seenSerial = "";
+/** What the page last put into the field of the serial number. */
+let filledSerial = "";
 
 for (const choice of element("sign-in-form").elements.card) {
   choice.addEventListener("change", () => { element("company-row").hidden = choice.value !== "company"; });
@@ -215,18 +221,66 @@ function fillForm(which, known, answered = null) {
 }
 
 element("certificateFile").addEventListener("change", async ({ target }) => {
+  forgetFile();
   const bytes = target.files[0] ? new Uint8Array(await target.files[0].arrayBuffer()) : new Uint8Array();
+  if (bytes.length > MAX_FILE) fileProblem = "檔案過大，不是憑證檔案。請選擇 *.cer 憑證檔案。";
   // A key is told at once: it never leaves the computer.
-  const isKey = looksLikeKey(bytes);
-  file = bytes.length && bytes.length < 65536 && !isKey ? btoa(String.fromCharCode(...bytes)) : "";
-  fileProblem = isKey ? "private-key-chosen" : "required";
-  await markField(target, isKey ? fileProblem : undefined);
+  else if (looksLikeKey(bytes)) fileProblem = "private-key-chosen";
+  else if (bytes.length) {
+    file = btoa(String.fromCharCode(...bytes));
+    fileProblem = "";
+    await lookAt(file);
+  }
+  await markField(target, fileProblem === "required" ? undefined : fileProblem);
 });
+
+function forgetFile() {
+  file = "";
+  fileProblem = "required";
+  seenSerial = "";
+  element("preview").hidden = true;
+}
+
+/** Asks what is in the file, so that a wrong one is told before the card signs. */
+async function lookAt(taken) {
+  let seen;
+  try {
+    seen = await post("/api/confirmation/certificate-previews", { certificateFile: taken });
+  } catch (trouble) {
+    // Without an answer it is judged when it is sent.
+    if (trouble instanceof Trouble && trouble.status === 422) seen = { problem: { title: trouble.message, detail: trouble.advice } };
+  }
+  if (!seen || file !== taken) return;
+  fileProblem = seen.problem ? `${seen.problem.title}。${seen.problem.detail}` : "";
+  if (!seen.serialNumber) return;
+  sheet(element("preview-sheet"), [
+    ["憑證主體", seen.subject],
+    ["憑證簽發者", seen.issuer],
+    ["憑證序號", seen.serialNumber, "mono"],
+    ["有效迄止日期", seen.notAfter.replace(/(..)(..)$/, "/$1/$2")],
+  ]);
+  element("preview").hidden = false;
+  if (fileProblem) return;
+  seenSerial = seen.serialNumber;
+  const field = form.elements.serverSerial;
+  if (!field.value || field.value === filledSerial) {
+    field.value = filledSerial = seenSerial;
+    draft().keep(typed());
+  }
+  await judge(field, true);
+}
+
+/** The server's verdict on a field, which for the serial number depends on the file as well. */
+function verdict(name, text) {
+  const outcome = JSON.parse(checkConfirmationField(name, text, days().today));
+  const differs = name === "serverSerial" && seenSerial && outcome.accepted && outcome.accepted !== seenSerial;
+  return differs ? { errors: [{ pointer: "/serverSerial", code: "serial-differs" }] } : outcome;
+}
 
 /** Judges one field as the server will. */
 async function judge(target, final) {
   await checks;
-  const outcome = JSON.parse(checkConfirmationField(target.name, target.value, days().today));
+  const outcome = verdict(target.name, target.value);
   await markField(target, outcome.errors?.[0].code);
   if (final && outcome.accepted) target.value = outcome.accepted;
 }
@@ -249,8 +303,7 @@ form.addEventListener("change", ({ target }) => {
 });
 
 form.addEventListener("reset", () => {
-  file = "";
-  fileProblem = "required";
+  forgetFile();
   clearMessage();
   const before = typed();
   if (filling || !Object.values(before).some(Boolean)) return;
@@ -266,13 +319,13 @@ function judged() {
   const signed = { kind, applicant: status.applicant, agreed: status.terms };
   const errors = [];
   for (const [name, text] of Object.entries(typed())) {
-    const { accepted, errors: found } = JSON.parse(checkConfirmationField(name, text, days().today));
+    const { accepted, errors: found } = verdict(name, text);
     if (found) errors.push(...found);
     signed[name] = accepted;
   }
   if (kind === START) {
     signed.certificateFile = file;
-    if (!file) errors.push({ pointer: "/certificateFile", code: fileProblem });
+    if (fileProblem) errors.push({ pointer: "/certificateFile", code: fileProblem });
   }
   if (answers) signed.answers = answers;
   if (!element("agreed").checked) errors.push({ pointer: "/agreed", code: "not-agreed" });
@@ -282,6 +335,8 @@ function judged() {
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   await checks;
+  // What was refused may be right by now: a list that was late, a certificate not valid yet.
+  if (file && fileProblem) await lookAt(file);
   const { errors, signed } = judged();
   if (errors.length) return tellFields(errors, form);
   clearMessage();

@@ -157,7 +157,7 @@ async function prepared({ ubn, kind, kindWord, answers = null }) {
       ["營利事業統一編號", document.ubn],
       ["連線主機網路位址", document.hostAddress],
       ["聯絡人", document.contactName],
-      ["聯絡電話", phones(document)],
+      ["聯絡電話", phones(document), "word"],
       ["電子信箱", document.email],
       ["使用目的/原因", document.reason],
       [otherLabel(kind).slice(0, -1), document.otherUbn],

@@ -105,7 +105,7 @@ function caseView(found, edition, account) {
   const of108 = edition === "108";
   const rows = [
     ["公司資訊", [["公司名稱", found.companyName], ["營利事業統一編號", found.ubn]]],
-    ["聯絡資訊", [["聯絡電話", phones(found)], ["電子信箱", found.email]]],
+    ["聯絡資訊", [["聯絡電話", phones(found), "word"], ["電子信箱", found.email]]],
     ["申請資訊", [
       [of108 ? "申請事由" : "申請事項", found.kindWord, "word"],
       ["申請日期", found.submittedAtRoc],

@@ -28,7 +28,7 @@ export async function fillReceipt(target, receipt) {
   const { edition } = await config();
   const result = receipt.state === "accepted" ? "已受理" : receipt.stateWord;
   const company = [["公司名稱", receipt.companyName], ["營利事業統一編號", receipt.ubn]];
-  const contact = [["聯絡電話", phones(receipt)], ["電子信箱", receipt.email]];
+  const contact = [["聯絡電話", phones(receipt), "word"], ["電子信箱", receipt.email]];
   const kind = ["申請事由", receipt.kindWord, "word"];
   const date = ["申請日期", receipt.submittedAtRoc];
   const address = ["連線主機網路位址", receipt.hostAddress];

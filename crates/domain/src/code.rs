@@ -146,6 +146,8 @@ codes! {
     ConfirmationNotOpen = "confirmation-not-open", 403;
     /// The nonce was used by another request.
     ConfirmationReplayed = "confirmation-replayed", 409;
+    /// The register of citizens has no such certificate, or none that is opened.
+    CitizenUnknown = "citizen-unknown", 403;
     /// Card and national ID do not belong together.
     NationalIdMismatch = "national-id-mismatch", 403;
     /// Too many wrong national IDs today.

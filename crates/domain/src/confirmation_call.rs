@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use pki::revocation::RevocationSource;
 use pki::{
-    Credential, IssuerRole, TrustStore, UploadError, UploadedCertificate, VerifiedSignature,
+    Certificate, Credential, IssuerRole, TrustStore, UploadError, UploadedCertificate,
+    VerifiedSignature,
 };
 use serde::{Deserialize, Serialize};
 
@@ -412,6 +413,33 @@ fn judge_server(
     if server.certificate().serial_number() != form.draft.server_serial {
         return Err(wrong(FieldProblem::SerialDiffers));
     }
+    belongs_to(server, applicant)
+}
+
+/// Judges a server certificate before anything is signed, whatever stands in the form: of one of
+/// the CAs that the applicant may have it of, valid now, and the applicant's own.
+///
+/// # Errors
+/// [`ConfirmationApplyError::Certificate`], [`ConfirmationApplyError::ForeignCertificate`].
+pub fn judge_server_certificate(
+    certificate: Certificate,
+    applicant: Applicant,
+    trust: &TrustStore,
+    lists: &impl RevocationSource,
+    now: Timestamp,
+) -> Result<UploadedCertificate, ConfirmationApplyError> {
+    let roles: &[IssuerRole] = match applicant {
+        Applicant::Company(_) => &[IssuerRole::Moeaca, IssuerRole::Xca],
+        // Whether GCA's or XCA's, only the card tells.
+        Applicant::Organisation(_) => &[IssuerRole::Gca, IssuerRole::Moeaca, IssuerRole::Xca],
+    };
+    belongs_to(trust.verify_server(certificate, roles, lists, now)?, applicant)
+}
+
+fn belongs_to(
+    server: UploadedCertificate,
+    applicant: Applicant,
+) -> Result<UploadedCertificate, ConfirmationApplyError> {
     let credential = server.credential();
     let same = match applicant {
         Applicant::Company(ubn) => credential.ubn.as_deref() == Some(ubn.as_str()),

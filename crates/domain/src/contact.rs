@@ -96,7 +96,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         && !(first == 0x3fff && second < 0x1000)
 }
 
-/// 市話: `(02)12345678`, with an extension `(02)12345678#123`.
+/// 市話: `(02)12345678`, with an extension `(02)12345678#123`. Typed as `02-12345678` it is kept
+/// with its brackets; without any sign nobody knows where the area code ends (`03`, `037`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Landline(String);
@@ -105,7 +106,15 @@ impl FromStr for Landline {
     type Err = FieldProblem;
 
     fn from_str(text: &str) -> Result<Self, FieldProblem> {
-        let text = fold_width(text).replace(['-', ' '], "");
+        let text = fold_width(text);
+        let text = match text.split_once(['-', ' ']) {
+            // `09` begins a mobile number.
+            Some((area, number)) if area.starts_with('0') && !area.starts_with("09") => {
+                format!("({area}){number}")
+            }
+            _ => text,
+        };
+        let text = text.replace(['-', ' '], "");
         let problem = FieldProblem::LandlineFormat;
         let (area, rest) =
             text.strip_prefix('(').and_then(|rest| rest.split_once(')')).ok_or(problem)?;
@@ -271,7 +280,10 @@ mod tests {
             assert!(invalid.parse::<Mobile>().is_err(), "{invalid}");
         }
         assert_eq!("(02)1234-5678#9".parse::<Phone>().unwrap().as_str(), "(02)12345678#9");
+        assert_eq!("０２-1234-5678".parse::<Phone>().unwrap().as_str(), "(02)12345678");
+        assert_eq!("037 123456#12".parse::<Phone>().unwrap().as_str(), "(037)123456#12");
         assert_eq!("0912-345-678".parse::<Phone>().unwrap().as_str(), "0912345678");
+        assert_eq!("0912 345678".parse::<Landline>(), Err(FieldProblem::LandlineFormat));
         assert_eq!("12".parse::<Phone>(), Err(FieldProblem::PhoneFormat));
         assert_eq!("　".parse::<Phone>(), Err(FieldProblem::Required));
         assert!("a.b+c@example.com.tw".parse::<Email>().is_ok());

@@ -111,7 +111,7 @@ pub use confirmation::{
 pub use confirmation_call::{
     AskedCase, CONFIRMATION_FORMAT, ConfirmationApplyError, ConfirmationContext,
     ConfirmationRefused, ConfirmationRequest, ConfirmationSubmission, MAX_PAIRS, Pair, PairAnswer,
-    PairAsked, applicant_of, submit_confirmation,
+    PairAsked, applicant_of, judge_server_certificate, submit_confirmation,
 };
 pub use contact::{AddressPolicy, Email, HostAddress, Landline, Mobile, Phone};
 #[cfg(feature = "server")]

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use crate::{Citizens, Database, StoreError};
 
 const FIND: &str = "SELECT opened FROM citizens WHERE subject_serial = ?1 AND person = ?2";
+const KNOWN: &str = "SELECT 1 FROM citizens WHERE subject_serial = ?1 LIMIT 1";
 const CLEAR: &str = "DELETE FROM citizens";
 /// Of several certificates of a person one that is opened is enough.
 const PUT: &str = "INSERT INTO citizens (subject_serial, person, opened) VALUES (?1, ?2, ?3)
@@ -17,7 +18,8 @@ const PUT_IMPORT: &str =
     "INSERT INTO imports (sha256, as_of, citizens, finished_at) VALUES (?1, ?2, ?3, ?4)";
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[FIND, CLEAR, PUT, LAST_IMPORT, FIND_IMPORT, PUT_IMPORT];
+pub(crate) const STATEMENTS: &[&str] =
+    &[FIND, KNOWN, CLEAR, PUT, LAST_IMPORT, FIND_IMPORT, PUT_IMPORT];
 
 impl<D: Database> Citizens<D> {
     /// Whether this certificate belongs to this person, and if so, whether one was opened.
@@ -31,6 +33,14 @@ impl<D: Database> Citizens<D> {
     ) -> Result<Option<bool>, StoreError> {
         let rows = self.0.execute(FIND, &[subject_serial.into(), person.0[..].into()])?;
         rows.first().map(|row| Ok(row.integer(0)? == 1)).transpose()
+    }
+
+    /// Whether the register has this certificate, whosesoever it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_known(&self, subject_serial: &str) -> Result<bool, StoreError> {
+        Ok(!self.0.execute(KNOWN, &[subject_serial.into()])?.is_empty())
     }
 
     /// Empties the register before it is filled anew. Inside the import's transaction.

@@ -5,6 +5,7 @@ mod certificate_checks;
 mod config;
 pub mod legacy;
 mod ocsp;
+mod preview;
 mod problem;
 mod receipt;
 mod request;
@@ -19,6 +20,7 @@ pub use config::{
     sealing_key, trust, variable,
 };
 pub use ocsp::{OCSP_PATH, OcspQuestion, confirm, ocsp_reply, within};
+pub use preview::{CertificatePreview, PreviewRequest};
 pub use problem::Problem;
 pub use receipt::CheckableReceipt;
 pub use request::{

@@ -2,11 +2,11 @@
 //! upload of a system's certificate.
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::letter::Subject;
 use domain::{
     Actor, ApplyError, CaseId, Edition, Ground, GroundWords, HandlerPermission, HandoverStep,
-    IssKey, Policy, Receipt, RocDate, RocDay, SubmissionContext, UploadRefused,
+    IssKey, Policy, Receipt, RocDay, SubmissionContext,
 };
 use http::{HeaderMap, Method, StatusCode};
 use pki::{Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
@@ -15,7 +15,9 @@ use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
 use store::{CaseRow, Cases, Content, Database, Evidence, NewIssKey, Replacement, Transaction};
-use web::{CertificatesChecked, CheckableReceipt, Nothing, Problem, Reply, SignedRequest};
+use web::{
+    CertificatesChecked, CheckableReceipt, Nothing, PreviewRequest, Problem, Reply, SignedRequest,
+};
 
 #[http_service]
 async fn handle(request: Request) -> impl IntoResponse {
@@ -219,62 +221,18 @@ async fn possession_challenge(request: Request) -> Result<Reply, Problem> {
     Ok(web::json(StatusCode::CREATED, &reply))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PreviewRequest {
-    /// The file as chosen, in Base64.
-    certificate_file: String,
-}
-
-/// What was seen in a certificate file.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Preview {
-    subject: String,
-    issuer: String,
-    serial_number: String,
-    /// 有效起始日期 and 有效迄止日期, as `1121107`.
-    not_before: String,
-    not_after: String,
-    /// Why it would be refused now.
-    problem: Option<PreviewProblem>,
-}
-
-#[derive(Serialize)]
-struct PreviewProblem {
-    code: &'static str,
-    title: String,
-    detail: String,
-}
-
 /// Looks at a certificate file before it is signed and sent; nothing is kept.
 async fn preview(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let now = web::now();
     let cases = Cases(store::spin::open(Label::Cases)?);
     let ubn = may_apply(&cases, request.headers(), now).await?;
-    let PreviewRequest { certificate_file } = SignedRequest::plain(request, &origin).await?;
-    let file = BASE64_STANDARD
-        .decode(certificate_file)
-        .map_err(|_| Problem::from(domain::Code::NotACertificate))?;
-    let certificate = pki::read_certificate_file(&file).map_err(UploadRefused::from)?;
-    let mut preview = Preview {
-        subject: certificate.subject(),
-        issuer: certificate.issuer(),
-        serial_number: certificate.serial_number(),
-        not_before: RocDate(certificate.not_before()).to_string(),
-        not_after: RocDate(certificate.not_after()).to_string(),
-        problem: None,
-    };
+    let (certificate, preview) =
+        SignedRequest::plain::<PreviewRequest>(request, &origin).await?.read()?;
     let lists = store::spin::standings()?;
     let trust = web::trust().await?;
     let judged = domain::judge_upload(certificate, ubn, &trust, &lists, now);
-    if let Err(refused) = judged {
-        let problem = Problem::from(refused);
-        let (title, detail) = problem.words();
-        preview.problem = Some(PreviewProblem { code: problem.code().name(), title, detail });
-    }
-    Ok(web::json(StatusCode::OK, &preview))
+    Ok(web::json(StatusCode::OK, &preview.judged(judged)))
 }
 
 /// A signature that was judged, and what it is for.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use spin_sdk::http::Request;
 use store::schema::Label;
 use store::{CaseRow, Cases, Content, Database, DemandRow, Evidence, ServiceRow, Transaction};
-use web::{CheckableReceipt, Problem, Reply, SignedRequest};
+use web::{CheckableReceipt, PreviewRequest, Problem, Reply, SignedRequest};
 
 /// Longest answer to a demand, in characters.
 const MAX_ANSWER: usize = 1000;
@@ -164,6 +164,19 @@ pub(crate) async fn case(request: &Request, id: &str) -> Result<Reply, Problem> 
     let cases = Cases(store::spin::open(Label::Cases)?);
     let row = cases.case_of(applicant, id)?;
     Ok(web::json(StatusCode::OK, &annex(&cases, &row, now)?))
+}
+
+/// Looks at a server certificate's file before it is signed and sent; nothing is kept.
+pub(crate) async fn preview(request: Request) -> Result<Reply, Problem> {
+    let origin = web::origin().await?;
+    let now = web::now();
+    let applicant = web::require_applicant(request.headers(), now).await?;
+    let (certificate, preview) =
+        SignedRequest::plain::<PreviewRequest>(request, &origin).await?.read()?;
+    let trust = web::trust().await?;
+    let lists = store::spin::standings()?;
+    let judged = domain::judge_server_certificate(certificate, applicant, &trust, &lists, now);
+    Ok(web::json(StatusCode::OK, &preview.judged(judged)))
 }
 
 pub(crate) async fn apply(request: Request) -> Result<Reply, Problem> {

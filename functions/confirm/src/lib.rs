@@ -23,6 +23,9 @@ async fn route(request: Request) -> Result<Reply, Problem> {
     match (path.as_slice(), request.method()) {
         (["api", "confirmation", "readyz"], &Method::GET) => Ok(web::readiness(ready().await)),
         (["api", "confirmation", "status"], &Method::GET) => applicant::status(&request).await,
+        (["api", "confirmation", "certificate-previews"], &Method::POST) => {
+            applicant::preview(request).await
+        }
         (["api", "confirmation", "applications"], &Method::POST) => applicant::apply(request).await,
         (["api", "confirmation", "cases", id], &Method::GET) => applicant::case(&request, id).await,
         (["api", "confirmation", "demands", id, "answer"], &Method::POST) => {
@@ -34,7 +37,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
             Err(web::method_not_allowed("GET"))
         }
         (
-            ["api", "confirmation", "applications"]
+            ["api", "confirmation", "applications" | "certificate-previews"]
             | ["api", "confirmation", "demands", _, "answer"]
             | ["api", "my", "records"]
             | ["integration", "confirmations"],

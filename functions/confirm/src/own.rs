@@ -72,12 +72,23 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
     if record.is_locked(&subject, now)? {
         return Err(Code::NationalIdLocked.into());
     }
-    let known = number.tail() == tail && citizens.find(&subject, person)? == Some(true);
-    if !known {
-        record.count_wrong(&subject, now)?;
+    let standing = match number.tail() == tail {
+        true => citizens.find(&subject, person)?,
+        false => None,
+    };
+    if standing != Some(true) {
+        // Nobody can be wrong about a certificate that the register does not answer for.
+        let answerable = standing.is_none() && citizens.is_known(&subject)?;
+        if answerable {
+            record.count_wrong(&subject, now)?;
+        }
         transaction.commit()?;
         log(false, now)?;
-        return Err(Code::NationalIdMismatch.into());
+        return Err(match answerable {
+            true => Code::NationalIdMismatch,
+            false => Code::CitizenUnknown,
+        }
+        .into());
     }
     let asked = record.asked_about(person)?;
     transaction.commit()?;

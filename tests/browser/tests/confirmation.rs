@@ -8,14 +8,14 @@ use fantoccini::Locator;
 use jiff::SignedDuration;
 use pki::Certificate;
 use serde_json::json;
-use test_pki::demo::{AGENCY, COMPANY};
+use test_pki::demo::{AGENCY, CITIZEN, COMPANY};
 
-const NUMBER: &str = "A123455678";
-/// Subject serial of the demo's citizen.
-const CITIZEN: &str = "0000000187654321";
 /// The first day that the page offers.
 const FIRST_DAY: &str = "const day = document.getElementById('day'); day.value = day.min;
     day.dispatchEvent(new Event('change', { bubbles: true })); return true;";
+
+/// The field of the serial number is left.
+const LEFT: &str = "document.getElementById('serverSerial').blur(); return true;";
 
 /// What is typed into the annex beside the serial number and the day.
 const ANNEX: [(&str, &str); 15] = [
@@ -92,6 +92,13 @@ async fn starts(desk: &Desk) {
     // A key is told before anything is signed, and stays refused.
     desk.chooses(&desk.demo.company_key_file).await.unwrap();
     desk.says("#certificateFile-error", "私密金鑰，未送出").await.unwrap();
+    // So is another organisation's certificate; nothing is filled in from it.
+    desk.chooses(&desk.demo.company_certificate_file).await.unwrap();
+    desk.says("#certificateFile-error", "不屬於申請機關(構)").await.unwrap();
+    assert_eq!(desk.value("serverSerial").await.unwrap(), "");
+    desk.shots("certificate-error").await.unwrap();
+    desk.chooses(&desk.demo.company_key_file).await.unwrap();
+    desk.says("#certificateFile-error", "私密金鑰，未送出").await.unwrap();
     desk.click("#apply-button").await.unwrap();
     desk.shows("#message", &["伺服器應用軟體憑證：選擇的檔案是私密金鑰"]).await.unwrap();
     // Everything that is missing is named at once.
@@ -103,6 +110,14 @@ async fn starts(desk: &Desk) {
     std::fs::write(&file, BASE64_STANDARD.encode(&server.certificate)).unwrap();
     let serial = Certificate::from_der(&server.certificate).unwrap().serial_number();
     fills_in(desk, &ANNEX).await;
+    // The serial number is the file's; another one is told at its field.
+    desk.chooses(&file).await.unwrap();
+    desk.shows("#preview", &["測試機關", &serial, "有效迄止日期"]).await.unwrap();
+    assert_eq!(desk.value("serverSerial").await.unwrap(), serial);
+    desk.fill("#serverSerial", &"AB".repeat(16)).await.unwrap();
+    desk.until(LEFT).await.unwrap();
+    desk.says("#serverSerial-error", "與選擇的憑證檔案的序號不符").await.unwrap();
+    desk.shots("serial-error").await.unwrap();
     desk.fill("#serverSerial", &serial).await.unwrap();
     desk.until(FIRST_DAY).await.unwrap();
     // A closed tab loses nothing, 清除 can be taken back.
@@ -222,7 +237,7 @@ async fn stopped(desk: &Desk) {
     desk.chayan(&[
         "add-officer",
         "--subject-serial",
-        CITIZEN,
+        CITIZEN.subject_serial,
         "--name",
         "陳測試",
         "--role",
@@ -310,9 +325,10 @@ async fn an_institution_applies_once_it_is_on_the_list() {
     let der = test_pki::demo::der_of(&desk.demo.company_certificate_file).unwrap();
     std::fs::write(desk.dir.join("server.cer"), file).unwrap();
     let serial = Certificate::from_der(&der).unwrap().serial_number();
-    desk.fill("#serverSerial", &serial).await.unwrap();
     desk.until(FIRST_DAY).await.unwrap();
     desk.chooses(&desk.dir.join("server.cer")).await.unwrap();
+    desk.shows("#preview", &[COMPANY.0, &serial]).await.unwrap();
+    assert_eq!(desk.value("serverSerial").await.unwrap(), serial);
     sends(&desk).await;
     desk.shows("#annex-table", &[COMPANY.0, "啟用", "關防"]).await.unwrap();
     desk.shots("annex").await.unwrap();
@@ -325,11 +341,6 @@ async fn a_citizen_sees_who_asked() {
     desk.uploaded().unwrap();
     checks_her_card(&desk);
     desk.only("citizen").unwrap();
-    let file = desk.dir.join("citizens.csv");
-    let line = format!("subjectSerial,nationalId,opened\n{CITIZEN},{NUMBER},yes\n");
-    std::fs::write(&file, line).unwrap();
-    let (file, key) = (file.display().to_string(), desk.dir.join("register.key"));
-    desk.chayan(&["import-citizens", &file, "--key-file", &key.display().to_string()]).unwrap();
     desk.open("/my/").await.unwrap();
     desk.shots("own").await.unwrap();
     desk.fill("#nationalId", "A12").await.unwrap();
@@ -339,9 +350,15 @@ async fn a_citizen_sees_who_asked() {
     desk.fill("#nationalId", "A223455678").await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
     desk.shows("#message", &["身分證統一編號與憑證不符"]).await.unwrap();
+    // The register has no such card: that is nobody's mistake.
+    desk.only("officer").unwrap();
+    desk.fill("#nationalId", "B112345678").await.unwrap();
+    desk.click("#own-form button[type=submit]").await.unwrap();
+    desk.shows("#message", &["尚無這張自然人憑證", "不計入錯誤次數"]).await.unwrap();
+    desk.shots("own-unknown").await.unwrap();
     // Whoever asks next brings the own card: nothing is left of the former person's sign-in.
     desk.only("").unwrap();
-    desk.fill("#nationalId", NUMBER).await.unwrap();
+    desk.fill("#nationalId", CITIZEN.national_id).await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
     desk.says("#waiting", "請插入憑證IC卡").await.unwrap();
     desk.only("citizen").unwrap();
@@ -356,7 +373,7 @@ async fn a_citizen_sees_who_asked() {
 fn checks_her_card(desk: &Desk) {
     let caller = desk.caller().unwrap();
     let question = test_pki::token::Question {
-        person_id: NUMBER,
+        person_id: CITIZEN.national_id,
         apply_code: "1",
         apply_yyymmdd: "0940105",
         issue_site_id: "63000",

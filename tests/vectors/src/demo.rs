@@ -9,13 +9,13 @@ use anyhow::Context;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chayan_bridge::cards::demo::{CardFile, MAX_TRIES};
-use domain::{CardState, CodeHash, DigestKey, IdCard};
+use domain::{CardState, CodeHash, DigestKey, IdCard, NationalId};
 use jiff::Timestamp;
 use pki::{Certificate, Fingerprint, IssuerRole, TrustStore};
 use serde::{Deserialize, Serialize};
 use store::native::Native;
 use store::schema::Label;
-use store::{CardCertificate, CardRow, Cases, IdCardRow, Register, Transaction};
+use store::{CardCertificate, CardRow, Cases, Citizens, IdCardRow, Register, Transaction};
 
 use crate::client::{CardSigner, Visitor, form};
 use crate::pki_set::{Company, Issued, OWN_FOLDERS, TestPki};
@@ -140,6 +140,10 @@ pub const MANAGER: Person =
 /// Who is named as a handler.
 pub const HANDLER: Person =
     Person { name: "張經辦", subject_serial: "0000000100000002", national_id: "B223456782" };
+
+/// Who asks who asked about him; not in the register of identity cards.
+pub const CITIZEN: Person =
+    Person { name: "陳測試", subject_serial: "0000000187654321", national_id: "A123455678" };
 
 /// Subject serial of the officer's citizen certificate.
 pub const OFFICER_SERIAL: &str = "0000000112345678";
@@ -267,12 +271,7 @@ impl DemoCredentials {
             ("company-2", second, false, pki.company(of_second)?),
             ("company-secondary", third, false, pki.company(secondary)?),
             ("officer", "TP00000000000001", true, pki.citizen("李審核", OFFICER_SERIAL, "1234")?),
-            (
-                "citizen",
-                "TP00000000000002",
-                false,
-                pki.citizen("陳測試", "0000000187654321", "5678")?,
-            ),
+            ("citizen", "TP00000000000002", false, person(CITIZEN)?),
             ("agency", "GP00000000000001", false, pki.agency("測試機關", AGENCY.parse()?)?),
             (
                 "association",
@@ -476,7 +475,7 @@ impl Demo {
             Register(&transaction).put(&row)?;
         }
         transaction.commit()?;
-        Ok(())
+        put_citizens(&open(Label::Citizens)?, &key)
     }
 
     /// Sets the second company's system up through the running service: applies, approves,
@@ -547,6 +546,16 @@ fn write_cards(dir: &Path, holders: [(&str, &str); 3], issued: [&Issued; 3]) -> 
         cases.put_card(&card)?;
         let issuer = Fingerprint::of(&issued.issuer);
         cases.put_card_certificate(&card.number, CardCertificate { certificate, issuer })?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// The register of citizens' certificates: the demo's own, until an operator imports another.
+fn put_citizens(database: &Native, key: &DigestKey) -> anyhow::Result<()> {
+    let transaction = Transaction::begin(database)?;
+    for citizen in [MANAGER, HANDLER, CITIZEN] {
+        let number = NationalId::parse(citizen.national_id).context(citizen.name)?;
+        Citizens(&transaction).put(citizen.subject_serial, key.person_of(&number), true)?;
     }
     Ok(transaction.commit()?)
 }
