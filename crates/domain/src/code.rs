@@ -136,6 +136,8 @@ codes! {
     NotSupervised = "not-supervised", 403;
     /// The server certificate is another organisation's.
     ForeignServerCertificate = "foreign-server-certificate", 403;
+    /// The server certificate is of none of the CAs that the applicant may have it of.
+    ServerIssuer = "server-issuer", 422;
     /// Not a confirmation request in its one form.
     ConfirmationMalformed = "confirmation-malformed", 400;
     /// A confirmation request of another time.

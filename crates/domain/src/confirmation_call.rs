@@ -268,7 +268,11 @@ impl Coded for ConfirmationApplyError {
             Self::OpenCase => Code::OpenCaseExists,
             Self::NothingAsked => Code::NothingAsked,
             Self::NoService => Code::ConfirmationUnknown,
-            Self::Certificate(source) => source.code(),
+            Self::Certificate(source) => match source.code() {
+                // Not the CA that uploads of companies come from.
+                Code::UploadNotTrusted => Code::ServerIssuer,
+                code => code,
+            },
             Self::ForeignCertificate => Code::ForeignServerCertificate,
         }
     }

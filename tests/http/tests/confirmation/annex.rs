@@ -100,7 +100,7 @@ fn a_server_certificate_is_looked_at_before_the_card_signs() {
     assert_eq!(problem(&agency, &self::server(-1).certificate), "upload-not-valid");
     // A company has it of MOEACA or XCA, and no card's.
     assert_eq!(looked(&company, &system).expect(200).unwrap()["problem"], Value::Null);
-    assert_eq!(problem(&company, &server.certificate), "upload-not-trusted");
+    assert_eq!(problem(&company, &server.certificate), "server-issuer");
     let card = pki().company(Company::card(COMPANY.0, COMPANY.1)).unwrap();
     assert_eq!(problem(&company, &card.certificate), "card-certificate");
     assert_eq!(looked(&agency, b"hello").code(), "not-a-certificate");
@@ -125,7 +125,7 @@ fn an_association_on_the_list_applies_with_its_card_of_xca() {
     let of_gca =
         pki().server(IssuerRole::Gca, "測試協會", ASSOCIATION.parse().unwrap(), 200).unwrap();
     let form = annex("confirmation-start", &applicant, &of_gca, in_a_month());
-    assert_eq!(applies(&visitor, &card, form).code(), "upload-not-trusted");
+    assert_eq!(applies(&visitor, &card, form).code(), "server-issuer");
     let form = annex("confirmation-start", &applicant, &server, in_a_month());
     let receipt = applies(&visitor, &card, form).expect(201).unwrap();
     assert_eq!(receipt["organisation"], ASSOCIATION);
@@ -211,5 +211,5 @@ fn institutions_apply_when_they_are_on_the_list() {
     let (done, _) = app.chayan(&["add-institution", COMPANY.1, "--name", COMPANY.0]);
     assert!(done);
     let form = annex("confirmation-start", COMPANY.1, &self::server(200), in_a_month());
-    assert_eq!(applies(&visitor, &card, form).code(), "upload-not-trusted");
+    assert_eq!(applies(&visitor, &card, form).code(), "server-issuer");
 }
