@@ -41,9 +41,9 @@ export function tell(title, advice, { good = false, items = [], link = null } = 
   message.replaceChildren(make("h2", title));
   if (advice) message.append(make("p", advice));
   if (link) {
-    const [href, text] = link;
+    const [href, text, target = ""] = link;
     const place = document.createElement("p");
-    place.append(Object.assign(make("a", text), { href }));
+    place.append(Object.assign(make("a", text), { href, target }));
     message.append(place);
   }
   if (items.length) {
@@ -92,6 +92,10 @@ async function markFields(fields, form) {
   return items;
 }
 
+/** Where a trouble is put right; beside this page, which keeps what was typed. */
+const RESUMED = ["/suspend/", "憑證IC卡停復用", "_blank"];
+const CURES = { "card-on-hold": RESUMED, "upload-card-on-hold": RESUMED };
+
 export async function tellTrouble(trouble, form) {
   clearMessage();
   if (!(trouble instanceof Trouble)) {
@@ -102,7 +106,7 @@ export async function tellTrouble(trouble, form) {
   // To where that can be put right, unless something typed would be out of sight.
   if (trouble.code === "not-signed-in" && !form && element("sign-in")) show("sign-in");
   const items = await markFields(trouble.fields, form);
-  tell(trouble.label + trouble.message, trouble.advice, { items });
+  tell(trouble.label + trouble.message, trouble.advice, { items, link: CURES[trouble.code] });
 }
 
 export async function tellFields(fields, form) {

@@ -59,11 +59,13 @@ function showResult(reply) {
   ]);
   const clock = (name, text, time) => [
     make("dt", { textContent: `${name}：` }),
-    make("dd", {}, make("span", { textContent: text }), "（", own(time), "）"),
+    make("dd", {}, make("span", { textContent: text }), ...(time ? ["（", own(time), "）"] : [])),
   ];
+  // What the lists show already, or never showed, has nothing to wait for.
+  const lists = { suspend: ["憑證廢止清冊將於 24:00 後公布", "憑證廢止清冊已列入"], resume: ["憑證廢止清冊將於 24:00 後移除停用狀態並公布", "憑證廢止清冊未列入此卡，不受影響"] }[reply.act];
   element("result-sheet").append(
     ...clock("本服務", "本服務已生效", reply.effectiveAtRoc),
-    ...clock("其他應用系統", reply.act === "suspend" ? "憑證廢止清冊將於 24:00 後公布" : "憑證廢止清冊將於 24:00 後移除停用狀態並公布", reply.listedAfterRoc),
+    ...clock("其他應用系統", lists[reply.listedAfterRoc ? 0 : 1], reply.listedAfterRoc),
   );
   show("result");
 }

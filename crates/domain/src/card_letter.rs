@@ -16,6 +16,11 @@ pub fn card_letter(
     origin: &str,
 ) -> Letter {
     let (when, listed, masked) = (RocDateTime(at), listed_after_words(at), card.masked());
+    // A card that was suspended the same day is in no list.
+    let lists = match act {
+        CardAct::Resume => format!("憑證廢止清冊如已列入此卡，將於{listed}後公布移除。"),
+        _ => format!("憑證廢止清冊將於{listed}後公布。"),
+    };
     let (title, chinese, english) = match act {
         CardAct::Suspend => (
             "憑證IC卡暫停使用通知",
@@ -35,9 +40,9 @@ pub fn card_letter(
     };
     let body = format!(
         "{company_name} 您好：\n\n貴公司的憑證IC卡（卡號{masked}）於{when}{chinese}\n\n\
-         憑證廢止清冊將於{listed}後公布。\n狀態查詢：{origin}/status/\n停復用：{origin}/suspend/\n\n\
+         {lists}\n狀態查詢：{origin}/status/\n停復用：{origin}/suspend/\n\n\
          本信由系統寄出，請勿直接回覆。\n\n----\n\nYour card {masked} {english}\n\
-         The revocation list will show it after midnight (Taipei).\n{origin}/status/\n"
+         Revocation lists are renewed after midnight (Taipei).\n{origin}/status/\n"
     );
     Letter { subject: format!("{}：{title}", Edition::SERVICE), body }
 }

@@ -87,6 +87,8 @@ codes! {
     CertificateNotForSigning = "certificate-not-for-signing", 403;
     /// The certificate is suspended (停用); it may be resumed.
     CertificateOnHold = "certificate-on-hold", 403;
+    /// The card is one of our own CAs' and suspended (停用): it is resumed here, at once.
+    CardOnHold = "card-on-hold", 403;
     /// The certificate is revoked (廢止).
     CertificateRevoked = "certificate-revoked", 403;
     /// No current list tells whether the certificate is revoked.
@@ -191,6 +193,8 @@ codes! {
     UploadShortLived = "upload-short-lived", 422;
     /// The system's certificate is suspended.
     UploadOnHold = "upload-on-hold", 422;
+    /// The system's certificate belongs to a card of our own CAs that is suspended.
+    UploadCardOnHold = "upload-card-on-hold", 422;
     /// The system's certificate is revoked.
     UploadRevoked = "upload-revoked", 422;
     /// Another company uses the certificate.
@@ -301,6 +305,7 @@ impl Coded for pki::PkiError {
             | Self::Subject(_) => Code::CertificateNotForSigning,
             Self::UnknownIssuer | Self::Path(_) => Code::SignerNotTrusted,
             Self::OnHold { .. } => Code::CertificateOnHold,
+            Self::Suspended { .. } => Code::CardOnHold,
             Self::Revoked { .. } => Code::CertificateRevoked,
             Self::RevocationUnknown { .. } => Code::RevocationUnknown,
             Self::NotYetValid { .. } => Code::CertificateNotYetValid,
@@ -329,6 +334,7 @@ impl Coded for pki::UploadError {
                 Code::NotACertificate
             }
             Self::Pki(PkiError::OnHold { .. }) => Code::UploadOnHold,
+            Self::Pki(PkiError::Suspended { .. }) => Code::UploadCardOnHold,
             Self::Pki(PkiError::Revoked { .. }) => Code::UploadRevoked,
             Self::Pki(PkiError::RevocationUnknown { .. }) => Code::RevocationUnknown,
             Self::Pki(_) => Code::UploadNotTrusted,

@@ -1,14 +1,15 @@
 //! `chayan crl`: signs and publishes the lists of a CA that is our own, after Taipei midnight.
 //! Every list of a night is made and looked at before any is published; then all are, in one
-//! transaction. Whatever goes wrong, the last ones stay.
+//! transaction. Whatever goes wrong, the last ones stay. The lists in `--folder` count as last
+//! ones as well: they remember what a database that was restored from a backup does not.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use domain::{Act, Actor, ListAttempt, TaipeiDay, listed_after};
 use jiff::{SignedDuration, Timestamp};
-use pki::revocation::{Crl, CrlEntry, ListDraft, check_follows};
+use pki::revocation::{Crl, CrlEntry, CrlError, ListDraft, check_follows, signed_number};
 use pki::{Certificate, Fingerprint, OwnAuthority, TrustStore};
 use serde_json::json;
 use store::native::Native;
@@ -40,7 +41,8 @@ pub(crate) struct CrlOptions {
     /// Publish a delta to the last complete list, too.
     #[arg(long)]
     delta: bool,
-    /// Also write the lists to this folder, for a web server of its own.
+    /// Also write the lists to this folder, for a web server of its own. What lies there counts:
+    /// numbers go on after it, and nothing is gone without a resumption.
     #[arg(long)]
     folder: Option<PathBuf>,
 }
@@ -109,6 +111,12 @@ fn note_failure(
     Ok(())
 }
 
+/// A list of the CA as it lies in the folder.
+struct FolderList {
+    number: u64,
+    der: Vec<u8>,
+}
+
 /// A CA of our own.
 struct Authority<'a> {
     issuer: &'a Certificate,
@@ -127,14 +135,17 @@ impl Authority<'_> {
     ) -> anyhow::Result<Vec<String>> {
         let cases = Cases(databases.cases);
         let last = cases.published_lists(self.fingerprint)?;
+        let in_folder = self.lists_in_folder(options)?;
+        let known = u64::try_from(cases.last_list_number(self.fingerprint)?)?;
+        let ahead = in_folder.iter().map(|list| list.number).max().filter(|most| *most > known);
         let complete = last.iter().find(|list| list.partition.is_none() && !list.delta);
         if let Some(list) = complete.filter(|_| !options.again) {
             ensure!(list.this_update <= now, "the clock is behind the last list");
-            if TaipeiDay::of(list.this_update) == TaipeiDay::of(now) {
+            if ahead.is_none() && TaipeiDay::of(list.this_update) == TaipeiDay::of(now) {
                 return Ok(vec![format!("number {}: published today already", list.number)]);
             }
         }
-        let number = self.next_number(databases)?;
+        let number = self.next_number(databases, ahead.unwrap_or(known))?;
         let drafts = self.drafts(&cases, &last, number, options, now)?;
         let mut made = Vec::new();
         for (name, draft) in &drafts {
@@ -142,7 +153,7 @@ impl Authority<'_> {
             let der = ListDraft::assemble(&signed, &signer.sign(&signed)?)?;
             draft.check(&der, self.issuer).with_context(|| format!("{name} is not published"))?;
             if let Some(last) = last.iter().find(|list| list.name == *name && !list.delta) {
-                self.compare(&cases, &der, last, now)
+                self.compare(&cases, &der, &last.der, now)
                     .with_context(|| format!("{name} is not published"))?;
             }
             made.push(PublishedList {
@@ -155,6 +166,10 @@ impl Authority<'_> {
                 der,
             });
         }
+        let unknown = |list: &&FolderList| last.iter().all(|other| other.der != list.der);
+        for list in in_folder.iter().filter(unknown) {
+            self.compare_with_folder(&cases, &made, list, now)?;
+        }
         let transaction = Transaction::begin(databases.cases)?;
         let cases = Cases(&transaction);
         for list in &made {
@@ -165,18 +180,49 @@ impl Authority<'_> {
         let deed = Deed::new(Actor::Operator, Act::ListsPublished, now);
         cases.log(&deed.with(json!({ "number": number, "lists": lists })))?;
         transaction.commit()?;
-        let lines = drafts
-            .iter()
-            .map(|(name, draft)| {
-                format!("{name}: number {number}, {} entries", draft.entries.len())
-            })
-            .collect();
-        Ok(lines)
+        let restored = ahead.map(|ahead| {
+            format!(
+                "the folder has number {ahead}, the database {known}, as after a restored backup: \
+                 numbers go on after the folder's"
+            )
+        });
+        let made = drafts.iter().map(|(name, draft)| {
+            format!("{name}: number {number}, {} entries", draft.entries.len())
+        });
+        Ok(restored.into_iter().chain(made).collect())
+    }
+
+    /// What lies in the folder and is signed by the CA, deltas among it; nothing else counts there.
+    fn lists_in_folder(&self, options: &CrlOptions) -> anyhow::Result<Vec<FolderList>> {
+        let Some(folder) = &options.folder else { return Ok(Vec::new()) };
+        let folder = folder.join(self.own.folder());
+        let cannot_read = || format!("cannot read {}", folder.display());
+        let files = match std::fs::read_dir(&folder) {
+            // The first night.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            files => files.with_context(cannot_read)?,
+        };
+        let mut lists = Vec::new();
+        for file in files {
+            let path = file.with_context(cannot_read)?.path();
+            let is_half = path.extension().is_some_and(|extension| extension == "new");
+            if is_half || !path.is_file() {
+                continue;
+            }
+            let der = std::fs::read(&path).with_context(cannot_read)?;
+            match signed_number(&der, self.issuer) {
+                Ok(number) => lists.push(FolderList { number, der }),
+                Err(CrlError::Malformed("cRLNumber")) => {
+                    bail!("{} has a number beyond all sense", path.display())
+                }
+                Err(_) => (),
+            }
+        }
+        Ok(lists)
     }
 
     /// One more than any list of the CA has had, published here or known from elsewhere.
-    fn next_number(&self, databases: &Databases<'_>) -> anyhow::Result<u64> {
-        let mut last = u64::try_from(Cases(databases.cases).last_list_number(self.fingerprint)?)?;
+    fn next_number(&self, databases: &Databases<'_>, mut last: u64) -> anyhow::Result<u64> {
         for (issuer, head) in Revocation(databases.lists).heads()? {
             if issuer == self.fingerprint {
                 let number = u64::from_str_radix(head.number.trim_start_matches('0'), 16);
@@ -218,8 +264,7 @@ impl Authority<'_> {
         if options.delta
             && let Some(base) = last.iter().find(|list| list.name == self.own.complete)
         {
-            let name = self.own.complete.trim_end_matches(".crl");
-            drafts.push((format!("{name}-delta.crl"), delta(&complete, base)?));
+            drafts.push((self.delta_name(), delta(&complete, base)?));
         }
         drafts.push((self.own.complete.clone(), complete));
         let mut addresses = cases.partitions_of(self.fingerprint)?;
@@ -235,24 +280,60 @@ impl Authority<'_> {
         Ok(drafts)
     }
 
+    fn delta_name(&self) -> String {
+        format!("{}-delta.crl", self.own.complete.trim_end_matches(".crl"))
+    }
+
+    /// Compares with a list of the folder: the one of its scope, or the complete one, which names
+    /// what any partition does.
+    fn compare_with_folder(
+        &self,
+        cases: &Cases<&Native>,
+        made: &[PublishedList],
+        last: &FolderList,
+        now: Timestamp,
+    ) -> anyhow::Result<()> {
+        let scope = match Crl::from_der(&last.der) {
+            Ok(crl) => crl.head().scope.clone(),
+            // Its number counts; what it says, the complete list of that number does.
+            Err(CrlError::Unsupported("delta")) => return Ok(()),
+            Err(error) => return Err(error).context("a list of the CA in the folder"),
+        };
+        let has_scope = |list: &&PublishedList| {
+            !list.delta && Crl::from_der(&list.der).is_ok_and(|crl| crl.head().scope == scope)
+        };
+        let complete = || made.iter().find(|list| list.name == self.own.complete);
+        let list = made.iter().find(has_scope).or_else(complete).context("no complete list")?;
+        self.compare(cases, &list.der, &last.der, now).with_context(|| {
+            format!(
+                "{} is not published, for number {} in the folder comes before it \
+                 (docs/cards.md, \"Restoring a backup\")",
+                list.name, last.number
+            )
+        })
+    }
+
     /// Refuses what nobody could explain: an entry that is gone without a resumption.
     fn compare(
         &self,
         cases: &Cases<&Native>,
         der: &[u8],
-        last: &PublishedList,
+        last: &[u8],
         now: Timestamp,
     ) -> anyhow::Result<()> {
+        let published = Crl::from_der(last)?.head().this_update;
         let failed = std::cell::RefCell::new(None);
-        let gone = |serial: &[u8]| {
+        let gone = |serial: &[u8], entry: &CrlEntry| {
             let expired = now - KEPT_EXPIRED;
-            let known = cases.may_be_gone(self.fingerprint, serial, expired, last.this_update);
+            // Only a hold is ever resumed.
+            let resumed = if entry.is_hold() { published } else { Timestamp::MAX };
+            let known = cases.may_be_gone(self.fingerprint, serial, expired, resumed);
             known.unwrap_or_else(|error| {
                 failed.replace(Some(error));
                 false
             })
         };
-        let compared = check_follows(der, &last.der, gone);
+        let compared = check_follows(der, last, gone);
         if let Some(error) = failed.into_inner() {
             return Err(error.into());
         }
@@ -267,15 +348,38 @@ impl Authority<'_> {
         options: &CrlOptions,
         now: Timestamp,
     ) -> anyhow::Result<()> {
-        for list in Cases(databases.cases).published_lists(self.fingerprint)? {
+        let lists = Cases(databases.cases).published_lists(self.fingerprint)?;
+        for list in &lists {
             if let Some(folder) = &options.folder {
-                write(&folder.join(&list.name), &list.der)?;
+                self.write(&folder.join(&list.name), list)?;
             }
             if !list.delta {
                 store::take_list(databases.lists, &list.der, trust, now)?;
             }
         }
+        if let Some(folder) = &options.folder
+            && lists.iter().all(|list| !list.delta)
+        {
+            let obsolete = folder.join(self.delta_name());
+            match std::fs::remove_file(&obsolete) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error)
+                        .with_context(|| format!("cannot remove {}", obsolete.display()));
+                }
+                _ => (),
+            }
+        }
         Ok(())
+    }
+
+    /// Writes a list into the folder, unless a newer one of the CA lies in its place.
+    fn write(&self, path: &Path, list: &PublishedList) -> anyhow::Result<()> {
+        let kept = std::fs::read(path).ok().and_then(|der| signed_number(&der, self.issuer).ok());
+        let number = u64::try_from(list.number)?;
+        if let Some(kept) = kept.filter(|kept| *kept > number) {
+            bail!("{} has number {kept} and stays: {number} is older", path.display());
+        }
+        write(path, &list.der)
     }
 }
 

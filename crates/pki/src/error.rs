@@ -82,6 +82,12 @@ pub enum PkiError {
         /// revocationDate of the entry.
         since: Timestamp,
     },
+    /// The register of our own CAs' cards has it suspended (停用): it is resumed here, at once.
+    #[error("the card is suspended here since {since}")]
+    Suspended {
+        /// Since when.
+        since: Timestamp,
+    },
     /// The certificate is revoked, or listed without a reason, which may be either.
     #[error("the certificate is revoked since {at}")]
     Revoked {

@@ -99,6 +99,7 @@ const PUT_CERTIFICATE: &str = "INSERT INTO card_certificates
         WHERE sha256 = excluded.sha256 AND card = excluded.card
     RETURNING card";
 const SERIALS: &str = "SELECT serial FROM card_certificates WHERE card = ?1 ORDER BY serial";
+const ENCODED: &str = "SELECT issuer, encoded FROM card_certificates WHERE card = ?1";
 const CHANGE: &str = "UPDATE cards SET state = ?3, since = ?4, reason = ?5
     WHERE number = ?1 AND state = ?2 RETURNING number";
 /// What signatures are judged by; one statement, so one moment.
@@ -139,6 +140,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PUT,
     PUT_CERTIFICATE,
     SERIALS,
+    ENCODED,
     CHANGE,
     OWN,
     OF_CERTIFICATE,
@@ -222,6 +224,21 @@ impl<D: Database> Cases<D> {
     pub fn serials_of(&self, number: &CardNumber) -> Result<Vec<SerialNumber>, StoreError> {
         let rows = self.0.execute(SERIALS, &[number.as_str().into()])?;
         rows.iter().map(|row| row.blob(0).map(SerialNumber::from_bytes)).collect()
+    }
+
+    /// The certificates of a card as lists name them: issuer, and serial number as encoded.
+    pub(crate) fn listed_names_of(
+        &self,
+        number: &CardNumber,
+    ) -> Result<Vec<(Fingerprint, Vec<u8>)>, StoreError> {
+        let read = |row: &Row| {
+            let issuer = row.blob(0)?.try_into().map_err(|_| StoreError::Inconsistent {
+                what: "issuer",
+                found: "unreadable".into(),
+            })?;
+            Ok((Fingerprint(issuer), row.blob(1)?.to_vec()))
+        };
+        self.0.execute(ENCODED, &[number.as_str().into()])?.iter().map(read).collect()
     }
 
     /// Changes a card's state, writes it down and tells the holder. Inside a transaction, in

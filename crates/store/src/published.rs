@@ -57,8 +57,17 @@ macro_rules! list_select {
         "SELECT name, partition, delta, number, this_update, next_update, der FROM published_lists "
     };
 }
-const BY_NAME: &str = concat!(list_select!(), "WHERE name = ?1");
-const OF_ISSUER: &str = concat!(list_select!(), "WHERE issuer = ?1 ORDER BY name");
+/// A delta brings a list up to the complete one of its own number; one that is behind it is
+/// obsolete (RFC 5280, section 5.2.4), and offered no more. Its row stays: numbers rise.
+macro_rules! offered {
+    () => {
+        "(delta = 0 OR number = (SELECT max(number) FROM published_lists AS other
+            WHERE other.issuer = published_lists.issuer))"
+    };
+}
+const BY_NAME: &str = concat!(list_select!(), "WHERE name = ?1 AND ", offered!());
+const OF_ISSUER: &str =
+    concat!(list_select!(), "WHERE issuer = ?1 AND ", offered!(), " ORDER BY name");
 const LAST_NUMBER: &str = "SELECT coalesce(max(number), 0) FROM published_lists WHERE issuer = ?1";
 const PUBLISH: &str = "INSERT INTO published_lists
     (name, issuer, partition, delta, number, this_update, next_update, der)
@@ -81,7 +90,7 @@ const STATE: &str = "SELECT list_attempts.issuer, number, this_update, next_upda
 pub(crate) const STATEMENTS: &[&str] = &[BY_NAME, OF_ISSUER, LAST_NUMBER, PUBLISH, NOTE, STATE];
 
 impl<D: Database> Cases<D> {
-    /// The list of this name.
+    /// The list of this name, unless it is a delta that is obsolete.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -89,7 +98,7 @@ impl<D: Database> Cases<D> {
         self.0.execute(BY_NAME, &[name.into()])?.first().map(list).transpose()
     }
 
-    /// The lists of a CA.
+    /// The lists of a CA, without a delta that is obsolete.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -214,11 +223,22 @@ mod tests {
         cases.publish(ours, &new(6)).unwrap();
         assert_eq!(cases.last_list_number(ours), Ok(6));
         assert!(cases.0.connection.execute("DELETE FROM published_lists", []).is_err());
+        let name = "MOEACA/complete-delta.crl";
+        let delta = |number| PublishedList { name: name.into(), delta: true, ..new(number) };
+        for (number, complete, offered) in [(7, 7, true), (7, 8, false), (9, 9, true)] {
+            if offered {
+                cases.publish(ours, &delta(number)).unwrap();
+            }
+            cases.publish(ours, &new(complete)).unwrap();
+            assert_eq!(cases.published_list(name).unwrap().is_some(), offered);
+            let lists = cases.published_lists(ours).unwrap();
+            assert_eq!(lists.iter().any(|list| list.delta), offered);
+        }
         let failed = ListAttempt::Failed("no key".into());
         for attempt in [ListAttempt::Begun, failed, ListAttempt::Published] {
             cases.note_publishing(ours, &attempt, at(7)).unwrap();
             let state = cases.publishing().unwrap();
-            assert_eq!(state[0].current.map(|(number, ..)| number), Some(6));
+            assert_eq!(state[0].current.map(|(number, ..)| number), Some(9));
             assert_eq!(state[0].attempt, attempt);
         }
     }

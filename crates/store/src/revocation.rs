@@ -357,14 +357,18 @@ impl<D: Database> Revocation<D> {
         issuer: &Certificate,
         serial: &[u8],
     ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
-        let issuer = issuer.fingerprint();
-        let find = || {
-            let rows = self.0.execute(FIND, &[issuer.0[..].into(), serial.into()])?;
-            rows.iter()
-                .map(|row| Ok(CrlFinding { list: head(row)?, entry: entry(row)? }))
-                .collect::<Result<Vec<_>, StoreError>>()
-        };
-        find().map_err(|error| RevocationUnavailable(error.to_string()))
+        let found = self.findings(issuer.fingerprint(), serial);
+        found.map_err(|error| RevocationUnavailable(error.to_string()))
+    }
+
+    /// What the lists of this issuer say of a serial number, as encoded.
+    pub(crate) fn findings(
+        &self,
+        issuer: Fingerprint,
+        serial: &[u8],
+    ) -> Result<Vec<CrlFinding>, StoreError> {
+        let rows = self.0.execute(FIND, &[issuer.0[..].into(), serial.into()])?;
+        rows.iter().map(|row| Ok(CrlFinding { list: head(row)?, entry: entry(row)? })).collect()
     }
 }
 

@@ -1,12 +1,12 @@
 //! Everything that says whether a certificate is in force, as one source: the lists, and the
 //! register of our own CAs' cards, which is newer than any list.
 
-use domain::CardNumber;
+use domain::{CardNumber, CardState};
 use jiff::Timestamp;
 use pki::revocation::{CrlFinding, OwnStanding, RevocationSource, RevocationUnavailable};
 use pki::{Certificate, PkiError, TrustStore};
 
-use crate::{Cases, CertificateInUse, Database, Revocation, StoreError};
+use crate::{CardRow, Cases, CertificateInUse, Database, Revocation, StoreError};
 
 /// The lists and the cards.
 pub struct Standings<L, C> {
@@ -52,7 +52,9 @@ impl CertificateInUse {
         })?;
         let revoked = match trust.check_in_force(certificate, source, now) {
             Ok(()) => false,
-            Err(PkiError::Revoked { .. } | PkiError::OnHold { .. }) => true,
+            Err(
+                PkiError::Revoked { .. } | PkiError::OnHold { .. } | PkiError::Suspended { .. },
+            ) => true,
             Err(_) => return Ok(None),
         };
         Ok((revoked != self.revoked).then_some(revoked))
@@ -60,6 +62,33 @@ impl CertificateInUse {
 }
 
 impl<L: Database, C: Database> Standings<L, C> {
+    /// Whether the newest lists have yet to show what a card of our own is: those after its last
+    /// change will. A card that no list names has nothing to be taken out of one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_pending(&self, card: &CardRow) -> Result<bool, StoreError> {
+        let published = self.cards.last_list_of(&card.number)?;
+        if published.is_some_and(|at| at >= card.since) {
+            return Ok(false);
+        }
+        let reason = (card.state != CardState::Valid).then(|| card.reason.unwrap_or(0));
+        for (issuer, serial) in self.cards.listed_names_of(&card.number)? {
+            let found = self.lists.findings(issuer, &serial)?;
+            let newest = found.iter().map(|finding| finding.list.this_update).max();
+            // One that was published and not yet taken here may name it.
+            if newest < published {
+                return Ok(true);
+            }
+            let newest = found.iter().filter(|finding| Some(finding.list.this_update) == newest);
+            let entry = newest.filter_map(|finding| finding.entry.as_ref()).next();
+            if entry.map(|entry| entry.reason.unwrap_or(0)) != reason {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Judges the systems' certificates that are on a card: their calls are refused from now on,
     /// or accepted again. In the transaction of what the card was changed by.
     ///

@@ -88,9 +88,11 @@ struct ChangeReply {
     /// 「本服務已生效」: since then.
     effective_at: String,
     effective_at_roc: String,
-    /// 「憑證廢止清冊將於 24:00 後公布」: of this day.
-    listed_after: String,
-    listed_after_roc: String,
+    /// 「憑證廢止清冊將於 24:00 後公布」: of this day; none when the lists show it already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_after: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_after_roc: Option<String>,
 }
 
 /// Suspends or resumes a card by its code.
@@ -149,7 +151,10 @@ pub(crate) async fn change(request: Request) -> Result<Reply, Problem> {
     let change = CardChange { act, to, reason: None, actor, by: "user-code", origin: &origin };
     cases.change_card(&card, change, now)?;
     let lists = Revocation(store::spin::open(Label::Revocation)?);
-    Standings { lists, cards: Cases(&transaction) }.judge_systems_on(&card.number, &trust, now)?;
+    let standings = Standings { lists, cards: Cases(&transaction) };
+    standings.judge_systems_on(&card.number, &trust, now)?;
+    let card = cases.card(&number)?.ok_or_else(|| Problem::internal("the card is gone"))?;
+    let pending = standings.is_pending(&card)?;
     transaction.commit()?;
     let reply = ChangeReply {
         act,
@@ -159,8 +164,8 @@ pub(crate) async fn change(request: Request) -> Result<Reply, Problem> {
         state_word: to.word(),
         effective_at: now.to_string(),
         effective_at_roc: RocDateTime(now).to_string(),
-        listed_after: domain::listed_after(now).to_string(),
-        listed_after_roc: listed_after_words(now),
+        listed_after: pending.then(|| domain::listed_after(now).to_string()),
+        listed_after_roc: pending.then(|| listed_after_words(now)),
     };
     Ok(web::json(StatusCode::OK, &reply))
 }

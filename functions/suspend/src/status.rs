@@ -3,11 +3,9 @@
 
 use domain::{CardCondition, CardQuery, CardState, RocDateTime};
 use http::StatusCode;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Request;
-use store::schema::Label;
-use store::{CardRequest, CardRow, Cases};
+use store::{CardRequest, CardRow};
 use web::{Problem, Reply, SignedRequest};
 
 use crate::admit;
@@ -52,9 +50,9 @@ pub(crate) async fn look_up(request: Request) -> Result<Reply, Problem> {
     let query = CardQuery::parse(by, &value).map_err(crate::change::BadFields::one)?;
     let now = web::now();
     admit(&headers, CardRequest::Status, now).await?;
-    let cases = Cases(store::spin::open(Label::Cases)?);
+    let standings = store::spin::standings()?;
     let view = |card: CardRow| {
-        let pending = is_pending(&card, cases.last_list_of(&card.number)?);
+        let pending = standings.is_pending(&card)?;
         // Should its own night have failed, the coming one.
         let announced = if now < domain::listed_after(card.since) { card.since } else { now };
         Ok(CardView {
@@ -73,18 +71,9 @@ pub(crate) async fn look_up(request: Request) -> Result<Reply, Problem> {
             listed_after_roc: pending.then(|| domain::listed_after_words(announced)),
         })
     };
-    let found = cases.cards_by(&query)?;
+    let found = standings.cards.cards_by(&query)?;
     let cards = found.into_iter().map(view).collect::<Result<_, Problem>>()?;
     let reply =
         StatusReply { as_of: now.to_string(), as_of_roc: RocDateTime(now).to_string(), cards };
     Ok(web::json(StatusCode::OK, &reply))
-}
-
-/// Whether the lists have yet to show what the card is: a card in force is gone from a list that
-/// came before its resumption.
-fn is_pending(card: &CardRow, last_list: Option<Timestamp>) -> bool {
-    match last_list {
-        Some(published) => published < card.since,
-        None => card.state != CardState::Valid,
-    }
 }

@@ -127,6 +127,7 @@ async fn resumption_steps_1_to_6() {
     let desk = Desk::start("resume-step-6").await.unwrap();
     sends(&desk, "suspend", USER_CODE).await;
     desk.says("#outcome", "暫停使用成功").await.unwrap();
+    publishes(&desk, None).unwrap();
     at_code(&desk, "resume", USER_CODE).await;
     desk.shots("filled-in").await.unwrap();
     desk.click(SENT).await.unwrap();
@@ -139,6 +140,38 @@ async fn resumption_steps_1_to_6() {
     // Only a suspended card is resumed.
     sends(&desk, "resume", USER_CODE).await;
     desk.says("#message", "此卡目前為有效").await.unwrap();
+    close(desk).await;
+}
+
+/// A card that is suspended and resumed between two lists is in none: no list is announced.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_no_list_names_waits_for_none() {
+    let desk = Desk::start("resume-unlisted").await.unwrap();
+    publishes(&desk, None).unwrap();
+    sends(&desk, "suspend", USER_CODE).await;
+    desk.says("#result", "憑證廢止清冊將於 24:00 後公布").await.unwrap();
+    sends(&desk, "resume", USER_CODE).await;
+    desk.shows("#result", &["本服務已生效", "憑證廢止清冊未列入此卡，不受影響"]).await.unwrap();
+    assert!(!desk.page_text().await.unwrap().contains("24:00"));
+    is_found(&desk, "有效").await;
+    desk.says("#cards", "未列入").await.unwrap();
+    close(desk).await;
+}
+
+/// Whoever signs with a suspended card of ours is shown where it is resumed, at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_card_is_sent_to_its_resumption() {
+    let desk = Desk::start("suspended-sign-in").await.unwrap();
+    sends(&desk, "suspend", USER_CODE).await;
+    desk.says("#outcome", "暫停使用成功").await.unwrap();
+    desk.at_sign_in().await.unwrap();
+    desk.signs_in(COMPANY.1).await.unwrap();
+    desk.shows("#message", &["此卡停用中", "在本服務立即生效"]).await.unwrap();
+    desk.says("#message a[href='/suspend/']", "憑證IC卡停復用").await.unwrap();
+    desk.shots("message").await.unwrap();
+    sends(&desk, "resume", USER_CODE).await;
+    desk.says("#outcome", "恢復使用成功").await.unwrap();
+    desk.at_kind().await.unwrap();
     close(desk).await;
 }
 

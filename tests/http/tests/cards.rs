@@ -79,9 +79,9 @@ fn a_card_is_suspended_at_once_and_resumed_at_once() {
     assert_eq!(reply["cardNumber"], NUMBER);
     assert!(text(&reply["listedAfterRoc"]).ends_with(" 24:00"), "{reply}");
     // Wherever the card signs, also in a session that had begun before.
-    assert_eq!(outcome(&sign_in(&app)), (403, "certificate-on-hold"));
+    assert_eq!(outcome(&sign_in(&app)), (403, "card-on-hold"));
     let applied = signed_in.apply(&card, application()).unwrap();
-    assert_eq!(outcome(&applied), (403, "certificate-on-hold"));
+    assert_eq!(outcome(&applied), (403, "card-on-hold"));
     assert_eq!(app.count("default", "SELECT count(*) FROM cases"), 0);
     let found = status(&visitor, "cardNumber", NUMBER);
     assert_eq!(
@@ -94,6 +94,10 @@ fn a_card_is_suspended_at_once_and_resumed_at_once() {
     );
     let reply = change(&visitor, "resume", NUMBER, USER_CODE).expect(200).unwrap();
     assert_eq!((&reply["actWord"], &reply["stateWord"]), (&"恢復使用".into(), &"有效".into()));
+    // No list ever named it: nothing is to be taken out of one.
+    assert!(reply.get("listedAfterRoc").is_none(), "{reply}");
+    let found = status(&visitor, "cardNumber", NUMBER);
+    assert!(found[0].get("listedAfterRoc").is_none(), "{found:?}");
     assert_eq!(sign_in(&app).status, 201);
     assert_eq!(outcome(&change(&visitor, "resume", NUMBER, USER_CODE)), (409, "card-not-held"));
     // The CA revokes it: nobody brings it back.
@@ -145,7 +149,7 @@ fn three_wrong_codes_lock_and_an_unknown_card_answers_the_same() {
     assert!(held, "{said}");
     let unlocked = unlock("company", Purpose::UnlockCard);
     assert_eq!(unlocked.status, 200, "{}", unlocked.text);
-    assert_eq!(outcome(&sign_in(&app)), (403, "certificate-on-hold"));
+    assert_eq!(outcome(&sign_in(&app)), (403, "card-on-hold"));
     forget_requests(&app);
     assert_eq!(change(&visitor, "resume", NUMBER, USER_CODE).status, 200);
     // A right code forgets wrong ones; the operator unlocks too.
@@ -332,7 +336,7 @@ fn an_officer_whose_card_is_suspended_signs_in_no_more() {
     app.officer();
     assert!(operator(&app, &[number, "--act", "suspend"]).0);
     let refused = app.visitor().sign_in(&app.card("officer"), json!({"as": "officer"})).unwrap();
-    assert_eq!(outcome(&refused), (403, "certificate-on-hold"));
+    assert_eq!(outcome(&refused), (403, "card-on-hold"));
 }
 
 #[test]
@@ -404,9 +408,10 @@ fn the_day_of_the_list_turns_at_24_00() {
     let today = domain::TAIPEI.to_datetime(Timestamp::now()).date();
     let midnight = domain::listed_after(Timestamp::now());
     let second = jiff::SignedDuration::from_secs(1);
-    for (at, act, days) in [(midnight - 30 * second, "suspend", 0), (midnight, "resume", 1)] {
+    for (at, number, days) in [(midnight - 30 * second, NUMBER, 0), (midnight, CARD_NUMBERS[2], 1)]
+    {
         app.restart_with(&["--now", &at.to_string()]);
-        let reply = change(&app.visitor(), act, NUMBER, USER_CODE).expect(200).unwrap();
+        let reply = change(&app.visitor(), "suspend", number, USER_CODE).expect(200).unwrap();
         let day = domain::RocDay(today).plus(days).to_string();
         assert_eq!(reply["listedAfterRoc"], format!("{day} 24:00"));
     }

@@ -1,9 +1,11 @@
 //! The lists of our own CA (B4, #8): signed after midnight, looked at and compared before they are
-//! published, served for caches. A month of them: `month`; a signer that dies: `faults`.
+//! published, served for caches. A month of them: `month`; a signer that dies: `faults`; databases
+//! that were restored: `restored`.
 
 mod faults;
 mod month;
 mod openssl;
+mod restored;
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -54,6 +56,27 @@ fn publish_at(app: &TestApp, at: Timestamp, more: &[&str]) -> (bool, String) {
     let (trust, key) = (app.path("trust-store.json"), app.path("ca/MOEACA-G3.key"));
     let arguments = [&["crl", "--trust", &trust, "--key-file", &key], more].concat();
     chayan_at(app, at, &arguments)
+}
+
+/// Publishes while the clock stands still.
+fn publish_in_second(app: &TestApp, at: Timestamp) -> (bool, String) {
+    let clock = jiff::tz::TimeZone::UTC.to_datetime(at).strftime("%F %T").to_string();
+    let (trust, key) = (app.path("trust-store.json"), app.path("ca/MOEACA-G3.key"));
+    let output = Command::new("faketime")
+        .env("TZ", "UTC")
+        .args(["-f", &clock])
+        .arg(project().join("target/release/chayan"))
+        .args(["--data", &app.path("data"), "crl", "--trust", &trust, "--key-file", &key])
+        .output();
+    said(&output.expect("faketime (scripts/install test)"))
+}
+
+/// For how many seconds a cache may keep the complete list.
+fn max_age(app: &TestApp) -> i64 {
+    let response = ureq::get(format!("{}{COMPLETE}", app.visitor().base)).call().unwrap();
+    let caching = response.headers()["cache-control"].to_str().unwrap();
+    let age = caching.strip_prefix("public, max-age=").and_then(|rest| rest.split(',').next());
+    age.and_then(|age| age.parse().ok()).unwrap_or_else(|| panic!("{caching}"))
 }
 
 fn change(app: &TestApp, act: &str, number: &str) {
@@ -255,6 +278,70 @@ fn a_token_signs_as_a_file_does() {
     let complete = list(&app, COMPLETE);
     assert_eq!(entries(&complete).len(), 1);
     assert!(OpenSsl::new(&app).believes(&complete));
+}
+
+/// RFC 5280, section 5.2.4: a delta follows the complete list that it is applied to, so one behind
+/// the newest complete list is of no use to anybody.
+#[test]
+fn a_delta_is_offered_until_a_complete_list_overtakes_it() {
+    let app = TestApp::start();
+    let folder = app.path("web");
+    for (day, with_delta) in [(0, false), (1, true), (2, false), (3, false), (4, true)] {
+        let more: &[&str] = if with_delta { &["--delta"] } else { &[] };
+        let (done, words) = publish_at(&app, night(day), &[&["--folder", &folder], more].concat());
+        assert!(done, "{words}");
+        assert_eq!(app.visitor().get(DELTA).unwrap().status == 200, with_delta, "{day}");
+        let index = app.visitor().get("/api/cards/lists").unwrap().text;
+        assert_eq!(index.contains(DELTA), with_delta, "{day}: {index}");
+        let file = app.dir.join("web/MOEACA-G3/complete-delta.crl");
+        assert_eq!(file.exists(), with_delta, "{day}");
+        assert_eq!(i64::try_from(number(&list(&app, COMPLETE))).unwrap(), day + 2);
+    }
+}
+
+#[test]
+fn caches_keep_a_list_for_an_hour_until_midnight_or_as_long_as_it_holds() {
+    let mut app = TestApp::start();
+    let (done, words) = publish_at(&app, night(0), &["--grace-hours", "1"]);
+    assert!(done, "{words}");
+    let midnight = domain::listed_after(night(0));
+    let half = SignedDuration::from_mins(30);
+    for (at, ages) in [
+        (midnight - hours(12), 3600..=3600),
+        (midnight - half, 1500..=1800),
+        // The night failed: nextUpdate is half an hour away, then past.
+        (midnight + half, 1500..=1800),
+        (midnight + hours(2), 0..=0),
+    ] {
+        app.restart_with(&["--now", &at.to_string()]);
+        let age = max_age(&app);
+        assert!(ages.contains(&age), "{at}: {age}");
+    }
+}
+
+#[test]
+fn the_last_second_of_a_day_and_the_first_of_the_next_have_a_list_each() {
+    let mut app = TestApp::start();
+    let midnight = domain::listed_after(Timestamp::now());
+    let second = SignedDuration::from_secs(1);
+    app.restart_with(&["--now", &(midnight - second * 300).to_string()]);
+    change(&app, "suspend", NUMBER);
+    for (at, which, until) in
+        [(midnight - second, 2, midnight), (midnight, 3, midnight + hours(24))]
+    {
+        let (done, words) = publish_in_second(&app, at);
+        assert!(done && words.contains(&format!("number {which}, 1 entries")), "{words}");
+        let der = list(&app, COMPLETE);
+        let head = Crl::from_der(&der).unwrap().head().clone();
+        assert_eq!(number(&der), which);
+        assert_eq!((head.this_update, head.next_update), (at, until + hours(12)));
+        let (done, words) = publish_in_second(&app, at);
+        assert!(done && words.contains("published today already"), "{words}");
+    }
+    // Before midnight a copy is kept until then; after it for an hour.
+    assert!(max_age(&app) <= 300);
+    app.restart_with(&["--now", &midnight.to_string()]);
+    assert_eq!(max_age(&app), 3600);
 }
 
 #[test]

@@ -139,6 +139,13 @@ pub struct CrlEntry {
     pub revoked_at: Timestamp,
 }
 
+impl CrlEntry {
+    /// Whether the certificate may be resumed.
+    pub fn is_hold(&self) -> bool {
+        self.reason == Some(HOLD)
+    }
+}
+
 /// certificateHold.
 pub(crate) const HOLD: u8 = CrlReason::CertificateHold as u8;
 

@@ -70,6 +70,12 @@ pub enum ListFault {
     /// Its number or date does not rise.
     #[error("its number or date does not rise beyond the last list's")]
     NotNewer,
+    /// A certificate that was revoked is only on hold.
+    #[error("certificate {serial} was revoked in the last list and is only on hold in it")]
+    Weakened {
+        /// In hexadecimal.
+        serial: String,
+    },
     /// A certificate is gone though it was neither resumed nor has it expired.
     #[error("certificate {serial} is gone from it, and was neither resumed nor has it expired")]
     Vanished {
@@ -160,10 +166,7 @@ impl ListDraft {
                 return Err(ListFault::Differs("issuingDistributionPoint"));
             }
         } else {
-            let bytes = signed.to_der().map_err(|_| CrlError::Malformed("structure"))?;
-            let key = &issuer.x509().subject_public_key_info;
-            signature::verify(key, &read.signature_algorithm, &bytes, read.signature.raw_bytes())
-                .map_err(|_| CrlError::Issuer)?;
+            check_signature(&read, issuer)?;
         }
         // Everything that is signed is as drafted, to the byte: nothing came in, nothing is lost.
         let drafted = self.to_be_signed(issuer).map_err(|_| ListFault::Differs("draft"))?;
@@ -187,28 +190,61 @@ impl ListDraft {
     }
 }
 
-/// Compares a list with the one before it, of the same scope: it is newer, and nothing is gone
-/// from it but what `gone(serial)` knows of: resumed, or expired.
+/// cRLNumber of a list that this CA signed: of a delta, too.
+///
+/// # Errors
+/// [`CrlError`]; [`CrlError::Issuer`] when the CA did not sign it.
+pub fn signed_number(list: &[u8], issuer: &Certificate) -> Result<u64, CrlError> {
+    let malformed = |_| CrlError::Malformed("structure");
+    let read = CertificateList::from_der(list).map_err(malformed)?;
+    check_signature(&read, issuer)?;
+    let mut extensions = read.tbs_cert_list.crl_extensions.iter().flatten();
+    let number = extensions
+        .find(|extension| extension.extn_id == CrlNumber::OID)
+        .and_then(|extension| CrlNumber::from_der(extension.extn_value.as_bytes()).ok())
+        .and_then(|number| {
+            let bytes = number.0.as_bytes();
+            let padding = 8_usize.checked_sub(bytes.len())?;
+            let mut all = [0; 8];
+            all[padding..].copy_from_slice(bytes);
+            Some(u64::from_be_bytes(all))
+        });
+    number.ok_or(CrlError::Malformed("cRLNumber"))
+}
+
+fn check_signature(list: &CertificateList, issuer: &Certificate) -> Result<(), CrlError> {
+    let signed = list.tbs_cert_list.to_der().map_err(|_| CrlError::Malformed("structure"))?;
+    let key = &issuer.x509().subject_public_key_info;
+    signature::verify(key, &list.signature_algorithm, &signed, list.signature.raw_bytes())
+        .map_err(|_| CrlError::Issuer)
+}
+
+/// Compares a list with the one before it, of the same scope or a smaller one: it is newer, no
+/// revocation has become a hold, and nothing is gone from it but what `gone(serial, entry)`
+/// explains: a hold that was resumed, or a certificate that has expired.
 ///
 /// # Errors
 /// [`ListFault`].
 pub fn check_follows(
     list: &[u8],
     last: &[u8],
-    gone: impl Fn(&[u8]) -> bool,
+    gone: impl Fn(&[u8], &CrlEntry) -> bool,
 ) -> Result<(), ListFault> {
     let (list, last) = (Crl::from_der(list)?, Crl::from_der(last)?);
     if !list.head().may_replace(last.head()) {
         return Err(ListFault::NotNewer);
     }
-    let mut named = std::collections::HashSet::new();
-    for entry in list.entries() {
-        named.insert(entry?.0);
-    }
+    let named = list.entries().collect::<Result<std::collections::HashMap<_, _>, _>>()?;
     for entry in last.entries() {
-        let (serial, _) = entry?;
-        if !named.contains(&serial) && !gone(&serial) {
-            return Err(ListFault::Vanished { serial: hex::encode(serial) });
+        let (serial, before) = entry?;
+        match named.get(&serial) {
+            Some(now) if now.is_hold() && !before.is_hold() => {
+                return Err(ListFault::Weakened { serial: hex::encode(serial) });
+            }
+            None if !gone(&serial, &before) => {
+                return Err(ListFault::Vanished { serial: hex::encode(serial) });
+            }
+            _ => (),
         }
     }
     Ok(())
@@ -314,13 +350,18 @@ mod tests {
     fn what_is_gone_has_to_be_explained() {
         let last = unsigned(&draft(2, &[3, 9]));
         let follows = |number, serials: &[u8], gone: &[u8]| {
-            check_follows(&unsigned(&draft(number, serials)), &last, |serial| gone == serial)
+            check_follows(&unsigned(&draft(number, serials)), &last, |serial, _| gone == serial)
         };
         assert_eq!(follows(3, &[3, 9, 11], &[]), Ok(()));
         assert_eq!(follows(3, &[9], &[3]), Ok(()));
         assert_eq!(follows(3, &[9], &[9]), Err(ListFault::Vanished { serial: "03".into() }));
         assert_eq!(follows(2, &[3, 9], &[]), Err(ListFault::NotNewer));
         assert_eq!(follows(1, &[3, 9], &[]), Err(ListFault::NotNewer));
+        // A revocation is for good.
+        let mut revoked = draft(2, &[3]);
+        revoked.entries[0].1.reason = Some(1);
+        let weaker = check_follows(&unsigned(&draft(3, &[3])), &unsigned(&revoked), |_, _| true);
+        assert_eq!(weaker, Err(ListFault::Weakened { serial: "03".into() }));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crl::HOLD;
 pub use crl::{Crl, CrlEntry, CrlError, CrlHead, CrlScope, Entries};
-pub use made_list::{ListDraft, ListDraftError, ListFault, check_follows};
+pub use made_list::{ListDraft, ListDraftError, ListFault, check_follows, signed_number};
 pub use ocsp::{OcspError, OcspFinding, OcspRequest, OcspStatus, read_response};
 
 use crate::{Certificate, Fingerprint, PkiError, name};
@@ -223,7 +223,8 @@ pub enum Standing {
 /// Judges every certificate of a path below its anchor, which comes first.
 ///
 /// # Errors
-/// [`PkiError::OnHold`], [`PkiError::Revoked`], [`PkiError::RevocationUnknown`].
+/// [`PkiError::OnHold`], [`PkiError::Suspended`], [`PkiError::Revoked`],
+/// [`PkiError::RevocationUnknown`].
 pub fn judge_path(
     path: &[&Certificate],
     source: &impl RevocationSource,
@@ -246,8 +247,8 @@ pub fn judge_path(
 /// covers the certificate decides.
 ///
 /// # Errors
-/// [`PkiError::OnHold`], [`PkiError::Revoked`], or [`PkiError::RevocationUnknown`] when
-/// nothing usable covers it: then nothing is accepted.
+/// [`PkiError::OnHold`], [`PkiError::Suspended`], [`PkiError::Revoked`], or
+/// [`PkiError::RevocationUnknown`] when nothing usable covers it: then nothing is accepted.
 fn judge(
     certificate: &Certificate,
     issuer: &Certificate,
@@ -258,7 +259,7 @@ fn judge(
     let serial = certificate.x509().serial_number.as_bytes();
     let own = source.own(issuer, serial);
     let resumed = match own.map_err(|_| PkiError::RevocationUnknown { newest: None })? {
-        Some(OwnStanding::Held { since }) => return Err(PkiError::OnHold { since }),
+        Some(OwnStanding::Held { since }) => return Err(PkiError::Suspended { since }),
         Some(OwnStanding::Revoked { at, reason }) => return Err(PkiError::Revoked { at, reason }),
         Some(OwnStanding::Valid { since }) => Some(since),
         None => None,
@@ -475,7 +476,7 @@ mod tests {
         let clean = || vec![good(head(-10, 10))];
         let held = |reason| vec![CrlFinding { list: head(-10, 10), entry: entry(reason) }];
         let hold = Some(OwnStanding::Held { since: at(-1) });
-        assert_eq!(judged(clean(), hold), Err(PkiError::OnHold { since: at(-1) }));
+        assert_eq!(judged(clean(), hold), Err(PkiError::Suspended { since: at(-1) }));
         let revoked = OwnStanding::Revoked { at: at(-1), reason: Some(1) };
         let refused = PkiError::Revoked { at: at(-1), reason: Some(1) };
         assert_eq!(judged(clean(), Some(revoked)), Err(refused));
