@@ -804,7 +804,8 @@ WHEN EXISTS (SELECT 1 FROM json_each(NEW.permissions) WHERE value NOT IN
 BEGIN SELECT RAISE (ABORT, 'no such permission'); END;
 
 -- What officers are asked before a registration goes through (figures 3-6, 3-7): what such a
--- case has beside every application. Its first message is the organisation's.
+-- case has beside every application. Its first message is the organisation's. An approval is spent
+-- when a registration did what it was about.
 CREATE TABLE registration_forms (
     case_id             TEXT NOT NULL,
     version             INTEGER NOT NULL,
@@ -816,7 +817,7 @@ CREATE TABLE registration_forms (
     manager_name        TEXT,
     manager_person      BLOB CHECK (length(manager_person) = 16),
     citizen_signed      BLOB,
-    citizen_judgement   TEXT CHECK (json_valid(citizen_judgement)),
+    citizen_judgement   TEXT CHECK (json_valid(citizen_judgement)), spent_at INTEGER,
     PRIMARY KEY (case_id, version),
     FOREIGN KEY (case_id, version) REFERENCES applications (case_id, version),
     CHECK ((manager_name IS NULL) = (manager_person IS NULL)

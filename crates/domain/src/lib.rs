@@ -79,7 +79,7 @@ pub use applicant::{Applicant, NoApplicant, Organisation};
 pub use application::{Application, ApplicationDraft, check_field, reason_left};
 #[cfg(feature = "server")]
 pub use apply::{ApplyError, Receipt, Submission, SubmissionContext, signed_input, submit};
-pub use asker::Asker;
+pub use asker::{Asker, HandlerCard};
 pub use audit::{Act, Actor};
 #[cfg(feature = "server")]
 pub use calendar::{OfficeCalendar, ReviewClock, working_days_left};

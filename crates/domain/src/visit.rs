@@ -271,7 +271,9 @@ pub fn admit_organisation(
     };
     if kind == VisitKind::Register {
         // Told to nobody but the organisation itself.
-        fits()?;
+        if registered.key != key {
+            fits()?;
+        }
         return Err(VisitRefused::Registered);
     }
     if registered.key != key {
@@ -413,6 +415,8 @@ mod tests {
         assert_eq!(waiting, Err(VisitRefused::UnderReview));
         assert_eq!(judge(Register, key, "01", None, false, Some(true)), Ok(()));
         assert_eq!(judge(Register, key, "01", some, true, None), Err(VisitRefused::Registered));
+        // By its card, also when the register does not have it: officers' word is for once.
+        assert_eq!(judge(Register, key, "01", some, false, None), Err(VisitRefused::Registered));
         assert_eq!(judge(Register, other, "01", some, false, None), Err(VisitRefused::Mismatch));
         for kind in [Delegate, ReplaceManager] {
             assert_eq!(judge(kind, key, "01", some, true, None), Ok(()));

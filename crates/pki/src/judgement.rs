@@ -5,7 +5,10 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::revocation::{self, Crl, ListsInMemory, OcspStatus, RevocationSource, Standing};
+use crate::revocation::{
+    self, Crl, CrlFinding, ListsInMemory, OcspFinding, OcspStatus, OwnStanding, RevocationSource,
+    RevocationUnavailable, Standing,
+};
 use crate::{
     Certificate, Credential, Environment, Fingerprint, IssuerRole, PkiError, TrustStore,
     TrustStoreError, read_certificate_file,
@@ -122,7 +125,64 @@ pub enum RecordError {
     Evidence,
 }
 
+/// What is known now, and what a responder said of the certificate when it was accepted.
+struct WithRecord<'a, S> {
+    now: &'a S,
+    path: &'a TrustedPath,
+    response: Option<OcspFinding>,
+}
+
+impl<S: RevocationSource> RevocationSource for WithRecord<'_, S> {
+    fn lists(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
+        self.now.lists(issuer, serial)
+    }
+
+    fn response(&self, issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
+        let asked = serial == self.path.certificate.serial_bytes()
+            && issuer.fingerprint() == self.path.issuer.fingerprint();
+        self.response.clone().filter(|_| asked)
+    }
+
+    fn own(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+        self.now.own(issuer, serial)
+    }
+}
+
 impl Judgement {
+    /// Whether the certificate that was accepted is in force at `now` as well. A responder's
+    /// answer in the record counts while it is fresh; our own register and a newer list that
+    /// names the certificate come before it, as when it was accepted.
+    ///
+    /// # Errors
+    /// [`PkiError`].
+    pub fn check_in_force(
+        &self,
+        trust: &TrustStore,
+        source: &impl RevocationSource,
+        now: Timestamp,
+    ) -> Result<(), PkiError> {
+        let certificate = self.path.first().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let certificate = certificate.ok_or(PkiError::Malformed { what: "recorded path" })?;
+        let path = trust.judge_path(Certificate::from_der(&certificate)?, None, now)?;
+        let response = match self.standings.last() {
+            Some(Standing::Responder { response, .. }) => BASE64_STANDARD.decode(response).ok(),
+            _ => None,
+        };
+        let read = |der: Vec<u8>| {
+            revocation::read_response(&der, &path.certificate, &path.issuer, now).ok()
+        };
+        let response = response.and_then(read);
+        path.confirm(&WithRecord { now: source, path: &path, response }).map(drop)
+    }
+
     /// Judges a signature again, at the recorded instant and by this trust store. A list
     /// in `lists` whose digest is the recorded one is checked; a response is in the record.
     ///

@@ -82,6 +82,10 @@ impl Label {
                     name: "0004-delegation",
                     sql: include_str!("../../../schema/cases/0004-delegation.sql"),
                 },
+                Step {
+                    name: "0005-spent-reviews",
+                    sql: include_str!("../../../schema/cases/0005-spent-reviews.sql"),
+                },
             ],
             Self::Register => &[Step {
                 name: "0001-first",

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Applicant, Asker, Code, Organisation, Ubn};
+use domain::{Applicant, Asker, Code, HandlerCard, Organisation, Ubn};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -55,8 +55,9 @@ pub enum Who {
     Handler {
         /// The entry that was chosen, or the only one.
         handler: Option<i64>,
-        /// 憑證序號 of the card.
-        serial_number: String,
+        /// The card.
+        #[serde(flatten)]
+        card: HandlerCard,
         /// The name in the certificate.
         name: String,
     },
@@ -151,9 +152,9 @@ pub async fn require_asker(headers: &HeaderMap, now: Timestamp) -> Result<Asker,
     match Session::of(headers, now).await?.map(|session| session.who) {
         Some(Who::Company { ubn, .. }) => Ok(Asker::Applicant(ubn.into())),
         Some(Who::Organisation { organisation, .. }) => Ok(Asker::Applicant(organisation.into())),
-        Some(Who::Handler { handler, serial_number, .. }) => {
+        Some(Who::Handler { handler, card, .. }) => {
             let id = handler.ok_or(Code::OrganisationNotChosen)?;
-            Ok(Asker::Handler { id, serial_number })
+            Ok(Asker::Handler { id, card })
         }
         Some(_) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),

@@ -13,7 +13,7 @@ use store::schema::Label;
 use store::{Cases, Database, HandlerEntry, HandlerRow, NewHandler, RegistrationRow, Transaction};
 use web::{Problem, Reply, SignedRequest};
 
-use crate::visits::{covered, digest, token, visit};
+use crate::visits::{Standing, acting_handler, covered, digest, token};
 use crate::{PermissionView, permission_views};
 
 /// How long an invitation waits.
@@ -30,22 +30,17 @@ struct Counter {
 impl Counter {
     fn at(
         cases: &Cases<impl Database>,
+        standing: &Standing,
         headers: &HeaderMap,
         now: Timestamp,
     ) -> Result<Self, Problem> {
-        let visit = visit(cases, headers, now)?;
+        let visit = standing.visit(cases, headers, now)?;
         if visit.kind != VisitKind::Delegate || !visit.confirmed {
             return Err(Code::VisitStep.into());
         }
         // A card that was replaced meanwhile ends what its visit may do.
         let registration = cases.registration_of_visit(&visit)?;
-        let own = match (visit.handler, &visit.citizen) {
-            (Some(id), Some(card)) => {
-                let permission = HandlerPermission::Delegate;
-                Some(cases.permitted(id, &card.serial_number, permission)?.handler)
-            }
-            _ => None,
-        };
+        let own = acting_handler(cases, &visit, HandlerPermission::Delegate)?;
         let actor = match &own {
             Some(handler) => Actor::Handler(handler.id),
             None => Actor::Organisation(registration.id),
@@ -105,8 +100,9 @@ pub(crate) fn handler_view(row: HandlerRow) -> HandlerView {
 }
 
 pub(crate) async fn list(request: &Request) -> Result<Reply, Problem> {
+    let standing = Standing::read().await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
-    let counter = Counter::at(&cases, request.headers(), web::now())?;
+    let counter = Counter::at(&cases, &standing, request.headers(), web::now())?;
     let rows = cases.handlers(counter.registration.id)?;
     let handlers: Vec<_> = rows.into_iter().map(handler_view).collect();
     let reply = serde_json::json!({
@@ -145,10 +141,11 @@ async fn keep(request: Request, form: HandlerForm) -> Result<Reply, Problem> {
     let headers = request.headers().clone();
     let draft: HandlerDraft = SignedRequest::plain(request, &origin).await?;
     let person = person(&draft).await?;
+    let standing = Standing::read().await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let counter = Counter::at(&cases, &headers, now)?;
+    let counter = Counter::at(&cases, &standing, &headers, now)?;
     let data = draft.parse(form)?;
     counter.within_own(None, &data.permissions)?;
     let token = token();
@@ -181,10 +178,11 @@ pub(crate) async fn change(id: i64, request: Request) -> Result<Reply, Problem> 
     let headers = request.headers().clone();
     let Change { revision, handler: draft } = SignedRequest::plain(request, &origin).await?;
     let person = person(&draft).await?;
+    let standing = Standing::read().await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let counter = Counter::at(&cases, &headers, now)?;
+    let counter = Counter::at(&cases, &standing, &headers, now)?;
     let entry = counter.handler(&cases, id)?;
     let data = draft.parse(HandlerForm::Changed)?;
     counter.within_own(Some(&entry.handler), &data.permissions)?;
@@ -210,10 +208,11 @@ pub(crate) async fn remove(id: i64, request: Request) -> Result<Reply, Problem> 
     let now = web::now();
     let headers = request.headers().clone();
     let Removal { revision } = SignedRequest::plain(request, &origin).await?;
+    let standing = Standing::read().await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let counter = Counter::at(&cases, &headers, now)?;
+    let counter = Counter::at(&cases, &standing, &headers, now)?;
     let entry = counter.handler(&cases, id)?;
     counter.within_own(Some(&entry.handler), &[])?;
     let (of, by) = (&counter.registration, counter.actor);
@@ -244,7 +243,8 @@ pub(crate) async fn read_card(request: Request) -> Result<Reply, Problem> {
     let now = web::now();
     let headers = request.headers().clone();
     let Reading { certificate } = SignedRequest::plain(request, &origin).await?;
-    Counter::at(&Cases(store::spin::open(Label::Cases)?), &headers, now)?;
+    let standing = Standing::read().await?;
+    Counter::at(&Cases(store::spin::open(Label::Cases)?), &standing, &headers, now)?;
     let der = BASE64_STANDARD.decode(certificate).map_err(|_| Code::MalformedRequest)?;
     let certificate = pki::Certificate::from_der(&der)?;
     let serial_number = certificate.serial_number();

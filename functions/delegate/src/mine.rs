@@ -1,6 +1,6 @@
 //! What a handler sees of the organisation after signing in with the own card.
 
-use domain::{Asker, Code, HandlerPermission, RocDateTime};
+use domain::{Asker, Code, HandlerCard, HandlerPermission, RocDateTime};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Request;
@@ -32,18 +32,18 @@ struct Work {
     permissions: Vec<PermissionView>,
 }
 
-async fn session(request: &Request) -> Result<(Option<i64>, String, String), Problem> {
+async fn session(request: &Request) -> Result<(Option<i64>, HandlerCard, String), Problem> {
     let session = Session::of(request.headers(), web::now()).await?;
     match session.map(|session| session.who) {
-        Some(Who::Handler { handler, serial_number, name }) => Ok((handler, serial_number, name)),
+        Some(Who::Handler { handler, card, name }) => Ok((handler, card, name)),
         Some(_) => Err(Code::NotAllowed.into()),
         None => Err(Code::NotSignedIn.into()),
     }
 }
 
 pub(crate) async fn me(request: &Request) -> Result<Reply, Problem> {
-    let (chosen, serial_number, name) = session(request).await?;
-    let entries = Cases(store::spin::open(Label::Cases)?).handlers_of_card(&serial_number)?;
+    let (chosen, card, name) = session(request).await?;
+    let entries = Cases(store::spin::open(Label::Cases)?).handlers_of_card(&card)?;
     let organisations: Vec<_> = entries
         .into_iter()
         .map(|entry| Work {
@@ -68,15 +68,15 @@ struct Choice {
 /// Whoever works for several organisations says for which one now.
 pub(crate) async fn choose(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
-    let (_, serial_number, name) = session(&request).await?;
+    let (_, card, name) = session(&request).await?;
     let headers = request.headers().clone();
     let Choice { handler } = SignedRequest::plain(request, &origin).await?;
-    let entries = Cases(store::spin::open(Label::Cases)?).handlers_of_card(&serial_number)?;
+    let entries = Cases(store::spin::open(Label::Cases)?).handlers_of_card(&card)?;
     if !entries.iter().any(|entry| entry.handler.id == handler) {
         return Err(Code::HandlerNotFound.into());
     }
     Session::end(&headers).await?;
-    let who = Who::Handler { handler: Some(handler), serial_number, name };
+    let who = Who::Handler { handler: Some(handler), card, name };
     let (session, cookie) = Session::start(who, web::now()).await?;
     let mut reply = web::json(StatusCode::CREATED, &session);
     reply.headers_mut().insert(header::SET_COOKIE, cookie);
@@ -89,9 +89,7 @@ async fn permitted(
     permission: HandlerPermission,
 ) -> Result<HandlerEntry, Problem> {
     match web::require_asker(request.headers(), web::now()).await? {
-        Asker::Handler { id, serial_number } => {
-            Ok(cases.permitted(id, &serial_number, permission)?)
-        }
+        Asker::Handler { id, card } => Ok(cases.permitted(id, &card, permission)?),
         Asker::Applicant(_) => Err(Code::NotAllowed.into()),
     }
 }

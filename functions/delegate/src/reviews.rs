@@ -9,7 +9,7 @@ use store::schema::Label;
 use store::{Cases, Content, NewRegistrationCase, Transaction, VisitRow};
 use web::{Problem, Reply, SignedRequest};
 
-use crate::visits::visit;
+use crate::visits::Standing;
 use crate::{Office, Offices, offices};
 
 #[derive(Serialize)]
@@ -42,10 +42,11 @@ pub(crate) async fn ask(request: Request) -> Result<Reply, Problem> {
     let headers = request.headers().clone();
     let draft: AskerDraft = SignedRequest::plain(request, &origin).await?;
     let offices = offices().await?;
+    let standing = Standing::read().await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let visit = visit(&cases, &headers, now)?;
+    let visit = standing.visit(&cases, &headers, now)?;
     let kind = question(&visit)?;
     let asker = draft.parse()?;
     let id = CaseId::from_random(web::random());

@@ -1,5 +1,7 @@
 //! A visit, card by card.
 
+use std::rc::Rc;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{
@@ -8,13 +10,14 @@ use domain::{
 };
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use pki::{Fingerprint, Judgement, Purpose, SigningInput, VerifiedSignature};
+use pki::{Fingerprint, Judgement, Purpose, SigningInput, TrustStore, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::Request;
 use store::schema::Label;
+use store::spin::Pooled;
 use store::{
-    CardEvidence, Cases, CitizenCard, Database, HandlerEntry, OrganisationCard, Transaction,
-    VisitRow,
+    CardEvidence, Cases, CitizenCard, Database, HandlerEntry, HandlerRow, OrganisationCard,
+    Standings, Transaction, VisitRow,
 };
 use web::{Nothing, Problem, Reply, SignedRequest};
 
@@ -88,7 +91,7 @@ pub(crate) async fn begin(request: Request) -> Result<Reply, Problem> {
 }
 
 /// The visit that a request belongs to.
-pub(crate) fn visit(
+fn visit(
     cases: &Cases<impl Database>,
     headers: &HeaderMap,
     now: Timestamp,
@@ -96,6 +99,48 @@ pub(crate) fn visit(
     let token = headers.get(HEADER).and_then(|value| value.to_str().ok());
     let token = token.ok_or(Code::VisitOver)?;
     Ok(cases.visit(&digest(token).to_string(), now)?)
+}
+
+/// What the cards of a visit are judged by, with each of its requests: confirmed once, a card
+/// that was suspended or revoked since does nothing any more (docs/trust.md).
+pub(crate) struct Standing {
+    trust: Rc<TrustStore>,
+    now: Standings<Pooled, Pooled>,
+}
+
+impl Standing {
+    pub(crate) async fn read() -> Result<Self, Problem> {
+        Ok(Self { trust: web::trust().await?, now: store::spin::standings()? })
+    }
+
+    /// The visit that a request belongs to, with its cards in force.
+    pub(crate) fn visit(
+        &self,
+        cases: &Cases<impl Database>,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<VisitRow, Problem> {
+        let visit = visit(cases, headers, now)?;
+        for judgement in &visit.judgements {
+            judgement.check_in_force(&self.trust, &self.now, now)?;
+        }
+        Ok(visit)
+    }
+}
+
+/// The handler whose card was the second one of a visit, while the entry is still the one of
+/// that card and of the ID that was typed with it; nobody when it was the manager's.
+pub(crate) fn acting_handler(
+    cases: &Cases<impl Database>,
+    visit: &VisitRow,
+    permission: HandlerPermission,
+) -> Result<Option<HandlerRow>, Problem> {
+    let (Some(id), Some(card)) = (visit.handler, &visit.citizen) else { return Ok(None) };
+    let handler = cases.permitted(id, &card.of_handler(), permission)?.handler;
+    if Some(handler.person) != visit.person {
+        return Err(Code::NotAllowed.into());
+    }
+    Ok(Some(handler))
 }
 
 /// What the next card signs for.
@@ -124,8 +169,9 @@ pub(crate) async fn challenge(request: Request) -> Result<Reply, Problem> {
     let now = web::now();
     let headers = request.headers().clone();
     let Nothing {} = SignedRequest::plain(request, &origin).await?;
+    let standing = Standing::read().await?;
     let cases = Cases(store::spin::open(Label::Cases)?);
-    let visit = visit(&cases, &headers, now)?;
+    let visit = standing.visit(&cases, &headers, now)?;
     let purpose = due(&visit)?;
     let issued = cases.issue_visit_challenge(token(), purpose, &origin, &visit.id, now)?;
     let reply = ChallengeReply {
@@ -197,7 +243,7 @@ pub(crate) async fn organisation(request: Request) -> Result<Reply, Problem> {
     cases.consume_visit_challenge(&step.input.challenge, purpose, &origin, &visit.id, now)?;
     let entry = cases.organisation(&code)?;
     let known = entry.as_ref().is_some_and(|entry| entry.key == key);
-    let cleared = cases.mismatch_cleared(&code, key)?;
+    let cleared = cases.mismatch_cleared(&code, key, now)?;
     let registration = cases.registration_of(&code)?;
     let registered = registration.as_ref().map(|row| &row.registered);
     let admission =
@@ -269,9 +315,10 @@ pub(crate) async fn citizen(request: Request) -> Result<Reply, Problem> {
         not_after: certificate.not_after().as_second(),
     };
 
+    let standing = Standing::read().await?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let visit = visit(&cases, &headers, now)?;
+    let visit = standing.visit(&cases, &headers, now)?;
     cases.consume_visit_challenge(&step.input.challenge, purpose, &origin, &visit.id, now)?;
     let mut refused = None;
     let (confirmed, handler) = match kind {
@@ -322,7 +369,7 @@ fn second_card(
         Some(_) => Some(cases.registration_of_visit(visit)?),
     };
     let registered = registration.as_ref().map(|row| &row.registered);
-    let entries = cases.handlers_of_card(&card.serial_number)?;
+    let entries = cases.handlers_of_card(&card.of_handler())?;
     let entry = entries.iter().map(|entry| &entry.handler).find(|handler| {
         Some(handler.registration) == registration.as_ref().map(|row| row.id)
             && handler.person == person
@@ -474,7 +521,7 @@ fn view(cases: &Cases<impl Database>, visit: &VisitRow) -> Result<VisitView, Pro
 
 pub(crate) async fn current(request: &Request) -> Result<Reply, Problem> {
     let cases = Cases(store::spin::open(Label::Cases)?);
-    let visit = visit(&cases, request.headers(), web::now())?;
+    let visit = Standing::read().await?.visit(&cases, request.headers(), web::now())?;
     Ok(web::json(StatusCode::OK, &view(&cases, &visit)?))
 }
 
@@ -494,16 +541,15 @@ pub(crate) async fn register(request: Request) -> Result<Reply, Problem> {
     let now = web::now();
     let headers = request.headers().clone();
     let draft: ContactDraft = SignedRequest::plain(request, &origin).await?;
+    let standing = Standing::read().await?;
     let database = store::spin::open(Label::Cases)?;
     let transaction = Transaction::begin(&database)?;
     let cases = Cases(&transaction);
-    let visit = visit(&cases, &headers, now)?;
+    let visit = standing.visit(&cases, &headers, now)?;
     if !visit.kind.needs_terms() || !visit.confirmed {
         return Err(Code::VisitStep.into());
     }
-    if let (Some(id), Some(card)) = (visit.handler, &visit.citizen) {
-        cases.permitted(id, &card.serial_number, HandlerPermission::Replace)?;
-    }
+    acting_handler(&cases, &visit, HandlerPermission::Replace)?;
     let contact = draft.parse()?;
     let row = cases.keep_registration(&visit, &contact, &origin, now)?;
     transaction.commit()?;

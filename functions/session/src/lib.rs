@@ -2,7 +2,9 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{Act, Actor, Agreement, Applicant, Code, Edition, HandlerPermission, SignedIn};
+use domain::{
+    Act, Actor, Agreement, Applicant, Code, Edition, HandlerCard, HandlerPermission, SignedIn,
+};
 use http::{Method, StatusCode, header};
 use pki::{Environment, Purpose};
 use serde::{Deserialize, Serialize};
@@ -151,14 +153,16 @@ async fn sign_in(request: Request) -> Result<Reply, Problem> {
             (Who::Officer { id, name: officer.name }, Actor::Officer(id))
         }
         SignedIn::Handler(citizen) => {
-            let serial_number = proof.certificate().serial_number();
-            cases.handler_seen(&serial_number, &citizen.subject_serial)?;
-            // The card must be that of the person whose ID the manager typed.
-            let mut entries = cases.handlers_of_card(&serial_number)?;
-            entries.retain(|entry| entry.handler.tail == citizen.tail);
+            let card = HandlerCard {
+                serial_number: proof.certificate().serial_number(),
+                subject_serial: citizen.subject_serial,
+                tail: citizen.tail,
+            };
+            cases.handler_seen(&card)?;
+            let entries = cases.handlers_of_card(&card)?;
             let first = entries.first().ok_or(Code::HandlerUnknown)?.handler.id;
             let handler = (entries.len() == 1).then_some(first);
-            (Who::Handler { handler, serial_number, name: citizen.name }, Actor::Handler(first))
+            (Who::Handler { handler, card, name: citizen.name }, Actor::Handler(first))
         }
     };
     cases.consume_challenge(&input.challenge, Purpose::SignIn, &origin, None, now)?;

@@ -236,6 +236,14 @@ impl TestPki {
         self.gca.list(list)
     }
 
+    /// A list of the newer generation of MOICA.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn citizen_list(&self, list: &List<'_>) -> anyhow::Result<Vec<u8>> {
+        self.moica[1].list(list)
+    }
+
     /// A list of the newer generation of MOEACA.
     ///
     /// # Errors

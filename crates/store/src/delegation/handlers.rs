@@ -1,7 +1,8 @@
 //! Handlers (授權經辦人): who they are, what they may do, and for whom.
 
 use domain::{
-    Act, Actor, Applicant, Asker, HandlerData, HandlerPermission, Notice, PersonDigest, Ubn,
+    Act, Actor, Applicant, Asker, HandlerCard, HandlerData, HandlerPermission, Notice,
+    PersonDigest, Ubn,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -50,6 +51,13 @@ pub struct HandlerRow {
 }
 
 impl HandlerRow {
+    /// Whether this card is the handler's: the same rule as in `BY_CARD`.
+    fn is_of(&self, card: &HandlerCard) -> bool {
+        self.serial_number.as_ref() == Some(&card.serial_number)
+            && self.tail == card.tail
+            && self.subject_serial.as_ref().is_none_or(|known| *known == card.subject_serial)
+    }
+
     fn words(&self) -> String {
         words(&self.permissions)
     }
@@ -84,16 +92,23 @@ macro_rules! handler_select {
 const OF_REGISTRATION: &str =
     concat!(handler_select!(), "registration = ?1 ORDER BY handlers.name, handlers.id");
 const BY_ID: &str = concat!(handler_select!(), "handlers.id = ?1");
-const BY_CARD: &str = concat!(handler_select!(), "serial_number = ?1 ORDER BY code");
+/// The card must be that of the person whose ID the manager typed, and of nobody whom the entry
+/// knew before.
+const BY_CARD: &str = concat!(
+    handler_select!(),
+    "serial_number = ?1 AND tail = ?2 AND coalesce(subject_serial, ?3) = ?3 ORDER BY code"
+);
 const BY_PERSON: &str = concat!(handler_select!(), "person = ?1 ORDER BY code");
 const BY_INVITATION: &str = concat!(handler_select!(), "invitation = ?1 AND invitation_until > ?2");
 const ADD: &str = "INSERT INTO handlers (registration, name, person, tail, serial_number, email,
     permissions, invitation, invitation_until, added_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) RETURNING id";
-/// Another card or person has to be seen anew.
+/// Another card or another person has to be seen anew: the CA's number of the former one says
+/// nothing of who shows the next.
 const CHANGE: &str = "UPDATE handlers SET name = ?3, person = coalesce(?4, person),
     tail = coalesce(?5, tail), serial_number = coalesce(?6, serial_number),
-    subject_serial = CASE WHEN ?4 IS NULL OR ?4 = person THEN subject_serial END,
+    subject_serial = CASE WHEN coalesce(?4, person) = person
+        AND coalesce(?6, serial_number) = serial_number THEN subject_serial END,
     email = ?7, permissions = ?8,
     invitation = CASE WHEN ?6 IS NULL THEN invitation END,
     invitation_until = CASE WHEN ?6 IS NULL THEN invitation_until END, revision = revision + 1
@@ -108,7 +123,7 @@ const RENEW: &str = "UPDATE handlers SET serial_number = ?3, subject_serial = ?4
     revision = revision + 1
     WHERE id = ?1 AND revision = ?2 AND removed_at IS NULL RETURNING id";
 const SEEN: &str = "UPDATE handlers SET subject_serial = ?2
-    WHERE serial_number = ?1 AND subject_serial IS NULL AND removed_at IS NULL";
+    WHERE serial_number = ?1 AND tail = ?3 AND subject_serial IS NULL AND removed_at IS NULL";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: &[&str] = &[
@@ -148,8 +163,10 @@ impl<D: Database> Cases<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn handlers_of_card(&self, serial_number: &str) -> Result<Vec<HandlerEntry>, StoreError> {
-        self.0.execute(BY_CARD, &[serial_number.into()])?.iter().map(entry).collect()
+    pub fn handlers_of_card(&self, card: &HandlerCard) -> Result<Vec<HandlerEntry>, StoreError> {
+        let HandlerCard { serial_number, subject_serial, tail } = card;
+        let parameters = [serial_number, tail, subject_serial].map(|text| text.as_str().into());
+        self.0.execute(BY_CARD, &parameters)?.iter().map(entry).collect()
     }
 
     /// For whom a person is a handler.
@@ -185,9 +202,7 @@ impl<D: Database> Cases<D> {
     ) -> Result<Applicant, StoreError> {
         match asker {
             Asker::Applicant(applicant) => Ok(*applicant),
-            Asker::Handler { id, serial_number } => {
-                Ok(self.permitted(*id, serial_number, permission)?.key)
-            }
+            Asker::Handler { id, card } => Ok(self.permitted(*id, card, permission)?.key),
         }
     }
 
@@ -203,23 +218,22 @@ impl<D: Database> Cases<D> {
         self.applicant_of(asker, permission)?.ubn().ok_or(StoreError::NotPermitted)
     }
 
-    /// A handler's entry, if it names this card and has this permission.
+    /// A handler's entry, if it is the one of this card's holder and has this permission.
     ///
     /// # Errors
     /// [`StoreError::NotPermitted`].
     pub fn permitted(
         &self,
         id: i64,
-        serial_number: &str,
+        card: &HandlerCard,
         permission: HandlerPermission,
     ) -> Result<HandlerEntry, StoreError> {
         match self.handler(id) {
-            Ok(HandlerEntry { handler, .. })
-                if handler.serial_number.as_deref() != Some(serial_number) =>
+            Ok(entry)
+                if entry.handler.is_of(card) && entry.handler.permissions.contains(&permission) =>
             {
-                Err(StoreError::NotPermitted)
+                Ok(entry)
             }
-            Ok(entry) if entry.handler.permissions.contains(&permission) => Ok(entry),
             Ok(_) | Err(StoreError::HandlerNotFound) => Err(StoreError::NotPermitted),
             Err(other) => Err(other),
         }
@@ -400,8 +414,10 @@ impl<D: Database> Cases<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn handler_seen(&self, serial_number: &str, subject: &str) -> Result<(), StoreError> {
-        self.0.execute(SEEN, &[serial_number.into(), subject.into()]).map(drop)
+    pub fn handler_seen(&self, card: &HandlerCard) -> Result<(), StoreError> {
+        let HandlerCard { serial_number, subject_serial, tail } = card;
+        let parameters = [serial_number, subject_serial, tail].map(|text| text.as_str().into());
+        self.0.execute(SEEN, &parameters).map(drop)
     }
 }
 
@@ -440,4 +456,76 @@ fn entry(row: &Row) -> Result<HandlerEntry, StoreError> {
         organisation: row.text(12)?.to_owned(),
         key: row.parsed(13, "organisation's number", |text| text.parse().ok())?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Label;
+
+    fn card(serial: char, subject: &str, tail: &str) -> HandlerCard {
+        HandlerCard {
+            serial_number: serial.to_string().repeat(32),
+            subject_serial: subject.into(),
+            tail: tail.into(),
+        }
+    }
+
+    #[test]
+    fn an_entry_is_of_the_card_and_the_person_that_it_names() {
+        let database = crate::native::memory(Label::Cases);
+        let add = "INSERT INTO registrations (code, name, number, organisation_serial,
+                manager_name, manager_serial, manager_subject, manager_person, manager_tail,
+                contact_name, email, phone, registered_at)
+            VALUES ('A0001', '測試機關', '12345675', '01', '林管理', '02', '1', zeroblob(16),
+                '6789', '林管理', 'manager@example.com.tw', '0212345678', 0);
+            INSERT INTO handlers (registration, name, person, tail, serial_number, permissions,
+                added_at)
+            VALUES (1, '陳經辦', zeroblob(16), '1234',
+                'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA', '[\"progress\"]', 0)";
+        database.connection.execute_batch(add).unwrap();
+        let cases = Cases(&database);
+        let own = card('A', "8", "1234");
+        let found = |card: &HandlerCard| {
+            let listed = cases.handlers_of_card(card).unwrap().len();
+            let permitted = cases.permitted(1, card, HandlerPermission::Progress).is_ok();
+            assert_eq!(listed == 1, permitted, "{card:?}");
+            permitted
+        };
+        let subject = || cases.handler(1).unwrap().handler.subject_serial;
+        // Who is somebody else is neither found nor kept as the one who was seen.
+        for other in [card('B', "8", "1234"), card('A', "8", "4321")] {
+            cases.handler_seen(&other).unwrap();
+            assert!(!found(&other) && subject().is_none());
+        }
+        assert!(found(&own));
+        cases.handler_seen(&own).unwrap();
+        assert_eq!(subject().as_deref(), Some("8"));
+        assert!(found(&own) && !found(&card('A', "9", "1234")));
+        // A change of the card, or of the person, has it seen anew; of anything else not.
+        let change = |person: Value, tail: Value, serial: Value| {
+            let revision = cases.handler(1).unwrap().handler.revision;
+            let parameters = [
+                1.into(),
+                revision.into(),
+                "陳經辦".into(),
+                person,
+                tail,
+                serial,
+                Value::Null,
+                "[\"progress\"]".into(),
+            ];
+            one(database.execute(CHANGE, &parameters).unwrap()).unwrap();
+        };
+        change(Value::Null, Value::Null, own.serial_number.as_str().into());
+        change([0; 16][..].into(), "1234".into(), Value::Null);
+        assert_eq!(subject().as_deref(), Some("8"));
+        let second = card('B', "9", "1234");
+        change(Value::Null, Value::Null, second.serial_number.as_str().into());
+        assert!(subject().is_none() && found(&second) && !found(&own));
+        cases.handler_seen(&second).unwrap();
+        assert_eq!(subject().as_deref(), Some("9"));
+        change([1; 16][..].into(), "4321".into(), Value::Null);
+        assert!(subject().is_none() && !found(&second));
+    }
 }

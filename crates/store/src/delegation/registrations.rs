@@ -1,7 +1,8 @@
 //! Registrations and their receipts (收件紀錄).
 
 use domain::{
-    Act, Actor, ManagerContact, Notice, OrganisationCode, PersonDigest, Registered, VisitKind,
+    Act, Actor, CaseKind, ManagerContact, Notice, OrganisationCode, PersonDigest, Registered,
+    VisitKind,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -164,6 +165,7 @@ impl<D: Database> Cases<D> {
             Some(former) => self.replace_cards(former, organisation, &manager, contact)?,
         };
         let row = self.registration(id)?;
+        self.spend(former.as_ref(), &row, now)?;
         self.keep_receipt(visit, former.as_ref(), &row, organisation, now)?;
         self.finish_visit(&visit.id, now)?;
         let actor = visit.handler.map_or(Actor::Organisation(id), Actor::Handler);
@@ -186,6 +188,27 @@ impl<D: Database> Cases<D> {
             self.write_notice(&row, &former.email, notice, origin, now)?;
         }
         Ok(row)
+    }
+
+    /// Officers' word is for one change: of the organisation's number, or of the person who is
+    /// manager.
+    fn spend(
+        &self,
+        former: Option<&RegistrationRow>,
+        row: &RegistrationRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let former = former.map(|former| &former.registered);
+        if former.map(|former| former.key) != Some(row.registered.key) {
+            self.spend_reviews(&row.code, CaseKind::RegistrationMismatch, now)?;
+        }
+        let person = |registered: &Registered| {
+            (registered.manager_person, registered.manager_subject.clone())
+        };
+        if former.map(person) != Some(person(&row.registered)) {
+            self.spend_reviews(&row.code, CaseKind::ManagerChange, now)?;
+        }
+        Ok(())
     }
 
     fn add_registration(

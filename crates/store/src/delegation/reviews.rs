@@ -49,22 +49,29 @@ const INSERT_FORM: &str = "INSERT INTO registration_forms (case_id, version, cod
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const FORM: &str = "SELECT code, organisation_serial, phone, manager_name FROM registration_forms
     WHERE case_id = ?1 AND version = ?2";
-/// What officers said of code and number together: yes holds.
+/// What officers said of code and number together.
 const MISMATCH: &str = "SELECT state = 'approved' FROM registration_forms
     JOIN cases ON cases.id = case_id AND cases.version = registration_forms.version
     WHERE code = ?1 AND applicant = ?2 AND kind = 'registration-mismatch'
-        AND state IN ('accepted', 'approved') ORDER BY 1 DESC LIMIT 1";
+        AND (state = 'accepted' OR state = 'approved' AND spent_at IS NULL AND decided_at > ?3)
+    ORDER BY 1 DESC LIMIT 1";
+/// The same of another person as manager.
 const MANAGER: &str = "SELECT state = 'approved' FROM registration_forms
     JOIN cases ON cases.id = case_id AND cases.version = registration_forms.version
     WHERE code = ?1 AND manager_person = ?2 AND kind = 'manager-change'
-        AND (state = 'accepted' OR state = 'approved' AND decided_at > ?3)
+        AND (state = 'accepted' OR state = 'approved' AND spent_at IS NULL AND decided_at > ?3)
     ORDER BY 1 DESC LIMIT 1";
+/// Every approval of this kind, whomever it was for: what it was judged by is no longer so.
+const SPEND: &str = "UPDATE registration_forms SET spent_at = ?3
+    WHERE code = ?1 AND spent_at IS NULL AND EXISTS (SELECT 1 FROM cases
+        WHERE id = case_id AND cases.version = registration_forms.version
+            AND kind = ?2 AND state = 'approved')";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: &[&str] = &[MESSAGES, INSERT_FORM, FORM, MISMATCH, MANAGER];
+pub(super) const STATEMENTS: &[&str] = &[MESSAGES, INSERT_FORM, FORM, MISMATCH, MANAGER, SPEND];
 
-/// How long a new manager may be registered after officers agreed, in seconds.
-const MANAGER_CLEARED_FOR: i64 = 30 * 24 * 3600;
+/// How long officers' word waits for the visit that it was given for, in seconds.
+const CLEARED_FOR: i64 = 30 * 24 * 3600;
 
 /// What the cards of a visit signed.
 struct Messages {
@@ -83,8 +90,11 @@ impl<D: Database> Cases<D> {
         &self,
         code: &OrganisationCode,
         key: Applicant,
+        now: Timestamp,
     ) -> Result<Option<bool>, StoreError> {
-        let rows = self.0.execute(MISMATCH, &[code.as_str().into(), key.to_string().into()])?;
+        let since = now.as_second() - CLEARED_FOR;
+        let parameters = [code.as_str().into(), key.to_string().into(), since.into()];
+        let rows = self.0.execute(MISMATCH, &parameters)?;
         rows.first().map(|row| Ok(row.integer(0)? == 1)).transpose()
     }
 
@@ -98,10 +108,25 @@ impl<D: Database> Cases<D> {
         manager: PersonDigest,
         now: Timestamp,
     ) -> Result<Option<bool>, StoreError> {
-        let since = now.as_second() - MANAGER_CLEARED_FOR;
+        let since = now.as_second() - CLEARED_FOR;
         let parameters = [code.as_str().into(), manager.0[..].into(), since.into()];
         let rows = self.0.execute(MANAGER, &parameters)?;
         rows.first().map(|row| Ok(row.integer(0)? == 1)).transpose()
+    }
+
+    /// What officers agreed to has been done, or something else was: their word is spent. Inside
+    /// the transaction of what was done.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn spend_reviews(
+        &self,
+        code: &OrganisationCode,
+        kind: CaseKind,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let parameters = [code.as_str().into(), kind.name().into(), now.into()];
+        self.0.execute(SPEND, &parameters).map(drop)
     }
 
     /// Asks officers by a case of its own, and ends the visit. Inside a transaction. One case

@@ -1,7 +1,8 @@
 //! Visits: what their cards said, step by step.
 
 use domain::{
-    Applicant, OrganisationCode, PersonDigest, TermsReference, VISIT_LIFETIME, VisitKind,
+    Applicant, HandlerCard, OrganisationCode, PersonDigest, TermsReference, VISIT_LIFETIME,
+    VisitKind,
 };
 use jiff::Timestamp;
 use pki::Judgement;
@@ -57,6 +58,17 @@ pub struct CitizenCard {
     pub not_after: i64,
 }
 
+impl CitizenCard {
+    /// The card as a handler works with it.
+    pub fn of_handler(&self) -> HandlerCard {
+        HandlerCard {
+            serial_number: self.serial_number.clone(),
+            subject_serial: self.subject_serial.clone(),
+            tail: self.tail.clone(),
+        }
+    }
+}
+
 /// A signed step.
 #[derive(Clone, Copy, Debug)]
 pub struct CardEvidence<'a> {
@@ -95,6 +107,8 @@ pub struct VisitRow {
     pub handler: Option<i64>,
     /// What the organisation's card signed.
     pub organisation_signed: Option<Vec<u8>>,
+    /// What the acceptance of each card so far was based on.
+    pub judgements: Vec<Judgement>,
 }
 
 const FORGET: &str = "DELETE FROM visits WHERE id IN
@@ -102,7 +116,8 @@ const FORGET: &str = "DELETE FROM visits WHERE id IN
 const BEGIN: &str = "INSERT INTO visits (id, kind, begun_at, expires_at, invitation)
     VALUES (?1, ?2, ?3, ?4, ?5)";
 const FIND: &str = "SELECT id, kind, expires_at, invitation, registration, revision, code,
-    organisation, admitted, citizen, person, confirmed, handler, organisation_signed
+    organisation, admitted, citizen, person, confirmed, handler, organisation_signed,
+    organisation_judgement, citizen_judgement
     FROM visits WHERE id = ?1 AND expires_at > ?2 AND finished_at IS NULL";
 /// The first card, once.
 const ORGANISATION: &str = "UPDATE visits SET code = ?2, organisation = ?3,
@@ -250,5 +265,6 @@ fn visit_row(row: &Row) -> Result<VisitRow, StoreError> {
         confirmed: row.integer(11)? == 1,
         handler: row.optional_integer(12)?,
         organisation_signed: if row.is_null(13) { None } else { Some(row.blob(13)?.to_vec()) },
+        judgements: [card(row, 14)?, card(row, 15)?].into_iter().flatten().collect(),
     })
 }

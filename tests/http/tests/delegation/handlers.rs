@@ -152,3 +152,41 @@ fn an_invitation_is_proved_and_a_renewed_card_bound_by_the_handler() {
         AND entry ->> '$.details.formerSerial' = ";
     assert_eq!(app.count("default", &format!("{former}'{}'", serial(&app, "handler"))), 1);
 }
+
+#[test]
+fn a_card_that_the_manager_changed_is_seen_anew_and_renewed_by_its_own_number() {
+    let app = TestApp::start();
+    registers(&app, "agency", AGENCY_CODE);
+    let added = names(&app, "agency", AGENCY_CODE, &["registrations"]);
+    let card = app.card("handler");
+    app.visitor().sign_in_as_handler(&card).unwrap().expect(201).unwrap();
+    // The CA has given the person another number, and the manager types the new card.
+    let again = Person { subject_serial: "0000000100008888", ..HANDLER };
+    let second = new_card(&app, "handler-2", again);
+    let mut changed = entry(&app, &["registrations"]);
+    changed["serialNumber"] = serial(&app, "handler-2").into();
+    changed["nationalId"] = "".into();
+    let path = format!("/api/delegate/handlers/{}", added["handler"]["id"]);
+    let change = json!({ "revision": 1, "handler": changed });
+    let visitor = counter(&app, "agency", AGENCY_CODE);
+    visitor.post(&path, &change).unwrap().expect(200).unwrap();
+    let known = "SELECT count(*) FROM handlers WHERE subject_serial IS NOT NULL";
+    assert_eq!(app.count("default", known), 0);
+    assert_eq!(app.visitor().sign_in_as_handler(&card).unwrap().code(), "handler-unknown");
+    app.visitor().sign_in_as_handler(&second).unwrap().expect(201).unwrap();
+    // What is renewed is the card that was seen last: neither the former number of the person,
+    let kind = "renew-handler";
+    let renews = |card: &str, person: Person| {
+        let mut visitor = app.visitor();
+        visitor.begin_visit(kind).unwrap();
+        citizen(&visitor, &new_card(&app, card, person), kind, HANDLER.national_id)
+    };
+    assert_eq!(renews("former", HANDLER).code(), "handler-unknown");
+    // nor a change of anything else than card and person, forgets the present one.
+    changed["email"] = "other@example.com.tw".into();
+    let change = json!({ "revision": 2, "handler": changed });
+    visitor.post(&path, &change).unwrap().expect(200).unwrap();
+    assert_eq!(app.count("default", known), 1);
+    renews("handler-3", again).expect(200).unwrap();
+    app.visitor().sign_in_as_handler(&app.card("handler-3")).unwrap().expect(201).unwrap();
+}

@@ -5,6 +5,7 @@ mod permissions;
 mod registration;
 mod replacements;
 mod reviews;
+mod standing;
 
 use http_tests::{TestApp, application, at_once, text};
 use pki::IssuerRole;

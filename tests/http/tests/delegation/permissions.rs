@@ -1,6 +1,7 @@
 //! What a handler may, and what not.
 
 use domain::{HandlerPermission, VisitKind};
+use pki::Purpose;
 
 use super::*;
 use crate::matrix::{ask, described};
@@ -34,6 +35,7 @@ fn a_handler_signs_in_with_the_own_card_and_does_what_the_permissions_say() {
         let body = json!({ "revision": revision, "handler": entry(&app, &[permission.name()]) });
         counter.post(&format!("/api/delegate/handlers/{id}"), &body).unwrap().expect(200).unwrap();
         every_operation(&handler, permission);
+        every_challenge(&handler, permission);
         every_visit(&app, permission);
     }
     // Nothing at all once the entry is removed, or names another card.
@@ -69,6 +71,29 @@ fn every_operation(handler: &Visitor, permission: HandlerPermission) {
     }
     // 更換憑證 opens a visit, and nothing beside it.
     assert_eq!(opened > 0, permission != HandlerPermission::Replace, "{}", permission.name());
+}
+
+/// Whoever may ask for a challenge, not everybody gets each: one to apply or to upload is for
+/// a handler with API申請 alone, and those of a visit are asked for in it.
+fn every_challenge(handler: &Visitor, permission: HandlerPermission) {
+    let name = permission.name();
+    let asked = |purpose: Purpose| {
+        let answer = handler.post("/api/challenges", &json!({ "purpose": purpose })).unwrap();
+        (answer.status, answer.code().to_owned())
+    };
+    for purpose in [Purpose::Apply, Purpose::UploadCertificate] {
+        let may = permission == HandlerPermission::Apply;
+        let expected = if may { (201, "") } else { (403, "not-allowed") };
+        let (status, code) = asked(purpose);
+        assert_eq!((status, code.as_str()), expected, "{name}: {purpose:?}");
+    }
+    for purpose in [Purpose::SignIn, Purpose::UnlockCard] {
+        assert_eq!(asked(purpose).0, 201, "{name}: {purpose:?}");
+    }
+    let of_a_visit = [Purpose::ConfirmOrganisation, Purpose::ConfirmManager, Purpose::RenewHandler];
+    for purpose in of_a_visit {
+        assert_eq!(asked(purpose).0, 400, "{name}: {purpose:?}");
+    }
 }
 
 /// Which permission lets a handler's card be the second one of a visit, if any does.
@@ -161,4 +186,57 @@ fn whoever_works_for_several_chooses_and_nobody_gives_more_than_the_own() {
     let own = json!({ "revision": 1, "handler": entry(&app, &["progress"]) });
     let own = at.post(&format!("/api/delegate/handlers/{}", id(COMPANY_CODE)), &own).unwrap();
     assert_eq!(own.code(), "beyond-own-permissions");
+}
+
+#[test]
+fn the_card_is_that_of_the_person_whose_id_was_typed_also_under_a_live_session() {
+    let app = TestApp::start();
+    registers(&app, "company", COMPANY_CODE);
+    registers(&app, "agency", AGENCY_CODE);
+    names(&app, "company", COMPANY_CODE, &["progress"]);
+    // The agency typed the right serial number, and the ID of somebody else.
+    let counter = counter(&app, "agency", AGENCY_CODE);
+    let typed = |id: &str| {
+        let mut typed = entry(&app, &["delegate", "certificates"]);
+        typed["nationalId"] = id.into();
+        typed
+    };
+    let other = domain::NationalId::with_check_digit(b'D', 1, 1).to_string();
+    assert_ne!(other[6..], HANDLER.national_id[6..]);
+    let added = counter.post("/api/delegate/handlers", &typed(&other)).unwrap();
+    let id = added.expect(201).unwrap()["handler"]["id"].as_i64().unwrap();
+    let becomes = |revision: i64, person: &str| {
+        let body = json!({ "revision": revision, "handler": typed(person) });
+        counter.post(&format!("/api/delegate/handlers/{id}"), &body).unwrap().expect(200).unwrap()
+    };
+    let mut handler = app.visitor();
+    let signed_in = handler.sign_in_as_handler(&app.card("handler")).unwrap();
+    signed_in.expect(201).unwrap();
+    let works_for = |handler: &Visitor| {
+        let me = handler.get("/api/delegate/me").unwrap().expect(200).unwrap();
+        let all = me["organisations"].as_array().unwrap();
+        all.iter().map(|work| text(&work["code"])).collect::<Vec<_>>()
+    };
+    assert_eq!(works_for(&handler), [COMPANY_CODE]);
+    assert_eq!(handler.chooses(id).unwrap().code(), "handler-not-found");
+    // Once the ID is the card's, it is one's own entry, without a new sign-in,
+    becomes(1, HANDLER.national_id);
+    assert_eq!(works_for(&handler), [AGENCY_CODE, COMPANY_CODE]);
+    handler.chooses(id).unwrap().expect(201).unwrap();
+    let reads = ["/api/delegate/me/handlers", "/api/delegate/me/certificates"];
+    for path in reads {
+        assert_eq!(handler.get(path).unwrap().status, 200, "{path}");
+    }
+    // and a visit with both cards goes as far.
+    let visit = both(&app, "delegate", ("agency", AGENCY_CODE), ("handler", HANDLER.national_id));
+    assert_eq!(visit.get("/api/delegate/handlers").unwrap().status, 200);
+    // An ID that is changed under them closes both.
+    becomes(2, &other);
+    assert_eq!(works_for(&handler), [COMPANY_CODE]);
+    for path in reads {
+        let answer = handler.get(path).unwrap();
+        assert_eq!((answer.status, answer.code()), (403, "not-allowed"), "{path}");
+    }
+    assert_eq!(handler.chooses(id).unwrap().code(), "handler-not-found");
+    assert_eq!(visit.get("/api/delegate/handlers").unwrap().code(), "not-allowed");
 }

@@ -75,6 +75,11 @@ fn what_does_not_fit_the_register_is_a_case_and_then_goes_through() {
     organisation(&last, &association, "register", AGENCY_CODE).expect(200).unwrap();
     citizen(&last, &app.card("manager"), "register", MANAGER.national_id).expect(200).unwrap();
     finish(&last).expect(201).unwrap();
+    // Their word was for once; the organisation itself is told that it is registered.
+    let mut late = app.visitor();
+    late.begin_visit("register").unwrap();
+    let late = organisation(&late, &association, "register", AGENCY_CODE);
+    assert_eq!(late.code(), "already-registered");
 }
 
 /// Queue, search, claim, note, second look, decision: as with every other case.
@@ -228,4 +233,51 @@ fn another_manager_needs_the_officers_word_and_the_case_proves_itself() {
         assert!(said.contains(words), "{words}: {said}");
     }
     assert!(!exported.contains(HANDLER.national_id));
+}
+
+/// A visit of this kind by these cards, as far as they let it go.
+fn attempts(
+    app: &TestApp,
+    kind: &str,
+    card: &str,
+    (second, id): (&str, &str),
+) -> (Visitor, Answer) {
+    let mut visitor = app.visitor();
+    visitor.begin_visit(kind).unwrap();
+    let first = organisation(&visitor, &app.card(card), kind, AGENCY_CODE);
+    if first.status != 200 {
+        return (visitor, first);
+    }
+    let answer = citizen(&visitor, &app.card(second), kind, id);
+    (visitor, answer)
+}
+
+#[test]
+fn the_officers_word_is_for_one_change() {
+    let app = TestApp::start();
+    registers(&app, "agency", AGENCY_CODE);
+    let becomes = |kind: &str, card: &str, second: (&str, &str), refusal: Option<&str>| {
+        if let Some(refusal) = refusal {
+            let (visitor, answer) = attempts(&app, kind, card, second);
+            assert_eq!((answer.status, answer.code()), (409, refusal), "{kind} {card} {second:?}");
+            app.decides(&asks(&visitor, &asker()), "approve");
+        }
+        let (visitor, answer) = attempts(&app, kind, card, second);
+        answer.expect(200).unwrap();
+        finish(&visitor).expect(201).unwrap();
+    };
+    // From one manager to another and back, each time by officers; and then once more.
+    let (former, new) = (("manager", MANAGER.national_id), ("handler", HANDLER.national_id));
+    becomes("replace-manager", "agency", new, Some("other-manager"));
+    becomes("replace-manager", "agency", former, Some("other-manager"));
+    let third = attempts(&app, "replace-manager", "agency", new).1;
+    assert_eq!((third.status, third.code()), (409, "other-manager"));
+    // The same of an organisation's number; its former one is in the register.
+    let kind = "replace-organisation";
+    becomes(kind, "association", former, Some("registration-mismatch"));
+    becomes(kind, "agency", former, None);
+    let third = attempts(&app, kind, "association", former).1;
+    assert_eq!((third.status, third.code()), (409, "registration-mismatch"));
+    let spent = "SELECT count(*) FROM registration_forms WHERE spent_at IS NOT NULL";
+    assert_eq!(app.count("default", spent), 3);
 }
