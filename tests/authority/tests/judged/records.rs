@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use pki::revocation::{ListsInMemory, Standing};
-use pki::{Evidence, IssuerRole, JudgedAgain, Judgement, RecordError, TrustStoreError};
+use pki::{Evidence, IssuerRole, JudgedAgain, Judgement, PkiError, RecordError, TrustStoreError};
 use test_ca::issue::{List, Listed};
 use x509_cert::ext::pkix::CrlReason;
 
@@ -129,4 +129,48 @@ fn an_answer_in_the_record_is_read_again() {
     assert_eq!(recorded(&held, this_update), Err(RecordError::Evidence));
     assert_eq!(recorded("!", this_update), Err(RecordError::Evidence));
     assert_eq!(recorded("MAA=", this_update), Err(RecordError::Evidence));
+}
+
+#[test]
+fn what_was_accepted_is_asked_again_whether_it_is_in_force() {
+    let (good, this_update) = responder(&parsed(&card().certificate), "V");
+    let at = now().max(this_update);
+    let plain = record();
+    let mut answered = record();
+    answered.standings[1] = Standing::Responder {
+        issuer: parsed(&card().issuer).fingerprint().to_string(),
+        response: good,
+        this_update,
+    };
+    let second = SignedDuration::from_secs(1);
+    let judged = |record: &Judgement, listed, at| {
+        let held = List {
+            number: 2,
+            this_update: listed,
+            next_update: at + SignedDuration::from_hours(24),
+            partition: None,
+            entries: vec![Listed {
+                serial: parsed(&card().certificate).serial_bytes().to_vec(),
+                reason: Some(CrlReason::CertificateHold),
+                at: listed,
+            }],
+        };
+        let list = pki().company_list(&held).unwrap();
+        let mut lists = lists();
+        lists.add(&list, &parsed(&card().issuer)).unwrap();
+        record.check_in_force(&trust(), &lists, at)
+    };
+    assert_eq!(plain.check_in_force(&trust(), &lists(), at), Ok(()));
+    let held = |answer| matches!(answer, Err(PkiError::OnHold { .. }));
+    assert!(held(judged(&plain, this_update - second, at)));
+    // The answer in the record is newer than one list, and older than the other;
+    assert_eq!(judged(&answered, this_update - second, at), Ok(()));
+    assert!(held(judged(&answered, this_update + second, at + second + second)));
+    // once it is not fresh any more, the lists decide.
+    let later = at + SignedDuration::from_hours(1);
+    assert!(held(judged(&answered, this_update - second, later)));
+    let mut short = record();
+    short.path.clear();
+    let unread = short.check_in_force(&trust(), &lists(), at);
+    assert_eq!(unread, Err(PkiError::Malformed { what: "recorded path" }));
 }
