@@ -18,12 +18,15 @@ let card = "organisation";
 let status = null;
 let who = null;
 let kind = START;
+let unlisted = false;
 let answers = null;
 let file = "";
 /** Why the file that was chosen last cannot be sent: a code or words; empty when it can. */
 let fileProblem = "required";
 /** The serial number of the certificate in it, once the service has seen it. */
 let seenSerial = "";
+/** The last day on which that certificate is valid, `YYYY-MM-DD`. */
+let seenEnd = "";
 /** What the page last put into the field of the serial number. */
 let filledSerial = "";
 
@@ -59,7 +62,10 @@ async function refresh() {
   sheet(element("who-sheet"), [["機關(構)名稱", who.name], ["代碼", status.applicant, "mono"]]);
   element("services").replaceChildren(...(status.services.length ? status.services.map(service) : [make("p", { textContent: "目前沒有核准的服務。" })]));
   element("cases").replaceChildren(...(status.cases.length ? status.cases.map(row) : [make("p", { textContent: "目前沒有案件。" })]));
-  element("start-new").disabled = status.openCase;
+  // Whether an organisation's card is GCA's, whose holders need not be on the list, the
+  // application will tell.
+  unlisted = card === "company" && !status.supervised;
+  element("start-new").disabled = status.openCase || unlisted;
   // Only what was neither stopped nor is to be can be.
   element("stop-new").disabled = status.openCase || status.services.every(({ closesOn, stoppedAt }) => closesOn || stoppedAt);
   showStatus();
@@ -72,6 +78,7 @@ function showStatus() {
     tellAsked(status.asked, form);
     element("message").append(make("div", { className: "buttons" }, answerButton("")));
   } else if (status.openCase) tell("尚有案件受理中", "待有審核結果後再申請。", { good: true });
+  else if (unlisted) tell("此機構不在受監督機構名單內", "用戶身分確認服務限政府機關及受金融監督管理委員會監督之金融服務業申請，如有疑問請洽內政部。");
 }
 
 /** Leads to the form of the case that was asked about, with what it is about. */
@@ -237,7 +244,7 @@ element("certificateFile").addEventListener("change", async ({ target }) => {
 function forgetFile() {
   file = "";
   fileProblem = "required";
-  seenSerial = "";
+  seenSerial = seenEnd = "";
   element("preview").hidden = true;
 }
 
@@ -262,6 +269,8 @@ async function lookAt(taken) {
   element("preview").hidden = false;
   if (fileProblem) return;
   seenSerial = seen.serialNumber;
+  seenEnd = seen.notAfter.replace(/(.+)(..)(..)$/, (_, year, month, day) => `${Number(year) + 1911}-${month}-${day}`);
+  if (form.elements.day.value) await judge(form.elements.day, true);
   const field = form.elements.serverSerial;
   if (!field.value || field.value === filledSerial) {
     field.value = filledSerial = seenSerial;
@@ -270,11 +279,14 @@ async function lookAt(taken) {
   await judge(field, true);
 }
 
-/** The server's verdict on a field, which for the serial number depends on the file as well. */
+/** The server's verdict on a field; for serial number and day the certificate counts as well. */
 function verdict(name, text) {
   const outcome = JSON.parse(checkConfirmationField(name, text, days().today));
-  const differs = name === "serverSerial" && seenSerial && outcome.accepted && outcome.accepted !== seenSerial;
-  return differs ? { errors: [{ pointer: "/serverSerial", code: "serial-differs" }] } : outcome;
+  const wrong = (code) => ({ errors: [{ pointer: `/${name}`, code }] });
+  if (!outcome.accepted || !seenSerial) return outcome;
+  if (name === "serverSerial" && outcome.accepted !== seenSerial) return wrong("serial-differs");
+  if (name === "day" && outcome.accepted > seenEnd) return wrong("day-after-certificate");
+  return outcome;
 }
 
 /** Judges one field as the server will. */

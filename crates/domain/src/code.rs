@@ -140,6 +140,8 @@ codes! {
     ForeignServerCertificate = "foreign-server-certificate", 403;
     /// The server certificate is of none of the CAs that the applicant may have it of.
     ServerIssuer = "server-issuer", 422;
+    /// The server certificate serves another applicant, or a service whose end is not known.
+    ServerCertificateInUse = "server-certificate-in-use", 409;
     /// Not a confirmation request in its one form.
     ConfirmationMalformed = "confirmation-malformed", 400;
     /// A confirmation request of another time.

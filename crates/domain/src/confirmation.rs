@@ -400,6 +400,12 @@ impl DemandKind {
             Self::Measures => "要求採行配合措施",
         }
     }
+
+    /// Whether a demand may be found unmet today: after its day; that of measures (point 7) also
+    /// once the applicant has answered that they will not be taken, which an officer reads.
+    pub fn may_be_unmet(self, answered: bool, due_on: Date, today: Date) -> bool {
+        today > due_on || (self == Self::Measures && answered)
+    }
 }
 
 /// What decides whether an approved service is open.

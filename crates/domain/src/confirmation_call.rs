@@ -368,7 +368,9 @@ pub fn submit_confirmation(
     if form.applicant != card || context.session != card {
         return Err(Refused::ApplicantDiffers);
     }
-    if proof.credential().issuer != IssuerRole::Gca && !context.supervised {
+    // Who is no longer on the list may still end what was approved.
+    let begins = form.kind == CaseKind::ConfirmationStart;
+    if begins && proof.credential().issuer != IssuerRole::Gca && !context.supervised {
         return Err(Refused::NotSupervised);
     }
     if asked.is_none() && context.open_case {
@@ -404,7 +406,7 @@ fn judge_server(
 ) -> Result<UploadedCertificate, ConfirmationApplyError> {
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD;
-    let wrong = |code| ConfirmationApplyError::Fields(vec![FieldError::at("serverSerial", code)]);
+    let wrong = |field, code| ConfirmationApplyError::Fields(vec![FieldError::at(field, code)]);
     let file = BASE64_STANDARD
         .decode(&form.draft.certificate_file)
         .map_err(|_| UploadError::NotACertificate)?;
@@ -415,7 +417,10 @@ fn judge_server(
     };
     let server = trust.verify_server(certificate, roles, lists, now)?;
     if server.certificate().serial_number() != form.draft.server_serial {
-        return Err(wrong(FieldProblem::SerialDiffers));
+        return Err(wrong("serverSerial", FieldProblem::SerialDiffers));
+    }
+    if TAIPEI.to_datetime(server.certificate().not_after()).date() < form.day {
+        return Err(wrong("day", FieldProblem::DayAfterCertificate));
     }
     belongs_to(server, applicant)
 }

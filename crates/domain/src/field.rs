@@ -108,11 +108,14 @@ pub enum FieldProblem {
     /// Less than a month ahead.
     #[error("less than a month ahead")]
     DayTooSoon,
+    /// After the server certificate has ended.
+    #[error("after the certificate's end")]
+    DayAfterCertificate,
 }
 
 impl FieldProblem {
     /// Every problem, for the check that each has its words.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Required,
         Self::TooLong,
         Self::ForbiddenCharacter,
@@ -147,6 +150,7 @@ impl FieldProblem {
         Self::SerialDiffers,
         Self::DayFormat,
         Self::DayTooSoon,
+        Self::DayAfterCertificate,
     ];
 }
 

@@ -8,6 +8,7 @@ use crate::{Citizens, Database, StoreError};
 
 const FIND: &str = "SELECT opened FROM citizens WHERE subject_serial = ?1 AND person = ?2";
 const KNOWN: &str = "SELECT 1 FROM citizens WHERE subject_serial = ?1 LIMIT 1";
+const ANY: &str = "SELECT 1 FROM citizens LIMIT 1";
 const CLEAR: &str = "DELETE FROM citizens";
 /// Of several certificates of a person one that is opened is enough.
 const PUT: &str = "INSERT INTO citizens (subject_serial, person, opened) VALUES (?1, ?2, ?3)
@@ -19,7 +20,7 @@ const PUT_IMPORT: &str =
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[FIND, KNOWN, CLEAR, PUT, LAST_IMPORT, FIND_IMPORT, PUT_IMPORT];
+    &[FIND, KNOWN, ANY, CLEAR, PUT, LAST_IMPORT, FIND_IMPORT, PUT_IMPORT];
 
 impl<D: Database> Citizens<D> {
     /// Whether this certificate belongs to this person, and if so, whether one was opened.
@@ -41,6 +42,14 @@ impl<D: Database> Citizens<D> {
     /// [`StoreError`].
     pub fn is_known(&self, subject_serial: &str) -> Result<bool, StoreError> {
         Ok(!self.0.execute(KNOWN, &[subject_serial.into()])?.is_empty())
+    }
+
+    /// Whether nothing was imported yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(self.0.execute(ANY, &[])?.is_empty())
     }
 
     /// Empties the register before it is filled anew. Inside the import's transaction.

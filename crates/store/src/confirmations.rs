@@ -4,7 +4,7 @@ use domain::{PersonDigest, RateLimit, TaipeiDay};
 use jiff::Timestamp;
 
 use crate::cases::json;
-use crate::{Calls, Confirmations, Database, Row, StoreError};
+use crate::{Calls, Confirmations, Database, Row, StoreError, Value};
 
 /// A request to be kept.
 #[derive(Clone, Debug)]
@@ -64,8 +64,8 @@ pub struct CallAbout {
 
 /// Wrong national IDs of a card's holder on one day.
 const MAX_WRONG_IDS: i64 = 3;
-/// Most entries that a citizen is shown.
-const SHOWN: i64 = 200;
+/// Most entries that a citizen is shown at once.
+pub const SHOWN: usize = 200;
 
 const DUE: &str = "SELECT due FROM requests WHERE service = ?1 ORDER BY number DESC LIMIT 1";
 const EARLIER: &str =
@@ -76,8 +76,10 @@ const RECORD: &str =
         ?2, ?3, ?4, ?5, ?6, ?7) RETURNING number";
 const ASKED: &str = "INSERT INTO confirmed (person, at, service, number, place, answer)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const OF_PERSON: &str = "SELECT confirmed.at, confirmed.service, purpose, answer FROM confirmed
-    JOIN requests USING (service, number) WHERE person = ?1 ORDER BY confirmed.at DESC LIMIT ?2";
+/// A request that asks about somebody many times is one entry.
+const OF_PERSON: &str = "SELECT DISTINCT confirmed.at, confirmed.service, purpose, answer, number
+    FROM confirmed JOIN requests USING (service, number) WHERE person = ?1 AND confirmed.at < ?2
+    ORDER BY confirmed.at DESC LIMIT ?3";
 const WRONG: &str = "SELECT count FROM wrong_ids WHERE subject_serial = ?1 AND day = ?2";
 /// One statement decides: of any number of tries at once three are counted.
 const COUNT_WRONG: &str = "INSERT INTO wrong_ids (subject_serial, day, count) VALUES (?1, ?2, 1)
@@ -87,8 +89,8 @@ const FORGET_WRONG: &str = "DELETE FROM wrong_ids WHERE day < ?1";
 
 /// The whole record is read: an index by person would cost every call a write, and a citizen
 /// looks seldom.
-const CALLS_ABOUT: &str = "SELECT account, at, outcome FROM calls WHERE person = ?1
-    ORDER BY at DESC LIMIT ?2";
+const CALLS_ABOUT: &str = "SELECT account, at, outcome FROM calls WHERE person = ?1 AND at < ?2
+    ORDER BY at DESC LIMIT ?3";
 
 #[cfg(test)]
 pub(crate) const CALLS: &[&str] = &[CALLS_ABOUT];
@@ -165,12 +167,17 @@ impl<D: Database> Confirmations<D> {
         Ok(number)
     }
 
-    /// Who asked about a person, newest first; two hundred at most.
+    /// Who asked about a person before an instant, newest first; one more than [`SHOWN`] at most,
+    /// which tells that there are more.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn asked_about(&self, person: PersonDigest) -> Result<Vec<AskedRow>, StoreError> {
-        let rows = self.0.execute(OF_PERSON, &[person.0[..].into(), SHOWN.into()])?;
+    pub fn asked_about(
+        &self,
+        person: PersonDigest,
+        before: Timestamp,
+    ) -> Result<Vec<AskedRow>, StoreError> {
+        let rows = self.0.execute(OF_PERSON, &page(person, before))?;
         let asked = |row: &Row| {
             Ok(AskedRow {
                 at: micros(row, 0)?,
@@ -208,8 +215,12 @@ impl<D: Database> Calls<D> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn calls_about(&self, person: PersonDigest) -> Result<Vec<CallAbout>, StoreError> {
-        let rows = self.0.execute(CALLS_ABOUT, &[person.0[..].into(), SHOWN.into()])?;
+    pub fn calls_about(
+        &self,
+        person: PersonDigest,
+        before: Timestamp,
+    ) -> Result<Vec<CallAbout>, StoreError> {
+        let rows = self.0.execute(CALLS_ABOUT, &page(person, before))?;
         let call = |row: &Row| {
             Ok(CallAbout {
                 account: row.text(0)?.to_owned(),
@@ -219,6 +230,11 @@ impl<D: Database> Calls<D> {
         };
         rows.iter().map(call).collect()
     }
+}
+
+fn page(person: PersonDigest, before: Timestamp) -> [Value; 3] {
+    let most = i64::try_from(SHOWN + 1).unwrap_or(i64::MAX);
+    [person.0[..].into(), before.as_microsecond().into(), most.into()]
 }
 
 fn micros(row: &Row, index: usize) -> Result<Timestamp, StoreError> {

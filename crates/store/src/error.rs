@@ -47,6 +47,9 @@ pub enum StoreError {
     /// Another company uses this certificate.
     #[error("the certificate belongs to another company's account")]
     CertificateBound,
+    /// The server certificate serves another applicant or service.
+    #[error("the server certificate is in use")]
+    ServerCertificateInUse,
     /// No such visit, or it is over.
     #[error("the visit is over")]
     VisitOver,
@@ -108,6 +111,7 @@ impl Coded for StoreError {
             Self::AccountState => Code::AccountState,
             Self::OpenCase => Code::OpenCaseExists,
             Self::CertificateBound => Code::UploadBoundElsewhere,
+            Self::ServerCertificateInUse => Code::ServerCertificateInUse,
             Self::VisitOver => Code::VisitOver,
             Self::VisitStep => Code::VisitStep,
             Self::RegistrationChanged => Code::RegistrationChanged,

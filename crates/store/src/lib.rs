@@ -52,7 +52,7 @@ pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};
 pub use challenges::IssuedChallenge;
 pub use companies::SweepRow;
-pub use confirmations::{AskedRow, CallAbout, EarlierConfirmation, NewConfirmation};
+pub use confirmations::{AskedRow, CallAbout, EarlierConfirmation, NewConfirmation, SHOWN};
 pub use database::{Database, Row, Transaction, Value};
 pub use delegation::{
     CardEvidence, CitizenCard, HandlerEntry, HandlerRow, NewHandler, NewRegistrationCase,

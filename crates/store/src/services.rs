@@ -154,7 +154,13 @@ macro_rules! service_select {
     };
 }
 const BY_CERTIFICATE: &str =
-    concat!(service_select!(), "WHERE sha256 = ?1 ORDER BY confirmation_services.id DESC LIMIT 1");
+    concat!(service_select!(), "WHERE sha256 = ?1 ORDER BY confirmation_services.id DESC");
+/// What the trigger `a_server_certificate_serves_one` refuses.
+const IN_USE: &str = "SELECT 1 FROM confirmation_services WHERE sha256 = ?1
+    AND (applicant <> ?2 OR (stopped_at IS NULL AND closes_on IS NULL)) LIMIT 1";
+/// The certificate of an application that was not approved yet.
+const CERTIFICATE_OF: &str =
+    "SELECT sha256 FROM confirmation_forms WHERE case_id = ?1 AND version = ?2";
 const OF_APPLICANT: &str = concat!(service_select!(), "WHERE applicant = ?1 ORDER BY id DESC");
 const ALL: &str = concat!(service_select!(), "ORDER BY id DESC LIMIT 1000");
 const ONE: &str = concat!(service_select!(), "WHERE id = ?1");
@@ -212,6 +218,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
     OPEN_SERVICE,
     CLOSE_SERVICE,
     BY_CERTIFICATE,
+    IN_USE,
+    CERTIFICATE_OF,
     OF_APPLICANT,
     ALL,
     ONE,
@@ -333,7 +341,8 @@ impl<D: Database> Cases<D> {
     /// transaction.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] when there is no such service, or its certificate is in use.
+    /// [`StoreError::Conflict`] when there is no such service;
+    /// [`StoreError::ServerCertificateInUse`].
     pub fn keep_confirmation_approval(
         &self,
         row: &CaseRow,
@@ -342,17 +351,24 @@ impl<D: Database> Cases<D> {
         let id = row.case.id.to_string();
         let applicant = row.case.applicant.to_string();
         let done = match row.case.kind {
-            CaseKind::ConfirmationStart => self.0.execute(
-                OPEN_SERVICE,
-                &[
-                    id.into(),
-                    row.version.into(),
-                    applicant.into(),
-                    row.company_name.as_str().into(),
-                    row.email.as_str().into(),
-                    now.into(),
-                ],
-            ),
+            CaseKind::ConfirmationStart => {
+                let form =
+                    one(self.0.execute(CERTIFICATE_OF, &[id.as_str().into(), row.version.into()])?)?;
+                if self.is_server_certificate_in_use(form.blob(0)?, row.case.applicant)? {
+                    return Err(StoreError::ServerCertificateInUse);
+                }
+                self.0.execute(
+                    OPEN_SERVICE,
+                    &[
+                        id.into(),
+                        row.version.into(),
+                        applicant.into(),
+                        row.company_name.as_str().into(),
+                        row.email.as_str().into(),
+                        now.into(),
+                    ],
+                )
+            }
             CaseKind::ConfirmationStop => {
                 self.0.execute(CLOSE_SERVICE, &[id.into(), row.version.into(), applicant.into()])
             }
@@ -361,12 +377,35 @@ impl<D: Database> Cases<D> {
         one(done?).map(drop)
     }
 
-    /// The newest service with this server certificate.
+    /// The service that a call with this server certificate is for: the one that is open, and
+    /// without any the newest. One may begin when another is to end.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn service_of_certificate(&self, sha256: &[u8]) -> Result<Option<ServiceRow>, StoreError> {
-        self.0.execute(BY_CERTIFICATE, &[sha256.into()])?.first().map(service).transpose()
+    pub fn service_of_certificate(
+        &self,
+        sha256: &[u8],
+        now: Timestamp,
+    ) -> Result<Option<ServiceRow>, StoreError> {
+        let rows = self.0.execute(BY_CERTIFICATE, &[sha256.into()])?;
+        let mut services = rows.iter().map(service).collect::<Result<Vec<_>, _>>()?;
+        let open = services.iter().position(|row| row.state(now) == ServiceState::Open);
+        let place = open.unwrap_or(0);
+        Ok((place < services.len()).then(|| services.swap_remove(place)))
+    }
+
+    /// Whether a server certificate serves another applicant, or a service of which no end is
+    /// known: then it cannot serve a new one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_server_certificate_in_use(
+        &self,
+        sha256: &[u8],
+        applicant: Applicant,
+    ) -> Result<bool, StoreError> {
+        let parameters = [sha256.into(), applicant.to_string().into()];
+        Ok(!self.0.execute(IN_USE, &parameters)?.is_empty())
     }
 
     /// An applicant's services, newest first.

@@ -7,7 +7,7 @@ use domain::{
     RocDay, TermsReference,
 };
 use http::StatusCode;
-use pki::{Judgement, Purpose};
+use pki::{Judgement, Purpose, UploadedCertificate};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use spin_sdk::http::Request;
@@ -175,7 +175,10 @@ pub(crate) async fn preview(request: Request) -> Result<Reply, Problem> {
         SignedRequest::plain::<PreviewRequest>(request, &origin).await?.read()?;
     let trust = web::trust().await?;
     let lists = store::spin::standings()?;
-    let judged = domain::judge_server_certificate(certificate, applicant, &trust, &lists, now);
+    let cases = Cases(store::spin::open(Label::Cases)?);
+    let judged = domain::judge_server_certificate(certificate, applicant, &trust, &lists, now)
+        .map_err(Problem::from)
+        .and_then(|server| free(&cases, &server, applicant));
     Ok(web::json(StatusCode::OK, &preview.judged(judged)))
 }
 
@@ -202,8 +205,12 @@ pub(crate) async fn apply(request: Request) -> Result<Reply, Problem> {
     let context = ConfirmationContext { session, supervised, open_case, asked, case_id, now };
     let submission =
         domain::submit_confirmation(&proof, &input.document, &context, &trust, &lists)?;
-    if submission.certificate.is_none() && !stoppable(&cases, session, &submission)? {
-        return Err(domain::ConfirmationApplyError::NoService.into());
+    match &submission.certificate {
+        Some(server) => free(&cases, server, session)?,
+        None if !stoppable(&cases, session, &submission)? => {
+            return Err(domain::ConfirmationApplyError::NoService.into());
+        }
+        None => {}
     }
     let policy = Policy::ReviewDays;
     let review_days = cases.policy(policy, RocDay::of(now).0)?;
@@ -224,6 +231,19 @@ pub(crate) async fn apply(request: Request) -> Result<Reply, Problem> {
     }
     transaction.commit()?;
     Ok(web::json(StatusCode::CREATED, &CheckableReceipt::new(row.receipt(), &origin)))
+}
+
+/// Refuses a server certificate that serves already.
+fn free(
+    cases: &Cases<impl Database>,
+    server: &UploadedCertificate,
+    applicant: Applicant,
+) -> Result<(), Problem> {
+    let sha256 = server.certificate().fingerprint().0;
+    match cases.is_server_certificate_in_use(&sha256, applicant)? {
+        true => Err(Code::ServerCertificateInUse.into()),
+        false => Ok(()),
+    }
 }
 
 /// Whether there is a service with this serial number that has neither ended nor been stopped.

@@ -36,7 +36,7 @@ pub(crate) async fn confirm(request: Request) -> Result<Reply, Problem> {
     let cases = Cases(store::spin::open(Label::Cases)?);
     let fingerprint = proof.certificate().fingerprint();
     let service =
-        cases.service_of_certificate(&fingerprint.0)?.ok_or(ConfirmationRefused::Unknown)?;
+        cases.service_of_certificate(&fingerprint.0, now)?.ok_or(ConfirmationRefused::Unknown)?;
     let state = service.state(now);
     if state != ServiceState::Open {
         return Err(ConfirmationRefused::NotOpen { state }.into());
@@ -72,7 +72,8 @@ async fn answer(
     }
     let mut answers = Vec::with_capacity(asked.pairs.len());
     let mut people: Vec<(usize, PersonDigest)> = Vec::new();
-    let mut answering = true;
+    // A register that was never filled knows nobody: it would answer each pair wrongly.
+    let mut answering = matches!(citizens.is_empty(), Ok(false));
     for (place, pair) in asked.pairs.iter().enumerate() {
         let answer = match pair.read() {
             // A pair in another form is no pair of the register.

@@ -16,6 +16,8 @@ use web::{Problem, Reply, SignedRequest};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Asked {
     national_id: String,
+    /// Only what was asked before this instant: `earlier` of the answer before.
+    before: Option<jiff::Timestamp>,
 }
 
 /// What was typed is no national ID: it costs no try.
@@ -55,7 +57,7 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
     let origin = web::origin().await?;
     let now = web::now();
     let (subject, tail) = web::require_citizen(request.headers(), now).await?;
-    let Asked { national_id } = SignedRequest::plain(request, &origin).await?;
+    let Asked { national_id, before } = SignedRequest::plain(request, &origin).await?;
     let number = NationalId::parse(&national_id).ok_or_else(|| {
         let problem = match national_id.trim().is_empty() {
             true => FieldProblem::Required,
@@ -83,14 +85,15 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
             record.count_wrong(&subject, now)?;
         }
         transaction.commit()?;
-        log(false, now)?;
-        return Err(match answerable {
-            true => Code::NationalIdMismatch,
-            false => Code::CitizenUnknown,
+        if !answerable {
+            // Nothing was compared: nothing to log, however often it is asked.
+            return Err(Code::CitizenUnknown.into());
         }
-        .into());
+        log(false, now)?;
+        return Err(Code::NationalIdMismatch.into());
     }
-    let asked = record.asked_about(person)?;
+    let before = before.unwrap_or(jiff::Timestamp::MAX);
+    let asked = record.asked_about(person, before)?;
     transaction.commit()?;
     // The look is logged before anything is shown.
     log(true, now)?;
@@ -109,7 +112,7 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
             answer: answer.word(),
         });
     }
-    for call in Calls(store::spin::open(Label::Calls)?).calls_about(person)? {
+    for call in Calls(store::spin::open(Label::Calls)?).calls_about(person, before)? {
         let (who, purpose) = cases.company_of_ap_id(&call.account)?.unwrap_or_default();
         entries.push(Entry {
             at: RocDateTime(call.at).to_string(),
@@ -122,7 +125,12 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
         });
     }
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.instant));
-    let body = json!({ "queriedAt": RocDateTime(now).to_string(), "entries": entries });
+    let more = entries.len() > store::SHOWN;
+    entries.truncate(store::SHOWN);
+    let earlier = entries.last().filter(|_| more).map(|entry| entry.instant);
+    let body = json!({
+        "queriedAt": RocDateTime(now).to_string(), "entries": entries, "earlier": earlier,
+    });
     Ok(web::json(StatusCode::OK, &body))
 }
 

@@ -4,7 +4,7 @@
 use domain::letter::{Facts, Subject};
 use domain::{
     Applicant, Code, DemandKind, FieldProblem, FormCheck, OfficeCalendar, Officer, Permission,
-    QueueFacts, RocDateTime, RocDay, StopGround,
+    QueueFacts, RocDateTime, RocDay, ServiceState, StopGround,
 };
 use http::StatusCode;
 use jiff::Timestamp;
@@ -215,6 +215,9 @@ pub(crate) async fn act(
     match act {
         Act::Demand => {
             let kind = said.kind.ok_or(Code::MalformedRequest)?;
+            if !matches!(service.state(now), ServiceState::Waiting | ServiceState::Open) {
+                return Err(Code::AccountState.into());
+            }
             let mut form = FormCheck::default();
             let due_on = said.due_on.filter(|day| *day > RocDay::of(now).0);
             let due_on = form.take("dueOn", due_on.ok_or(FieldProblem::DayToCome));
@@ -232,8 +235,9 @@ pub(crate) async fn act(
             let demand = cases.demand(number)?.filter(|demand| demand.service == id);
             let demand = demand.ok_or(Code::NotFound)?;
             let met = matches!(act, Act::Met);
-            // Nothing is unmet before its day is over, unless the applicant has said so.
-            if !met && demand.answer.is_none() && RocDay::of(now).0 <= demand.due_on {
+            let answered = demand.answer.is_some();
+            let today = RocDay::of(now).0;
+            if !met && !demand.kind.may_be_unmet(answered, demand.due_on, today) {
                 return Err(Code::DemandFirst.into());
             }
             let text = match said.text.trim() {
@@ -247,10 +251,10 @@ pub(crate) async fn act(
             let text = domain::result_text(&said.text, MAX_TEXT)?;
             let ground = said.ground.ok_or(Code::MalformedRequest)?;
             if let Some(kind) = ground.demand() {
+                // Newest first: what was unmet once and met later is no ground any more.
                 let demands = cases.demands(id)?;
-                let unmet =
-                    demands.iter().any(|demand| demand.kind == kind && demand.met == Some(false));
-                if !unmet {
+                let last = demands.iter().find(|demand| demand.kind == kind);
+                if last.and_then(|demand| demand.met) != Some(false) {
                     return Err(Code::DemandFirst.into());
                 }
             }

@@ -366,7 +366,36 @@ async fn a_citizen_sees_who_asked() {
     let row = ["計1筆紀錄", "國民身分證領補換資料查驗", COMPANY.0, "洗錢防制法"];
     desk.shows("#result", &row).await.unwrap();
     desk.shots("own-result").await.unwrap();
+    // What does not fit at once is there on demand.
+    is_asked_about_often(&desk, 220);
+    desk.click("#sign-out").await.unwrap();
+    desk.fill("#nationalId", CITIZEN.national_id).await.unwrap();
+    desk.click("#own-form button[type=submit]").await.unwrap();
+    desk.shows("#result", &["最新的200筆紀錄，另有更早的紀錄", "更早的紀錄"]).await.unwrap();
+    desk.shots("own-many").await.unwrap();
+    desk.click("#earlier").await.unwrap();
+    desk.shows("#result", &["計221筆紀錄，最新的在前", COMPANY.0]).await.unwrap();
     desk.client.clone().close().await.unwrap();
+}
+
+/// So many requests are on record about the person of the first call: made by their limit, they
+/// would take minutes.
+fn is_asked_about_often(desk: &Desk, count: i64) {
+    let open =
+        |name: &str| rusqlite::Connection::open(desk.dir.join(format!("data/{name}.db"))).unwrap();
+    let (person, at): (Vec<u8>, i64) = open("calls")
+        .query_row("SELECT person, at FROM calls", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    let mut record = open("confirmations");
+    let transaction = record.transaction().unwrap();
+    for number in 1..=count {
+        let request = "INSERT INTO requests VALUES (1, ?1, ?2, 'nonce-of-many-' || ?1,
+            zeroblob(32), '線上申辦身分確認', '[0]', ?2)";
+        transaction.execute(request, (number, at + number)).unwrap();
+        let pair = "INSERT INTO confirmed VALUES (?1, ?2, 1, ?3, 0, 0)";
+        transaction.execute(pair, (&person, at + number, number)).unwrap();
+    }
+    transaction.commit().unwrap();
 }
 
 /// The company's system checks the citizen's ID card.

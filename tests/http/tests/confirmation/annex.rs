@@ -24,6 +24,10 @@ fn the_annex_is_taken_reviewed_and_opens_on_its_day() {
     form["serverSerial"] = json!(format!("{:0>32}", "ABC"));
     let differs = applies(&visitor, &card, form).expect(422).unwrap();
     assert_eq!(differs["errors"][0]["code"], "serial-differs");
+    // A day on which the certificate has ended: such a service would never open.
+    let late = today().checked_add(201.days()).unwrap();
+    let late = applies(&visitor, &card, annex("confirmation-start", &agency_id(), &server, late));
+    assert_eq!(late.expect(422).unwrap()["errors"][0]["code"], "day-after-certificate");
     let form = annex("confirmation-start", COMPANY.1, &server, in_a_month());
     assert_eq!(applies(&visitor, &card, form).code(), "applicant-mismatch");
     let other = "2.16.886.101.88888".parse().unwrap();
@@ -139,6 +143,16 @@ fn an_association_on_the_list_applies_with_its_card_of_xca() {
     assert!(done);
     let content = request(open, "nonce-0123456789-2", &[(CITIZEN, NUMBER)]);
     asks(&app, &server, &content).expect(200).unwrap();
+    let mut visitor = app.visitor();
+    visitor.sign_in(&card, json!({ "as": "organisation" })).unwrap().expect(201).unwrap();
+    let day = domain::earliest_day(domain::TAIPEI.to_datetime(open).date());
+    let other =
+        pki().server(IssuerRole::Xca, "測試協會", ASSOCIATION.parse().unwrap(), 200).unwrap();
+    let anew = annex("confirmation-start", &applicant, &other, day);
+    assert_eq!(applies(&visitor, &card, anew).code(), "not-supervised");
+    // To end it is still its right.
+    let stop = annex("confirmation-stop", &applicant, &server, day);
+    applies(&visitor, &card, stop).expect(201).unwrap();
 }
 
 #[test]

@@ -111,6 +111,11 @@ fn whatever_stands_in_the_place_of_a_pair_is_answered_1() {
     content["nonce"] = json!("nonce-0123456789-3");
     let answered = asks(&app, &server, &serde_json::to_vec(&content).unwrap());
     assert_eq!(answered.expect(200).unwrap()["answers"], json!([0, 1, 0]));
+    // A register that was never filled knows nobody, and says so rather than 不符.
+    citizens.execute_batch("DELETE FROM citizens").unwrap();
+    content["nonce"] = json!("nonce-0123456789-4");
+    let answered = asks(&app, &server, &serde_json::to_vec(&content).unwrap());
+    assert_eq!(answered.expect(200).unwrap()["answers"], json!([999, 1, 999]));
 }
 
 #[test]

@@ -25,7 +25,8 @@ fn citizens_see_who_asked_about_them_and_nobody_else_does() {
     }
     let open = day_open(0);
     app.restart_with(&["--now", &open.to_string()]);
-    asks(&app, &server, &request(open, "nonce-0123456789-1", &[(CITIZEN, NUMBER)]))
+    // However often a request asks about her, it is one entry.
+    asks(&app, &server, &request(open, "nonce-0123456789-1", &[(CITIZEN, NUMBER); 50]))
         .expect(200)
         .unwrap();
     let citizen = |app: &TestApp| {
@@ -66,6 +67,23 @@ fn citizens_see_who_asked_about_them_and_nobody_else_does() {
     look(&citizen(&app), NUMBER).expect(200).unwrap();
     let looks = "SELECT count(*) FROM audit_log WHERE act = 'own-record-read'";
     assert_eq!(app.count("default", looks), 5);
+    // More than fits at once is there page by page, and nothing twice.
+    let many = "INSERT INTO requests WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n
+            WHERE i < 400) SELECT service, i, at + i, 'nonce-of-many-' || i, sha256, purpose, answers, due
+            FROM requests, n WHERE number = 1;
+        INSERT INTO confirmed SELECT DISTINCT person, requests.at, 1, requests.number, 0, answer
+            FROM confirmed, requests WHERE requests.number > 1";
+    app.database("confirmations").execute_batch(many).unwrap();
+    let her = citizen(&app);
+    let (mut before, mut seen) = (Value::Null, Vec::new());
+    for shown in [200, 200, 1] {
+        let page = json!({ "nationalId": NUMBER, "before": before });
+        let page = her.post("/api/my/records", &page).unwrap().expect(200).unwrap();
+        assert_eq!(page["entries"].as_array().unwrap().len(), shown);
+        seen.extend(page["entries"].as_array().unwrap().clone());
+        before = page["earlier"].clone();
+    }
+    assert_eq!((before, &seen[400]["service"]), (Value::Null, &json!("verification")));
     // Of a card that the register has not, or not opened, nobody can be wrong: told so, uncounted.
     let mut unknown = app.visitor();
     unknown.sign_in(&app.card("manager"), json!({ "as": "citizen" })).unwrap().expect(201).unwrap();

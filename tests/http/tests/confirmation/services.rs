@@ -143,30 +143,87 @@ fn a_year_of_starts_stops_ends_and_all_grounds() {
     assert_eq!(demanded["kindWord"], "限期改善");
     let unmet = json!({ "demand": demanded["number"] });
     assert_eq!(year.act(&officer, 1, "unmet", unmet.clone()).code(), "demand-first");
+    // Whoever answers keeps the days that were given.
+    let answer = format!("/api/confirmation/demands/{}/answer", demanded["number"]);
+    let promise = json!({ "text": "將於期限前改善完成。" });
+    visitor.post(&answer, &promise).unwrap().expect(204).unwrap();
+    assert_eq!(year.act(&officer, 1, "unmet", unmet.clone()).code(), "demand-first");
     let noon = domain::TAIPEI.to_timestamp(due.at(12, 0, 0, 0)).unwrap();
     year.goes_to(noon);
-    assert_eq!(queues_of_demand(&year.app.officer()), ["mine", "waiting", "due-soon"]);
+    assert_eq!(queues_of_demand(&year.app.officer()), ["mine", "due-soon"]);
     year.goes_to(noon + SignedDuration::from_hours(24));
-    let (officer, supervisor) = (year.app.officer(), year.supervisor());
+    let officer = year.app.officer();
     assert_eq!(queues_of_demand(&officer), ["mine", "overdue"]);
     year.act(&officer, 1, "unmet", unmet).expect(200).unwrap();
     assert_eq!(queues_of_demand(&officer), [""; 0]);
+    // What is met later is no ground any more; the newest demand decides.
+    let today = domain::TAIPEI.to_datetime(year.now).date();
+    for (number, outcome) in [(2, "met"), (3, "unmet")] {
+        let due = today.checked_add((number * 10).days()).unwrap().to_string();
+        let demand = json!({ "kind": "improvement", "text": "請再改善", "dueOn": due });
+        year.act(&officer, 1, "demand", demand).expect(200).unwrap();
+        if outcome == "unmet" {
+            let after = today.checked_add(31.days()).unwrap().at(12, 0, 0, 0);
+            year.goes_to(domain::TAIPEI.to_timestamp(after).unwrap());
+        }
+        let officer = year.app.officer();
+        year.act(&officer, 1, outcome, json!({ "demand": number })).expect(200).unwrap();
+        if outcome == "met" {
+            assert_eq!(year.act(&officer, 1, "stop", stop.clone()).code(), "demand-first");
+        }
+    }
+    let (officer, supervisor) = (year.app.officer(), year.supervisor());
     year.act(&officer, 1, "stop", stop).expect(200).unwrap();
     assert_eq!(queues_of_demand(&supervisor), ["second-look"]);
     assert_eq!(year.open(), [1]);
     year.act(&supervisor, 1, "endorse", json!({})).expect(200).unwrap();
     assert_eq!(year.open(), [0; 0]);
+    // Nothing is demanded of what has ended.
+    let due = year.first_day().to_string();
+    let demand = json!({ "kind": "measures", "text": "請說明", "dueOn": due });
+    assert_eq!(year.act(&officer, 1, "demand", demand).code(), "account-state");
     // Letters say so; and whoever was stopped may apply anew.
     let letters = |kind: &str| {
         let sql = format!("SELECT count(*) FROM letters WHERE kind = '{kind}'");
         year.app.count("default", &sql)
     };
     let written = ["service-stopped", "demanded", "demand-closed"].map(letters);
-    assert_eq!(written, [5, 1, 1]);
+    assert_eq!(written, [5, 3, 3]);
     let anew = year.first_day();
     year.starts("confirmation-start", &year.servers[1], anew);
     year.goes_to(domain::TAIPEI.to_timestamp(anew.at(0, 0, 0, 0)).unwrap());
     assert_eq!(year.open(), [1]);
+}
+
+#[test]
+fn a_service_goes_on_until_its_end_while_the_next_one_waits() {
+    let mut app = TestApp::start();
+    import(&app);
+    let server = server(200);
+    let (visitor, card) = approved(&app, &server);
+    // One service at a time: told before anything is signed, and refused.
+    let file = json!({ "certificateFile": BASE64_STANDARD.encode(&server.certificate) });
+    let seen = visitor.post("/api/confirmation/certificate-previews", &file).unwrap();
+    let seen = seen.expect(200).unwrap();
+    assert_eq!(seen["problem"]["code"], "server-certificate-in-use");
+    let start = |day| annex("confirmation-start", &agency_id(), &server, day);
+    assert_eq!(applies(&visitor, &card, start(in_a_month())).code(), "server-certificate-in-use");
+    // Once its end is known another one may follow; until then the first is answered.
+    let ends = in_a_month().checked_add(20.days()).unwrap();
+    for (form, day) in [("confirmation-stop", ends), ("confirmation-start", ends)] {
+        let form = annex(form, &agency_id(), &server, day);
+        let receipt = applies(&visitor, &card, form).expect(201).unwrap();
+        app.decides(&text(&receipt["serialNumber"]), "approve");
+    }
+    for (days, place) in [0, 19, 20, 40].into_iter().zip(1..) {
+        let now = day_open(days);
+        app.restart_with(&["--now", &now.to_string()]);
+        let content = request(now, &format!("nonce-0123456789-{place}"), &[(CITIZEN, NUMBER)]);
+        assert_eq!(asks(&app, &server, &content).expect(200).unwrap()["answers"], json!([0]));
+    }
+    let asked = "SELECT count(*) FROM requests WHERE service =";
+    let counts = [1, 2].map(|service| app.count("confirmations", &format!("{asked} {service}")));
+    assert_eq!(counts, [2, 2]);
 }
 
 /// The queues in which an officer sees what is demanded of the services, or a stop.
