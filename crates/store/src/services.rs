@@ -2,7 +2,7 @@
 
 use domain::{
     Act, Actor, Applicant, AskedCase, CaseId, CaseKind, ConfirmationSubmission, DemandKind, Person,
-    RateLimit, ServiceState, ServiceTimes, StopGround,
+    RateLimit, ServiceState, ServiceTimes, StopGround, TAIPEI,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -80,6 +80,14 @@ pub struct DemandRow {
     pub closed_at: Option<Timestamp>,
     /// Whether it was met.
     pub met: Option<bool>,
+}
+
+impl DemandRow {
+    /// Whether it may be found unmet now: [`DemandKind::may_be_unmet`].
+    pub fn may_be_unmet(&self, now: Timestamp) -> bool {
+        let today = TAIPEI.to_datetime(now).date();
+        self.kind.may_be_unmet(self.answer.is_some(), self.due_on, today)
+    }
 }
 
 /// A demand that nobody has closed yet, and the officer who made it.
@@ -352,8 +360,9 @@ impl<D: Database> Cases<D> {
         let applicant = row.case.applicant.to_string();
         let done = match row.case.kind {
             CaseKind::ConfirmationStart => {
-                let form =
-                    one(self.0.execute(CERTIFICATE_OF, &[id.as_str().into(), row.version.into()])?)?;
+                let form = one(self
+                    .0
+                    .execute(CERTIFICATE_OF, &[id.as_str().into(), row.version.into()])?)?;
                 if self.is_server_certificate_in_use(form.blob(0)?, row.case.applicant)? {
                     return Err(StoreError::ServerCertificateInUse);
                 }

@@ -37,6 +37,7 @@ fn view(cases: &Cases<impl Database>, officer: &Officer) -> Result<Reply, Proble
                     "answer": demand.answer, "open": demand.closed_at.is_none(),
                     "met": demand.met,
                     "late": demand.closed_at.is_none() && demand.due_on < RocDay::of(now).0,
+                    "mayBeUnmet": demand.may_be_unmet(now),
                 })
             })
             .collect();
@@ -235,9 +236,7 @@ pub(crate) async fn act(
             let demand = cases.demand(number)?.filter(|demand| demand.service == id);
             let demand = demand.ok_or(Code::NotFound)?;
             let met = matches!(act, Act::Met);
-            let answered = demand.answer.is_some();
-            let today = RocDay::of(now).0;
-            if !met && !demand.kind.may_be_unmet(answered, demand.due_on, today) {
+            if !met && !demand.may_be_unmet(now) {
                 return Err(Code::DemandFirst.into());
             }
             let text = match said.text.trim() {

@@ -36,7 +36,9 @@ export function wireServices() {
     const place = make("div", { className: "field no-print" }, make("label", { htmlFor: text.id, textContent: "說明（申請機關(構)會看到）" }), make("span", { className: "error" }), text);
     place.dataset.field = "result";
     const close = (name) => () => act(name, "已結案")({ demand: demand.number, text: text.value });
-    return [place, make("div", { className: "buttons no-print" }, button("已辦理", "secondary", close("met")), button("未辦理", "danger", close("unmet")))];
+    const unmet = button("未辦理", "danger", close("unmet"));
+    unmet.disabled = !demand.mayBeUnmet;
+    return [place, make("div", { className: "buttons no-print" }, button("已辦理", "secondary", close("met")), unmet)];
   }
 
   function view(one) {
@@ -58,7 +60,7 @@ export function wireServices() {
       !one.stop.mayDecide ? make("p", { className: "hint", textContent: "待另一位主管決定。" }) : make("div", { className: "buttons" }, button("同意", "endorse", () => act("endorse", "已同意，即時生效")({})), button("不同意", "danger", () => act("decline", "已註明不同意")({}))));
     return make("article", { className: "case", id: `service-${one.number}` },
       make("h3", { tabIndex: -1 }, own(one.name), `　${one.stateWord}`), facts, ...demands, ...(stop ? [stop] : []),
-      ...(one.state === "stopped" ? [] : [form(one, act)]));
+      ...(["open", "waiting"].includes(one.state) ? [form(one, act)] : []));
   }
 
   /** A demand or a stop, with its words. */

@@ -183,7 +183,7 @@ async fn answers(desk: &Desk) {
 }
 
 /// An officer demands, the agency answers, the officer closes it.
-async fn demanded_and_answered(desk: &Desk) {
+async fn demanded_and_answered(desk: &mut Desk) {
     officer_signs_in(desk, "officer", "services").await;
     desk.shows("#service-list", &["測試機關", "啟用", "線上申辦系統"]).await.unwrap();
     desk.click("#service-list details summary").await.unwrap();
@@ -215,14 +215,22 @@ async fn demanded_and_answered(desk: &Desk) {
     desk.says("#message.good", "回覆已送出").await.unwrap();
     desk.shows("#services", &["回覆", "已改以批次查詢。"]).await.unwrap();
     desk.shots("demand").await.unwrap();
-    // From the queue to the service, and closed with a word.
+    // From the queue to the service: before its day is over nothing is unmet.
     officer_signs_in(desk, "officer", "queue").await;
     desk.click("[data-queue=mine]").await.unwrap();
     desk.shows("#cases", &["限期改善", "已回覆"]).await.unwrap();
     desk.click("#cases [data-service]").await.unwrap();
+    desk.until("return document.querySelector('#service-list .danger')?.disabled").await.unwrap();
+    desk.shots("officer-answered").await.unwrap();
+    // After it, it is closed with a word.
+    desk.at(jiff::Timestamp::now() + SignedDuration::from_hours(24 * 36)).unwrap();
+    officer_signs_in(desk, "officer", "queue").await;
+    desk.click("[data-queue=mine]").await.unwrap();
+    desk.click("#cases [data-service]").await.unwrap();
     desk.fill("#demand-1-text", "尖峰時段仍逾上限。").await.unwrap();
     desk.click("#service-list .danger").await.unwrap();
-    desk.shows("#service-list", &["已改以批次查詢。", "未辦理"]).await.unwrap();
+    desk.says("#message.good", "已結案").await.unwrap();
+    desk.shows("#service-list", &["已改以批次查詢。", "辦理情形", "未辦理"]).await.unwrap();
 }
 
 /// The officer proposes a stop, a supervisor endorses it, the agency reads the ground.
@@ -286,7 +294,7 @@ async fn the_annex_from_its_draft_to_the_stop() {
     answers(&desk).await;
     approved(&mut desk, 1).await;
     stops(&desk).await;
-    demanded_and_answered(&desk).await;
+    demanded_and_answered(&mut desk).await;
     stopped(&desk).await;
     desk.client.clone().close().await.unwrap();
 }
