@@ -221,6 +221,7 @@ function fillForm(which, known, answered = null) {
   element("day-label").textContent = begins ? "預定開放日期：" : "預定停用日期：";
   element("day").min = days().earliestDay;
   element("day-hint").textContent = begins ? "須於一個月前申請；至伺服器憑證有效期限日止。" : "須於一個月前申請。";
+  element("serverSerial-hint").textContent = begins ? "選擇憑證檔案後自動帶入；16進位數字，可含冒號或空格" : "16進位數字，可含冒號或空格";
   element("text-label").textContent = begins ? "應用系統概述：" : "停用原因：";
   element("text-hint").hidden = !begins;
   show("form");
