@@ -22,10 +22,12 @@ mod companies;
 mod confirmations;
 mod database;
 mod delegation;
+mod demands;
 mod error;
 mod findings;
 mod handovers;
 mod idle;
+mod institutions;
 mod letters;
 mod lifecycle;
 #[cfg(feature = "native")]
@@ -59,10 +61,12 @@ pub use delegation::{
     OrganisationCard, OrganisationEntry, ReceiptRow, RegistrationFormRow, RegistrationRow,
     VisitRow,
 };
+pub use demands::{DemandRow, OpenDemandRow, StopRow};
 pub use error::StoreError;
 pub use findings::{FindingRow, WatchedAccount};
 pub use handovers::{HandoverPlan, HandoverRow};
 pub use idle::{IdleAccount, IdleEnd, IdleRow};
+pub use institutions::InstitutionRow;
 pub use letters::{Content, LetterRow, MAX_ATTEMPTS, NewLetter, letter_digest};
 pub use lifecycle::{ProposalRow, ProposedAct};
 pub use officers::NewOfficer;
@@ -70,9 +74,7 @@ pub use published::{PublishedList, Publishing};
 pub use register::{CardFile, IdCardRow};
 pub use review::{CoincidenceRow, DecisionRecord, NoteRow, QuestionRow};
 pub use revocation::{FetchState, StandingChange, TakeError, Taken, check_certificates, take_list};
-pub use services::{
-    ConfirmationFormRow, DemandRow, InstitutionRow, OpenDemandRow, ServiceRow, StopRow,
-};
+pub use services::{ConfirmationFormRow, ServiceRow};
 pub use standings::Standings;
 pub use usage::{CallRow, CallSettings, CallTotal, DayCount, Outage, Tended};
 #[cfg(feature = "native")]
@@ -119,6 +121,8 @@ pub(crate) fn statements() -> Vec<(schema::Label, &'static str)> {
         published::STATEMENTS,
         review::STATEMENTS,
         services::STATEMENTS,
+        demands::STATEMENTS,
+        institutions::STATEMENTS,
         usage::CASES,
     ];
     cases.extend(delegation::STATEMENTS);
