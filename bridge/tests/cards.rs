@@ -173,7 +173,8 @@ fn readers_and_cards_come_and_go_within_a_second() {
     assert_eq!(cards(), 0);
     let mut seen = changed("");
     let mut inserted = None;
-    for round in 0..6 {
+    let mut told = Vec::new();
+    for round in 0..7 {
         let begun = Instant::now();
         inserted = match inserted.take() {
             None => Some(desk.service.insert(0, desk.card.card()).unwrap()),
@@ -189,12 +190,15 @@ fn readers_and_cards_come_and_go_within_a_second() {
             let found = || post(&bridge, "/v1/cards", &json!({}));
             assert!(begun.elapsed() < Duration::from_secs(10), "round {round}: {}", found());
         }
-        let told = begun.elapsed();
-        assert!(told < Duration::from_millis(1500), "round {round}: {told:?}");
+        told.push(begun.elapsed());
         // Nobody is faster than that; the virtual reader does not like it.
         std::thread::sleep(Duration::from_millis(800));
         seen = changed("");
     }
+    // The median, for a busy machine may hold any single round up.
+    told.sort();
+    assert!(told[told.len() / 2] < Duration::from_secs(1), "{told:?}");
+    drop(inserted);
     // Two readers, two cards.
     let second = desk.pki.company(Company::card("測試乙資訊有限公司", "04595257")).unwrap();
     let second = PivCard::new(&second, PIN).unwrap();
