@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::revocation::{
-    self, Crl, CrlFinding, ListsInMemory, OcspFinding, OcspStatus, OwnStanding, RevocationSource,
-    RevocationUnavailable, Standing,
+    self, Crl, ListsInMemory, OcspStatus, RevocationSource, Standing, WithResponse,
 };
 use crate::{
     Certificate, Credential, Environment, Fingerprint, IssuerRole, PkiError, TrustStore,
@@ -125,37 +124,6 @@ pub enum RecordError {
     Evidence,
 }
 
-/// What is known now, and what a responder said of the certificate when it was accepted.
-struct WithRecord<'a, S> {
-    now: &'a S,
-    path: &'a TrustedPath,
-    response: Option<OcspFinding>,
-}
-
-impl<S: RevocationSource> RevocationSource for WithRecord<'_, S> {
-    fn lists(
-        &self,
-        issuer: &Certificate,
-        serial: &[u8],
-    ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
-        self.now.lists(issuer, serial)
-    }
-
-    fn response(&self, issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
-        let asked = serial == self.path.certificate.serial_bytes()
-            && issuer.fingerprint() == self.path.issuer.fingerprint();
-        self.response.clone().filter(|_| asked)
-    }
-
-    fn own(
-        &self,
-        issuer: &Certificate,
-        serial: &[u8],
-    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
-        self.now.own(issuer, serial)
-    }
-}
-
 impl Judgement {
     /// Whether the certificate that was accepted is in force at `now` as well. A responder's
     /// answer in the record counts while it is fresh; our own register and a newer list that
@@ -180,7 +148,8 @@ impl Judgement {
             revocation::read_response(&der, &path.certificate, &path.issuer, now).ok()
         };
         let response = response.and_then(read);
-        path.confirm(&WithRecord { now: source, path: &path, response }).map(drop)
+        let source = WithResponse::new(source, &path.certificate, &path.issuer, response);
+        path.confirm(&source).map(drop)
     }
 
     /// Judges a signature again, at the recorded instant and by this trust store. A list

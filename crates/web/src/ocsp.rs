@@ -10,10 +10,8 @@ use futures_util::future::{Either, select};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use jiff::Timestamp;
-use pki::revocation::{
-    CrlFinding, OcspFinding, OwnStanding, RevocationSource, RevocationUnavailable, read_response,
-};
-use pki::{Certificate, Fingerprint, SigningInput, UnconfirmedSignature, VerifiedSignature};
+use pki::revocation::{OcspFinding, RevocationSource, WithResponse, read_response};
+use pki::{Certificate, SigningInput, UnconfirmedSignature, VerifiedSignature};
 use serde::{Deserialize, Serialize};
 use spin_sdk::http::FullBody;
 use spin_sdk::wasip3::clocks::monotonic_clock::wait_for;
@@ -47,38 +45,6 @@ pub fn ocsp_reply(response: Bytes) -> Reply {
     reply
 }
 
-/// Lists, and what a responder said about one certificate.
-struct WithResponse<'a, S> {
-    lists: &'a S,
-    issuer: Fingerprint,
-    serial: Vec<u8>,
-    response: Option<OcspFinding>,
-}
-
-impl<S: RevocationSource> RevocationSource for WithResponse<'_, S> {
-    fn lists(
-        &self,
-        issuer: &Certificate,
-        serial: &[u8],
-    ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
-        self.lists.lists(issuer, serial)
-    }
-
-    fn response(&self, issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
-        // The issuing CA's own standing comes from its anchor's list.
-        let asked = serial == self.serial && issuer.fingerprint() == self.issuer;
-        self.response.clone().filter(|_| asked)
-    }
-
-    fn own(
-        &self,
-        issuer: &Certificate,
-        serial: &[u8],
-    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
-        self.lists.own(issuer, serial)
-    }
-}
-
 /// Judges whether the signer's certificate, and its issuer's, are revoked. Where the
 /// variable `ocsp` is `when-named` and the certificate names a responder, the responder
 /// is asked first, if the challenge is one that `is_open` says can still be used: a message that
@@ -104,9 +70,8 @@ pub async fn confirm(
         _ => return Err(Problem::not_ready("ocsp is neither off nor when-named")),
     };
     let response = if wanted { ask(certificate, issuer, now).await } else { None };
-    let serial = certificate.serial_bytes().to_vec();
-    let issuer = issuer.fingerprint();
-    Ok(signature.confirm(&WithResponse { lists, issuer, serial, response })?)
+    let source = WithResponse::new(lists, certificate, issuer, response);
+    Ok(signature.confirm(&source)?)
 }
 
 async fn ask(

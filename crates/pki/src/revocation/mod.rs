@@ -115,6 +115,51 @@ impl<S: RevocationSource> RevocationSource for DespiteHold<S> {
     }
 }
 
+/// A source, and what a responder said about one certificate.
+pub struct WithResponse<'a, S> {
+    source: &'a S,
+    issuer: Fingerprint,
+    serial: Vec<u8>,
+    response: Option<OcspFinding>,
+}
+
+impl<'a, S> WithResponse<'a, S> {
+    /// What `source` says, and the `response` about `certificate` of `issuer`.
+    pub fn new(
+        source: &'a S,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        response: Option<OcspFinding>,
+    ) -> Self {
+        let serial = certificate.serial_bytes().to_vec();
+        Self { source, issuer: issuer.fingerprint(), serial, response }
+    }
+}
+
+impl<S: RevocationSource> RevocationSource for WithResponse<'_, S> {
+    fn lists(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Vec<CrlFinding>, RevocationUnavailable> {
+        self.source.lists(issuer, serial)
+    }
+
+    fn response(&self, issuer: &Certificate, serial: &[u8]) -> Option<OcspFinding> {
+        // The issuing CA's own standing comes from its anchor's list.
+        let asked = serial == self.serial && issuer.fingerprint() == self.issuer;
+        self.response.clone().filter(|_| asked)
+    }
+
+    fn own(
+        &self,
+        issuer: &Certificate,
+        serial: &[u8],
+    ) -> Result<Option<OwnStanding>, RevocationUnavailable> {
+        self.source.own(issuer, serial)
+    }
+}
+
 /// Lists in memory.
 #[derive(Default)]
 pub struct ListsInMemory<'a> {
