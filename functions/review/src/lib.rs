@@ -5,6 +5,7 @@ mod accounts;
 mod acts;
 mod administration;
 mod conduct;
+mod facts;
 mod idle;
 mod numbers;
 mod services;
