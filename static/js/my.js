@@ -22,12 +22,20 @@ element("own-form").addEventListener("submit", async (event) => {
     // The card of whoever asks now: another person may have been here before.
     await signIn({ as: "citizen" }, "citizen");
     element("entries").replaceChildren();
-    fill(await post("/api/my/records", { nationalId }));
+    fill(await post("/api/my/records", { nationalId }).catch(told));
     asked = nationalId;
     form.reset();
     show("result");
   }, form);
 });
+
+/** A wrong number, told with how many tries are left. */
+function told(trouble) {
+  const { message, triesLeft } = trouble;
+  if (triesLeft > 0) trouble.message = `${message}（今日尚可再試${triesLeft}次）`;
+  if (triesLeft === 0) trouble.message = `${message}（今日已停止查詢）`;
+  throw trouble;
+}
 
 /** Shows what was asked, below what is shown already. */
 function fill({ queriedAt, entries, earlier }) {
@@ -38,6 +46,8 @@ function fill({ queriedAt, entries, earlier }) {
     cell(own(at)), cell(make("span", { textContent: serviceWord })), cell(own(who)), cell(own(purpose)),
     cell(make("span", { textContent: answer })))));
   const count = element("entries").rows.length;
+  element("entries").closest("table").hidden = !count;
+  element("none").hidden = Boolean(count);
   element("count").textContent = earlier ? `最新的${count}筆紀錄，另有更早的紀錄` : `計${count}筆紀錄，最新的在前`;
   element("earlier").hidden = !earlier;
 }

@@ -5,9 +5,9 @@ import { signByBridge } from "/js/bridge.js";
 import { words } from "/js/words.js";
 
 export class Trouble extends Error {
-  constructor(title, advice, { code = "", status = 0, fields = [], label = "" } = {}) {
+  constructor(title, advice, { code = "", status = 0, fields = [], label = "", triesLeft } = {}) {
     super(title);
-    Object.assign(this, { advice, code, status, fields, label });
+    Object.assign(this, { advice, code, status, fields, label, triesLeft });
   }
 }
 
@@ -34,6 +34,7 @@ async function read(response) {
     status: response.status,
     fields: body?.errors ?? [],
     label: body?.legacyCode ? `[${body.legacyCode}] ` : "",
+    triesLeft: body?.triesLeft,
   });
 }
 

@@ -199,14 +199,21 @@ impl<D: Database> Confirmations<D> {
         Ok(rows.first().map(|row| row.integer(0)).transpose()? == Some(MAX_WRONG_IDS))
     }
 
-    /// Counts a wrong national ID; false when three were counted already.
+    /// Counts a wrong national ID: how many more are counted today. `None` when three were
+    /// counted already.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn count_wrong(&self, subject_serial: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub fn count_wrong(
+        &self,
+        subject_serial: &str,
+        now: Timestamp,
+    ) -> Result<Option<u8>, StoreError> {
         let day = TaipeiDay::of(now).number();
         self.0.execute(FORGET_WRONG, &[(day - 1).into()])?;
-        Ok(!self.0.execute(COUNT_WRONG, &[subject_serial.into(), day.into()])?.is_empty())
+        let counted = self.0.execute(COUNT_WRONG, &[subject_serial.into(), day.into()])?;
+        let left = |row: &Row| Ok(u8::try_from(MAX_WRONG_IDS - row.integer(0)?).unwrap_or(0));
+        counted.first().map(left).transpose()
     }
 }
 

@@ -15,6 +15,7 @@ pub struct Problem {
     /// For the log, when the fault is ours.
     cause: Option<String>,
     allow: Option<&'static str>,
+    tries_left: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -30,6 +31,8 @@ struct Document {
     legacy_code: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tries_left: Option<u8>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +47,7 @@ impl<E: Coded + std::error::Error> From<E> for Problem {
         let code = error.code();
         // Messages of refusals may quote certificates; they stay out of the log.
         let cause = (code.status() >= 500).then(|| error.to_string());
-        Self { code, fields: error.fields().to_vec(), cause, allow: None }
+        Self { code, fields: error.fields().to_vec(), cause, allow: None, tries_left: None }
     }
 }
 
@@ -62,6 +65,11 @@ impl Problem {
 
     pub(crate) fn allow(methods: &'static str) -> Self {
         Self { allow: Some(methods), ..Self::from(Code::MethodNotAllowed) }
+    }
+
+    /// A refusal that was counted: how many more are before it is over for the day.
+    pub fn counted(self, tries_left: u8) -> Self {
+        Self { tries_left: Some(tries_left), ..self }
     }
 
     /// Its code.
@@ -105,6 +113,7 @@ impl Problem {
                     code: error.code,
                 })
                 .collect(),
+            tries_left: self.tries_left,
         };
         let status =
             StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

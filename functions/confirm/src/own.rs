@@ -1,9 +1,7 @@
 //! Who asked about the own national ID: for the citizen whose card and typed number belong
 //! together by the register (answer 0), and for nobody else.
 
-use domain::{
-    Act, Actor, CallOutcome, Code, FieldError, FieldProblem, NationalId, PairAnswer, RocDateTime,
-};
+use domain::{Act, Actor, CallOutcome, Code, FieldError, NationalId, PairAnswer, RocDateTime};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -58,13 +56,8 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
     let now = web::now();
     let (subject, tail) = web::require_citizen(request.headers(), now).await?;
     let Asked { national_id, before } = SignedRequest::plain(request, &origin).await?;
-    let number = NationalId::parse(&national_id).ok_or_else(|| {
-        let problem = match national_id.trim().is_empty() {
-            true => FieldProblem::Required,
-            false => FieldProblem::NationalIdFormat,
-        };
-        NoNumber([FieldError::at("nationalId", problem)])
-    })?;
+    let number = NationalId::typed(&national_id)
+        .map_err(|problem| NoNumber([FieldError::at("nationalId", problem)]))?;
     let person = web::register_key().await?.person_of(&number);
     let citizens = Citizens(store::spin::open(Label::Citizens)?);
     let database = store::spin::open(Label::Confirmations)?;
@@ -80,17 +73,15 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
     };
     if standing != Some(true) {
         // Nobody can be wrong about a certificate that the register does not answer for.
-        let answerable = standing.is_none() && citizens.is_known(&subject)?;
-        if answerable {
-            record.count_wrong(&subject, now)?;
-        }
-        transaction.commit()?;
-        if !answerable {
+        if standing.is_some() || !citizens.is_known(&subject)? {
+            transaction.commit()?;
             // Nothing was compared: nothing to log, however often it is asked.
             return Err(Code::CitizenUnknown.into());
         }
+        let left = record.count_wrong(&subject, now)?.unwrap_or(0);
+        transaction.commit()?;
         log(false, now)?;
-        return Err(Code::NationalIdMismatch.into());
+        return Err(Problem::from(Code::NationalIdMismatch).counted(left));
     }
     let before = before.unwrap_or(jiff::Timestamp::MAX);
     let asked = record.asked_about(person, before)?;
@@ -125,13 +116,21 @@ pub(crate) async fn records(request: Request) -> Result<Reply, Problem> {
         });
     }
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.instant));
-    let more = entries.len() > store::SHOWN;
-    entries.truncate(store::SHOWN);
-    let earlier = entries.last().filter(|_| more).map(|entry| entry.instant);
+    let shown = page_end(&entries);
+    let earlier = entries.get(shown).and(entries[..shown].last()).map(|entry| entry.instant);
+    entries.truncate(shown);
     let body = json!({
         "queriedAt": RocDateTime(now).to_string(), "entries": entries, "earlier": earlier,
     });
     Ok(web::json(StatusCode::OK, &body))
+}
+
+/// How many of these, newest first, are shown at once. The next page begins before the last
+/// instant of this one, so no instant is divided.
+fn page_end(entries: &[Entry]) -> usize {
+    let Some(next) = entries.get(store::SHOWN) else { return entries.len() };
+    let earlier = entries[..store::SHOWN].iter().rposition(|entry| entry.instant > next.instant);
+    earlier.map_or(store::SHOWN, |last| last + 1)
 }
 
 /// That somebody looked: without a word on who.
