@@ -5,7 +5,7 @@ import { offerUndo, tellAsked } from "/js/draft-notes.js";
 import { draftOf } from "/js/drafts.js";
 import { looksLikeKey } from "/js/key-file.js";
 import { make, own } from "/js/make.js";
-import { busy, confirmed, clearMessage, element, markField, rocDay, sheet, show, tell, tellFields } from "/js/page.js";
+import { busy, confirmed, clearMessage, element, markField, rocDay, sheet, show, tell, tellFields, tellTrouble } from "/js/page.js";
 import { Trouble, get, post, sign, signIn, signOut } from "/js/service.js";
 
 const checks = init({ module_or_path: "/wasm/confirmation_bg.wasm" });
@@ -231,7 +231,8 @@ function fillForm(which, known, answered = null) {
 element("certificateFile").addEventListener("change", async ({ target }) => {
   forgetFile();
   const bytes = target.files[0] ? new Uint8Array(await target.files[0].arrayBuffer()) : new Uint8Array();
-  if (bytes.length > MAX_FILE) fileProblem = "檔案過大，不是憑證檔案。請選擇 *.cer 憑證檔案。";
+  if (target.files[0] && !bytes.length) fileProblem = "檔案是空的，請重新選擇 *.cer 憑證檔案。";
+  else if (bytes.length > MAX_FILE) fileProblem = "檔案過大，不是憑證檔案。請選擇 *.cer 憑證檔案。";
   // A key is told at once: it never leaves the computer.
   else if (looksLikeKey(bytes)) fileProblem = "private-key-chosen";
   else if (bytes.length) {
@@ -256,9 +257,10 @@ async function lookAt(taken) {
     seen = await post("/api/confirmation/certificate-previews", { certificateFile: taken });
   } catch (trouble) {
     // Without an answer it is judged when it is sent.
-    if (trouble instanceof Trouble && trouble.status === 422) seen = { problem: { title: trouble.message, detail: trouble.advice } };
+    if (!(trouble instanceof Trouble) || trouble.status !== 422) return tellTrouble(trouble, form);
+    seen = { problem: { title: trouble.message, detail: trouble.advice } };
   }
-  if (!seen || file !== taken) return;
+  if (file !== taken) return;
   fileProblem = seen.problem ? `${seen.problem.title}。${seen.problem.detail}` : "";
   if (!seen.serialNumber) return;
   sheet(element("preview-sheet"), [

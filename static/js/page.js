@@ -93,8 +93,12 @@ async function markFields(fields, form) {
 }
 
 /** Where a trouble is put right; beside this page, which keeps what was typed. */
-const RESUMED = ["/suspend/", "憑證IC卡停復用", "_blank"];
-const CURES = { "card-on-hold": RESUMED, "upload-card-on-hold": RESUMED };
+const RESUMED = ["/suspend/#resume", "憑證IC卡停復用", "_blank"];
+const CURES = {
+  "card-on-hold": RESUMED,
+  "upload-card-on-hold": RESUMED,
+  "not-registered": ["/delegate/#register", "首次註冊"],
+};
 
 export async function tellTrouble(trouble, form) {
   clearMessage();

@@ -104,5 +104,6 @@ element("unlock").addEventListener("click", async () => {
   });
 });
 
+if (location.hash === "#resume") form.act.value = "resume";
 element("again").addEventListener("click", () => show("change"));
 element("print").addEventListener("click", () => window.print());

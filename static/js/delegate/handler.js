@@ -1,7 +1,7 @@
 // 授權經辦人作業: sign in with the own card, choose the organisation, and what one may do for it.
 
 import { make } from "/js/make.js";
-import { busy, element, sheet, show } from "/js/page.js";
+import { busy, element, sheet, show, tell } from "/js/page.js";
 import { get, post, sign, signOut } from "/js/service.js";
 
 let me = null;
@@ -38,14 +38,25 @@ const FUNCTIONS = {
   cancel: "/query/#handler",
 };
 
-function offer({ name, word }) {
+/** What needs a 統一編號: an organisation without one has no API account. */
+const COMPANIES = ["apply", "progress", "cancel"];
+
+function offer({ name, word }, work) {
   const target = FUNCTIONS[name];
+  if (!work.ubn && COMPANIES.includes(name)) return make("li", {}, make("span", { className: "hint", textContent: `${word}（限有統一編號的公司）` }));
   if (typeof target === "string") return make("li", {}, make("a", { href: target, textContent: word }));
   const link = make("a", { href: `#${name}`, textContent: word });
   link.addEventListener("click", (event) => {
     event.preventDefault();
     busy(link, "讀取中…", async () => {
-      element("result-list").replaceChildren(...await target());
+      const found = await target().catch(async (trouble) => {
+        if (trouble.code !== "not-allowed") throw trouble;
+        // The entry was changed or removed meanwhile: what is left of it is shown.
+        await arrive();
+        if (!element("work").hidden) tell("授權已變更", "授權管理者已變更您的權限，請依目前的功能選單辦理。");
+      });
+      if (!found) return;
+      element("result-list").replaceChildren(...found);
       element("result-title").textContent = word;
       element("result").hidden = false;
       element("result-title").focus();
@@ -56,12 +67,16 @@ function offer({ name, word }) {
 
 async function arrive() {
   me = await get("/api/delegate/me");
+  if (!me.organisations.length) {
+    await signOut();
+    show("sign-in");
+    return tell("查無您的授權經辦人資料", "您目前不是任何機關的授權經辦人；如有疑問，請洽貴機關的授權管理者。");
+  }
   const work = me.organisations.find(({ handler }) => handler === me.chosen);
   element("other").hidden = me.organisations.length < 2;
   if (!work) return choose();
   sheet(element("work-sheet"), [["授權經辦人姓名", me.name], ["機關代號", work.code], ["機關名稱", work.organisation], [work.ubn ? "統一編號" : "機關憑證OID", work.number]]);
-  // Companies alone apply; an organisation without 統一編號 has no API account.
-  element("functions").replaceChildren(...work.permissions.map(offer));
+  element("functions").replaceChildren(...work.permissions.map((permission) => offer(permission, work)));
   element("result").hidden = true;
   show("work");
 }

@@ -355,9 +355,9 @@ async fn a_citizen_sees_who_asked() {
     desk.click("#own-form button[type=submit]").await.unwrap();
     desk.shows("#message", &["資料有誤", "請檢查是否輸入錯誤"]).await.unwrap();
     desk.shots("own-error").await.unwrap();
-    desk.fill("#nationalId", "A223455678").await.unwrap();
+    desk.fill("#nationalId", "B223455678").await.unwrap();
     desk.click("#own-form button[type=submit]").await.unwrap();
-    desk.shows("#message", &["身分證統一編號與憑證不符"]).await.unwrap();
+    desk.shows("#message", &["身分證統一編號與憑證不符（今日尚可再試2次）"]).await.unwrap();
     // The register has no such card: that is nobody's mistake.
     desk.only("officer").unwrap();
     desk.fill("#nationalId", "B112345678").await.unwrap();

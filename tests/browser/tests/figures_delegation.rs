@@ -479,7 +479,15 @@ async fn invites(desk: &Desk) {
     desk.shows("#result", &["首次註冊紀錄查詢", "授權管理者：", "註冊項目：", "首次註冊"])
         .await
         .unwrap();
+    // What needs a 統一編號 is not offered to an agency's handler.
+    desk.shows("#functions", &["進度查詢（限有統一編號的公司）"]).await.unwrap();
     desk.shots("handler").await.unwrap();
+    // Removed while signed in: told so, and the page is free for whoever comes next.
+    desk.stored("UPDATE handlers SET removed_at = added_at RETURNING id").unwrap();
+    desk.click("#functions li:first-child a").await.unwrap();
+    desk.shows("#message", &["查無您的授權經辦人資料", "授權管理者"]).await.unwrap();
+    desk.says("#sign-in h1", "授權經辦人登入").await.unwrap();
+    desk.shots("handler-removed").await.unwrap();
 }
 
 /// A replacement on the pages, from the menu to its result: five figures from `first` on.

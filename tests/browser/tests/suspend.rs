@@ -167,8 +167,10 @@ async fn a_suspended_card_is_sent_to_its_resumption() {
     desk.at_sign_in().await.unwrap();
     desk.signs_in(COMPANY.1).await.unwrap();
     desk.shows("#message", &["此卡停用中", "在本服務立即生效"]).await.unwrap();
-    desk.says("#message a[href='/suspend/']", "憑證IC卡停復用").await.unwrap();
+    desk.says("#message a[href='/suspend/#resume']", "憑證IC卡停復用").await.unwrap();
     desk.shots("message").await.unwrap();
+    desk.open("/suspend/#resume").await.unwrap();
+    assert_eq!(desk.value("act").await.unwrap(), "resume");
     sends(&desk, "resume", USER_CODE).await;
     desk.says("#outcome", "恢復使用成功").await.unwrap();
     desk.at_kind().await.unwrap();

@@ -143,7 +143,10 @@ pub const HANDLER: Person =
 
 /// Who asks who asked about him; not in the register of identity cards.
 pub const CITIZEN: Person =
-    Person { name: "陳測試", subject_serial: "0000000187654321", national_id: "A123455678" };
+    Person { name: "陳測試", subject_serial: "0000000187654321", national_id: "D123455678" };
+
+/// How long the certificate of the agency's system is valid, in days.
+const AGENCY_SYSTEM_DAYS: i64 = 400;
 
 /// Subject serial of the officer's citizen certificate.
 pub const OFFICER_SERIAL: &str = "0000000112345678";
@@ -248,6 +251,8 @@ pub struct DemoCredentials {
     cards: [(&'static str, &'static str, bool, Issued); 10],
     /// Of both companies' systems.
     systems: [Issued; 2],
+    /// Of the agency's system, for the identity confirmation service.
+    agency_system: Issued,
 }
 
 impl DemoCredentials {
@@ -290,7 +295,9 @@ impl DemoCredentials {
         ];
         let system = |(company, ubn)| pki.company(Company::system(company, ubn));
         let systems = [system(COMPANY)?, system(SYSTEM_COMPANY)?];
-        Ok(Self { pki, cards, systems })
+        let agency_system =
+            pki.server(IssuerRole::Gca, "測試機關", AGENCY.parse()?, AGENCY_SYSTEM_DAYS)?;
+        Ok(Self { pki, cards, systems, agency_system })
     }
 }
 
@@ -364,6 +371,7 @@ impl Demo {
         let (company_certificate_file, company_key_file) =
             certificate_files("company", company_system)?;
         let (certificate_file, key_file) = certificate_files("company-2", second_system)?;
+        certificate_files("agency", &credentials.agency_system)?;
 
         let register_key = hex_key()?;
         write_private(&dir.join("register.key"), register_key.as_bytes())?;

@@ -26,7 +26,7 @@ use x509_cert::ext::pkix::CrlReason;
 const MEDIA_TYPE: &str = "application/pkcs7-mime";
 /// The demo's citizen: her card, and a number that ends as the card says.
 const CITIZEN: &str = "0000000187654321";
-const NUMBER: &str = "A123455678";
+const NUMBER: &str = "D123455678";
 
 fn pem(label: &str, der: &[u8]) -> String {
     let base64 = BASE64_STANDARD.encode(der);

@@ -1,5 +1,7 @@
 //! What officers are asked about registrations: cases in their workbench.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::*;
 
 fn asker() -> Value {
@@ -80,6 +82,24 @@ fn what_does_not_fit_the_register_is_a_case_and_then_goes_through() {
     late.begin_visit("register").unwrap();
     let late = organisation(&late, &association, "register", AGENCY_CODE);
     assert_eq!(late.code(), "already-registered");
+}
+
+/// Officers' word waits thirty days; after them they are asked again.
+#[test]
+fn an_approval_waits_thirty_days() {
+    let mut app = TestApp::start();
+    let id = asks(&mismatched(&app, "association", AGENCY_CODE), &asker());
+    app.decides(&id, "approve");
+    let approved = Timestamp::now();
+    let shown_after = |app: &mut TestApp, hours: i64| {
+        let then = approved + SignedDuration::from_hours(hours);
+        app.restart_with(&["--now", &then.to_string()]);
+        let mut visitor = app.visitor();
+        visitor.begin_visit("register").unwrap();
+        organisation(&visitor, &app.card("association"), "register", AGENCY_CODE)
+    };
+    shown_after(&mut app, 30 * 24 - 1).expect(200).unwrap();
+    assert_eq!(shown_after(&mut app, 30 * 24 + 1).code(), "registration-mismatch");
 }
 
 /// Queue, search, claim, note, second look, decision: as with every other case.
