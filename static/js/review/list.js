@@ -8,6 +8,8 @@ import { visit } from "/js/review/places.js";
 let queue = "new";
 let find = "";
 let shown = [];
+/// Counts what was asked for: only the newest answer is shown.
+let asked = 0;
 
 /** `open(id)` shows a case, `openService(number)` a service that something is demanded of. */
 export function wireList({ open, openService }) {
@@ -19,7 +21,9 @@ export function wireList({ open, openService }) {
     element("find").value = find;
     visit("queue", find ? `?${find}` : queue);
     const query = find ? { find } : { queue };
+    const turn = ++asked;
     const { queues, count, cases, services } = await get(`/api/review/cases?${new URLSearchParams(query)}`);
+    if (turn !== asked) return;
     shown = cases.map(({ serialNumber }) => serialNumber);
     element("queues").replaceChildren(...queues.map(tab));
     const rows = [...cases.map((found) => row(found, open)), ...services.map((found) => demanded(found, openService))];

@@ -202,6 +202,7 @@ async fn demanded_and_answered(desk: &mut Desk) {
     // It waits in the queues like a case.
     desk.click("[data-place=queue]").await.unwrap();
     desk.click("[data-queue=due-soon]").await.unwrap();
+    desk.says("#cases", "限期改善").await.unwrap();
     desk.shows("#cases", &["限期改善", "測試機關", "待申請人辦理", "李審核"]).await.unwrap();
     desk.shots("officer-queue").await.unwrap();
     // The agency answers; nothing is no answer.
@@ -218,6 +219,7 @@ async fn demanded_and_answered(desk: &mut Desk) {
     // From the queue to the service: before its day is over nothing is unmet.
     officer_signs_in(desk, "officer", "queue").await;
     desk.click("[data-queue=mine]").await.unwrap();
+    desk.says("#cases", "已回覆").await.unwrap();
     desk.shows("#cases", &["限期改善", "已回覆"]).await.unwrap();
     desk.click("#cases [data-service]").await.unwrap();
     desk.until("return document.querySelector('#service-list .danger')?.disabled").await.unwrap();
