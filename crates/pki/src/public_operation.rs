@@ -6,42 +6,74 @@
 //! number. What a valid signature is, is decided by its caller, who compares the whole
 //! encoding. Tests compare it with two libraries.
 //!
-//! Numbers are 74 limbs of 28 bits, the least significant first. A product of limbs has 56
-//! bits, and no column of a product and its reduction sums up more than 2 · 74 of them and a
-//! carry: less than 2^64, so that carries wait until the end. R = 2^2072 is more than 4n, so
-//! that Montgomery products of numbers below 2n stay below 2n without a subtraction
-//! (C. Walter, 1999).
+//! Numbers are 42 limbs of 50 bits, the least significant first. Two limbs are multiplied by
+//! fused multiplications and additions of binary64, which round once (N. Emmart, F. Zheng and
+//! C. Weems, Faster Modular Exponentiation Using Double Precision Floating Point Arithmetic on
+//! the GPU, ARITH 2018): added to 2^102, the product is rounded to a multiple of 2^50, and the
+//! second one gives what is left. Both results are whole numbers in the fraction of a float
+//! whose exponent is known, so that the bits of floats are summed as integers; what the
+//! exponents add up to is known for each column beforehand. No column sums up more than 4 · 42
+//! numbers below 2^52, and carries wait until the end. R = 2^2100 is more than 4n, so that
+//! Montgomery products of numbers below 2n stay below 2n without a subtraction (C. Walter, 1999).
+
+use std::num::Wrapping;
 
 use num_bigint::BigUint;
 
-const BITS: usize = 28;
-const MASK: u64 = (1 << BITS) - 1;
-/// Limbs of a number: 2048 bits and 24 to spare.
-const LIMBS: usize = 74;
+use lanes::Two;
+
+const BITS: usize = 50;
+const MASK: i64 = (1 << BITS) - 1;
+/// Limbs of a number: 2048 bits and 52 to spare.
+const LIMBS: usize = 42;
+const PAIRS: usize = LIMBS / 2;
+/// Pairs that a number reaches into, shifted by one limb or not.
+const ROW: usize = PAIRS + 1;
 /// Bytes of a modulus, a signature and a result.
 pub const BYTES: usize = 256;
 /// The exponent is 2 to this power, plus one.
 const SQUARINGS: usize = 16;
 
-type Number = [u32; LIMBS];
-/// Columns of a product, before carries.
-type Columns = [u64; 2 * LIMBS];
+/// A sum with it is rounded to a multiple of 2^50, for products below 2^102.
+const HIGH: f64 = (1_u128 << 102) as f64;
+/// A sum of it and a whole number of at most 2^50, of either sign, is exact, and has its exponent.
+const LOW: f64 = (3_u64 << 51) as f64;
+const HIGH_BITS: Wrapping<i64> = Wrapping(HIGH.to_bits().cast_signed());
+const LOW_BITS: Wrapping<i64> = Wrapping(LOW.to_bits().cast_signed());
+
+type Number = [i64; LIMBS];
 
 /// A modulus, with what can be computed once.
 #[derive(Clone, Debug)]
 pub struct Modulus {
     n: Number,
+    rows: Rows,
     /// R² mod n.
     r_squared: Number,
-    /// -n^-1 mod 2^28.
-    negative_inverse: u32,
+    /// -n^-1 mod 2^50.
+    negative_inverse: Wrapping<i64>,
+}
+
+/// A number's limbs in pairs, and once more shifted up by one limb.
+#[derive(Clone, Debug)]
+struct Rows {
+    even: [Two; ROW],
+    odd: [Two; ROW],
+}
+
+/// Columns of a product and its reduction in pairs, before carries. The upper halves of products
+/// lie beside the lower ones, in `high`: they belong to the column above.
+struct Columns {
+    low: [Two; 2 * PAIRS],
+    high: [Two; 2 * PAIRS],
 }
 
 impl Modulus {
-    /// `None` unless the number is odd and has exactly 2048 bits.
+    /// `None` unless the number is odd and has exactly 2048 bits; also where multiplication and
+    /// addition are not fused (WebAssembly leaves that to the machine).
     pub fn new(modulus: &[u8]) -> Option<Self> {
         let modulus: &[u8; BYTES] = modulus.try_into().ok()?;
-        if modulus[0] & 0x80 == 0 || modulus[BYTES - 1] & 1 == 0 {
+        if modulus[0] & 0x80 == 0 || modulus[BYTES - 1] & 1 == 0 || !is_fused() {
             return None;
         }
         let square = (BigUint::from(1_u32) << (2 * LIMBS * BITS)) % BigUint::from_bytes_be(modulus);
@@ -51,15 +83,14 @@ impl Modulus {
         let n = from_bytes(modulus);
         // Each step doubles the bits that are right (Newton); an odd number is its own inverse
         // modulo 8.
-        let inverse = (0..4).fold(n[0], |inverse, _| {
-            inverse.wrapping_mul(2_u32.wrapping_sub(n[0].wrapping_mul(inverse)))
-        });
-        let negative_inverse = low(u64::from(inverse.wrapping_neg()));
-        Some(Self { n, r_squared: from_bytes(&r_squared), negative_inverse })
+        let lowest = Wrapping(n[0]);
+        let inverse = (0..5).fold(lowest, |inverse, _| inverse * (Wrapping(2) - lowest * inverse));
+        let rows = Rows::new(&n);
+        Some(Self { n, rows, r_squared: from_bytes(&r_squared), negative_inverse: -inverse })
     }
 
     /// s^65537 mod n; `None` when s is not below n (RFC 8017, section 5.2.2).
-    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
     pub fn power(&self, s: &[u8; BYTES]) -> Option<[u8; BYTES]> {
         let s = from_bytes(s);
         if !is_below(&s, &self.n) {
@@ -78,79 +109,181 @@ impl Modulus {
     }
 
     /// a · b / R mod n, below 2n.
-    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
     fn product(&self, a: &Number, b: &Number) -> Number {
-        let mut columns = [0; 2 * LIMBS];
-        for i in (0..LIMBS).step_by(2) {
-            add_two_multiples(&mut columns[i..=i + LIMBS], [a[i], a[i + 1]], b);
+        const START: [[i64; 2]; 2 * PAIRS] = start(false);
+        let mut columns = Columns::new(&START);
+        let b = Rows::new(b);
+        for (pair, limbs) in a.chunks_exact(2).enumerate() {
+            let [one, two] = [lanes::splat(limbs[0] as f64), lanes::splat(limbs[1] as f64)];
+            columns.add_two_rows(pair, one, two, &b.even, &b.odd);
         }
         self.reduce(&mut columns)
     }
 
     /// a² / R mod n, below 2n. Products of two different limbs are added once, doubled.
-    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
     fn square(&self, a: &Number) -> Number {
-        let mut columns = [0; 2 * LIMBS];
-        for i in (0..LIMBS).step_by(2) {
-            let [one, two] = [a[i], a[i + 1]];
-            columns[2 * i] += wide(one, one);
-            columns[2 * i + 1] += wide(2 * one, two);
-            columns[2 * i + 2] += wide(two, two);
-            // The rest of both rows lies in the same columns, one apart.
-            add_two_multiples(&mut columns[2 * i + 2..=i + LIMBS], [2 * one, 2 * two], &a[i + 2..]);
+        const START: [[i64; 2]; 2 * PAIRS] = start(true);
+        let mut columns = Columns::new(&START);
+        let Rows { even, odd } = Rows::new(a);
+        for (pair, limbs) in a.chunks_exact(2).enumerate() {
+            let [one, two] = [limbs[0] as f64, limbs[1] as f64];
+            // The squares of both are where the rows begin, and stay single.
+            columns.add(2 * pair, lanes::pair(one, 2.0 * one), even[pair]);
+            columns.add(2 * pair + 1, lanes::pair(two, 2.0 * two), odd[pair + 1]);
+            let [one, two] = [lanes::splat(2.0 * one), lanes::splat(2.0 * two)];
+            columns.add(2 * pair + 1, one, even[pair + 1]);
+            let next = pair + 2;
+            columns.add_two_rows(pair + next, one, two, &even[next..], &odd[next..]);
         }
         self.reduce(&mut columns)
     }
 
     /// Adds the multiple of n that makes the lower half zero, and drops that half.
-    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
     fn reduce(&self, columns: &mut Columns) -> Number {
-        for i in (0..LIMBS).step_by(2) {
-            let one = self.factor(columns[i]);
-            // What the first row brings into the second column has to be known first.
-            let carry = (columns[i] + wide(one, self.n[0])) >> BITS;
-            let two = self.factor(columns[i + 1] + wide(one, self.n[1]) + carry);
-            add_two_multiples(&mut columns[i..=i + LIMBS], [one, two], &self.n);
-            columns[i + 1] += carry;
-            columns[i + 2] += columns[i + 1] >> BITS;
+        let Rows { even, odd } = &self.rows;
+        let mut carry = Wrapping(0);
+        for pair in 0..PAIRS {
+            // What this pair's own two rows add to the exponents is missing still.
+            let [lower, _] = columns.low(pair);
+            let one = self.factor(lower + LOW_BITS + LOW_BITS + carry);
+            columns.add(pair, one, even[0]);
+            let ([lower, upper], [above, _]) = (columns.low(pair), columns.high(pair));
+            let carried = (lower + LOW_BITS + carry) >> BITS;
+            // The first row is part of the second column now.
+            let two = self.factor(upper + LOW_BITS + above + HIGH_BITS + carried);
+            columns.add(pair, two, odd[0]);
+            let ([_, upper], [above, highest]) = (columns.low(pair), columns.high(pair));
+            carry = highest + ((upper + above + carried) >> BITS);
+            columns.add_two_rows(pair + 1, one, two, &even[1..], &odd[1..]);
         }
         let mut number = [0; LIMBS];
-        let mut carry = 0;
-        for (limb, column) in number.iter_mut().zip(&columns[LIMBS..]) {
-            let sum = column + carry;
-            *limb = low(sum);
-            carry = sum >> BITS;
+        for (pair, limbs) in number.chunks_exact_mut(2).enumerate() {
+            let [lower, upper] = columns.low(PAIRS + pair);
+            let [above, highest] = columns.high(PAIRS + pair);
+            let lower = lower + carry;
+            let upper = upper + above + (lower >> BITS);
+            limbs.copy_from_slice(&[lower.0 & MASK, upper.0 & MASK]);
+            carry = highest + (upper >> BITS);
         }
-        debug_assert_eq!(carry, 0, "the result is below 2n");
+        debug_assert_eq!(carry.0, 0, "the result is below 2n");
         number
     }
 
-    /// The multiple of n that makes a column's lowest 28 bits zero.
-    fn factor(&self, column: u64) -> u32 {
-        low(wide(low(column), self.negative_inverse))
+    /// The multiple of n that makes a column's lowest 50 bits zero.
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn factor(&self, column: Wrapping<i64>) -> Two {
+        lanes::splat(((column * self.negative_inverse).0 & MASK) as f64)
     }
 }
 
-/// columns += (one + two · 2^28) · number, without carries: two rows at a time, so that a
-/// column is read and written half as often.
-#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
-fn add_two_multiples(columns: &mut [u64], [one, two]: [u32; 2], number: &[u32]) {
-    let [first, .., last] = number else { return };
-    let [lowest, between @ .., highest] = columns else { return };
-    *lowest += wide(one, *first);
-    for ((column, limb), lower) in between.iter_mut().zip(&number[1..]).zip(number) {
-        *column += wide(one, *limb) + wide(two, *lower);
+impl Rows {
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn new(number: &Number) -> Self {
+        let mut padded = [0.0; LIMBS + 3];
+        for (limb, from) in padded[1..].iter_mut().zip(number) {
+            *limb = *from as f64;
+        }
+        let row = |shift: usize| {
+            let mut row = [lanes::splat(0.0); ROW];
+            for (two, limbs) in row.iter_mut().zip(padded[shift..].chunks_exact(2)) {
+                *two = lanes::pair(limbs[0], limbs[1]);
+            }
+            row
+        };
+        Self { even: row(1), odd: row(0) }
     }
-    *highest += wide(two, *last);
 }
 
-fn wide(a: u32, b: u32) -> u64 {
-    u64::from(a) * u64::from(b)
+impl Columns {
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn new(start: &[[i64; 2]; 2 * PAIRS]) -> Self {
+        let nothing = [lanes::bits(0); 2 * PAIRS];
+        let mut columns = Self { high: nothing, low: nothing };
+        for (pair, [high, low]) in start.iter().enumerate() {
+            columns.high[pair] = lanes::bits(*high);
+            columns.low[pair] = lanes::bits(*low);
+        }
+        columns
+    }
+
+    /// Adds the products of two limbs each.
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn add(&mut self, pair: usize, a: Two, b: Two) {
+        let [high, low] = halves(a, b);
+        self.high[pair] = lanes::sum(self.high[pair], high);
+        self.low[pair] = lanes::sum(self.low[pair], low);
+    }
+
+    /// Adds a multiple of an even row and one of an odd row, from this pair on: two rows at a
+    /// time, so that a column is read and written half as often.
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn add_two_rows(&mut self, pair: usize, one: Two, two: Two, even: &[Two], odd: &[Two]) {
+        let columns = self.high[pair..].iter_mut().zip(&mut self.low[pair..]);
+        for ((high, low), (even, odd)) in columns.zip(even.iter().zip(odd)) {
+            let ([one_high, one_low], [two_high, two_low]) =
+                (halves(one, *even), halves(two, *odd));
+            *high = lanes::sum(*high, lanes::sum(one_high, two_high));
+            *low = lanes::sum(*low, lanes::sum(one_low, two_low));
+        }
+    }
+
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn high(&self, pair: usize) -> [Wrapping<i64>; 2] {
+        lanes::integers(self.high[pair])
+    }
+
+    #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+    fn low(&self, pair: usize) -> [Wrapping<i64>; 2] {
+        lanes::integers(self.low[pair])
+    }
 }
 
-/// The lowest 28 bits.
-fn low(value: u64) -> u32 {
-    (value & MASK) as u32
+/// What columns begin with, high and low: the opposite of what the exponents will add up to
+/// until all rows of a product or a square, and of its reduction, are there.
+const fn start(square: bool) -> [[i64; 2]; 2 * PAIRS] {
+    let mut start = [[0_i64; 2]; 2 * PAIRS];
+    let mut pair = 0;
+    while pair < PAIRS {
+        let mut place = 0;
+        while place < ROW {
+            // Two rows of a reduction, and of a product; a square has only what follows its
+            // diagonal.
+            let rows = match place {
+                _ if !square || place > pair => 4,
+                _ if place == pair => 3,
+                _ => 2,
+            };
+            let [high, low] = start[pair + place];
+            start[pair + place] = [
+                high.wrapping_sub(HIGH_BITS.0.wrapping_mul(rows)),
+                low.wrapping_sub(LOW_BITS.0.wrapping_mul(rows)),
+            ];
+            place += 1;
+        }
+        pair += 1;
+    }
+    start
+}
+
+/// a · b = high · 2^50 + low, each in the bits of a float: `HIGH`'s plus high, and `LOW`'s plus low.
+#[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+fn halves(a: Two, b: Two) -> [Two; 2] {
+    let high = lanes::fused(a, b, lanes::splat(HIGH));
+    let rest = lanes::difference(lanes::splat(HIGH + LOW), high);
+    [high, lanes::fused(a, b, rest)]
+}
+
+/// Whether `lanes::fused` rounds once.
+#[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+fn is_fused() -> bool {
+    let [a, b] = [MASK, MASK - 2].map(std::hint::black_box);
+    let [high, low] = halves(lanes::splat(a as f64), lanes::splat(b as f64));
+    let ([high, _], [low, _]) = (lanes::integers(high), lanes::integers(low));
+    let [high, low] = [high - HIGH_BITS, low - LOW_BITS];
+    i128::from(high.0) * (1 << BITS) + i128::from(low.0) == i128::from(a) * i128::from(b)
 }
 
 fn is_below(a: &Number, b: &Number) -> bool {
@@ -162,38 +295,38 @@ fn difference(a: &Number, b: &Number) -> Number {
     let mut result = [0; LIMBS];
     let mut borrow = 0;
     for ((limb, a), b) in result.iter_mut().zip(a).zip(b) {
-        let value = u64::from(*a).wrapping_sub(u64::from(*b) + borrow);
-        *limb = low(value);
-        borrow = value >> 63;
+        let value = a - b + borrow;
+        *limb = value & MASK;
+        borrow = value >> BITS;
     }
     result
 }
 
 fn from_bytes(bytes: &[u8; BYTES]) -> Number {
     let mut number = [0; LIMBS];
-    let (mut bits, mut count, mut next) = (0_u64, 0, 0);
+    let (mut bits, mut count, mut next) = (0, 0, 0);
     for byte in bytes.iter().rev() {
-        bits |= u64::from(*byte) << count;
+        bits |= i64::from(*byte) << count;
         count += 8;
         if count >= BITS {
-            number[next] = low(bits);
+            number[next] = bits & MASK;
             next += 1;
             bits >>= BITS;
             count -= BITS;
         }
     }
-    number[next] = low(bits);
+    number[next] = bits;
     number
 }
 
 /// The number must be below 2^2048.
 fn to_bytes(number: &Number) -> [u8; BYTES] {
     let mut bytes = [0; BYTES];
-    let (mut bits, mut count) = (0_u64, 0);
+    let (mut bits, mut count) = (0, 0);
     let mut limbs = number.iter();
     for byte in bytes.iter_mut().rev() {
         if count < 8 {
-            bits |= u64::from(limbs.next().copied().unwrap_or(0)) << count;
+            bits |= limbs.next().copied().unwrap_or(0) << count;
             count += BITS;
         }
         *byte = bits.to_le_bytes()[0];
@@ -201,6 +334,105 @@ fn to_bytes(number: &Number) -> [u8; BYTES] {
         count -= 8;
     }
     bytes
+}
+
+/// Two numbers of 64 bits: floats, or integers that are the bits of floats.
+#[cfg(target_arch = "wasm32")]
+mod lanes {
+    use std::arch::wasm32::{
+        f64x2, f64x2_relaxed_madd, f64x2_splat, f64x2_sub, i64x2_add, i64x2_extract_lane,
+        i64x2_splat, v128,
+    };
+    use std::num::Wrapping;
+
+    pub type Two = v128;
+
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn splat(float: f64) -> Two {
+        f64x2_splat(float)
+    }
+
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn pair(first: f64, second: f64) -> Two {
+        f64x2(first, second)
+    }
+
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn bits(both: i64) -> Two {
+        i64x2_splat(both)
+    }
+
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn integers(two: Two) -> [Wrapping<i64>; 2] {
+        [Wrapping(i64x2_extract_lane::<0>(two)), Wrapping(i64x2_extract_lane::<1>(two))]
+    }
+
+    /// a · b + c of floats, where the machine can rounded once.
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn fused(a: Two, b: Two, c: Two) -> Two {
+        f64x2_relaxed_madd(a, b, c)
+    }
+
+    /// a - b of floats.
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn difference(a: Two, b: Two) -> Two {
+        f64x2_sub(a, b)
+    }
+
+    /// a + b of integers.
+    #[target_feature(enable = "relaxed-simd")]
+    pub fn sum(a: Two, b: Two) -> Two {
+        i64x2_add(a, b)
+    }
+}
+
+/// The same without vectors.
+#[cfg(not(target_arch = "wasm32"))]
+mod lanes {
+    use std::num::Wrapping;
+
+    #[derive(Clone, Copy, Debug)]
+    pub struct Two([u64; 2]);
+
+    impl Two {
+        fn floats(self) -> [f64; 2] {
+            self.0.map(f64::from_bits)
+        }
+    }
+
+    pub fn splat(float: f64) -> Two {
+        pair(float, float)
+    }
+
+    pub fn pair(first: f64, second: f64) -> Two {
+        Two([first, second].map(f64::to_bits))
+    }
+
+    pub fn bits(both: i64) -> Two {
+        Two([both.cast_unsigned(); 2])
+    }
+
+    pub fn integers(two: Two) -> [Wrapping<i64>; 2] {
+        two.0.map(|bits| Wrapping(bits.cast_signed()))
+    }
+
+    /// a · b + c of floats, rounded once.
+    pub fn fused(a: Two, b: Two, c: Two) -> Two {
+        let ([a, b], [c, d], [e, f]) = (a.floats(), b.floats(), c.floats());
+        pair(a.mul_add(c, e), b.mul_add(d, f))
+    }
+
+    /// a - b of floats.
+    pub fn difference(a: Two, b: Two) -> Two {
+        let ([a, b], [c, d]) = (a.floats(), b.floats());
+        pair(a - c, b - d)
+    }
+
+    /// a + b of integers.
+    pub fn sum(a: Two, b: Two) -> Two {
+        let ([a, b], [c, d]) = (a.0, b.0);
+        Two([a.wrapping_add(c), b.wrapping_add(d)])
+    }
 }
 
 #[cfg(test)]
@@ -231,7 +463,8 @@ mod tests {
             (&one << 2047) + 1_u32,
             &top - (&one << 1024) + 1_u32,
             &top - 189_u32,
-            (&one << 2047) + (&one << 28) - 1_u32,
+            (&one << 2047) + (&one << 50) - 1_u32,
+            &top - (&one << 2000) - 1_u32,
         ];
         for n in &moduli {
             let modulus = Modulus::new(&bytes(n)).unwrap();
@@ -243,8 +476,8 @@ mod tests {
                 n - 2_u32,
                 n / 2_u32,
                 (&one << 2047) - 1_u32,
-                (&one << 28) - 1_u32,
-                &one << 28,
+                (&one << 50) - 1_u32,
+                &one << 50,
                 n.sqrt(),
             ];
             for s in numbers.iter().filter(|s| *s < n) {

@@ -6,6 +6,7 @@
 //! folder that `CHAYAN_CORPORA` names, or from `../shared/corpora` beside the project.
 
 pub mod openssl;
+pub mod powers;
 pub mod vectors;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use pki::public_operation::{BYTES, Modulus};
 use spin_sdk::http::{FullBody, IntoResponse, Request};
 use spin_sdk::http_service;
 use spin_sdk::key_value::Store;
@@ -73,6 +74,7 @@ async fn attempt(request: Request) -> String {
             .collect(),
         ["corpus"] => corpus(request).await,
         ["checks"] => checks(request).await,
+        ["powers"] => powers(request).await,
         ["body"] => match request.into_body().collect().await {
             Ok(body) => body.to_bytes().len().to_string(),
             Err(error) => format!("refused: {error:?}"),
@@ -89,6 +91,20 @@ async fn checks(request: Request) -> String {
         Ok(checks) => serde_json::to_string(&checks.run()).unwrap_or_default(),
         Err(error) => error.to_string(),
     }
+}
+
+/// The RSA public-key operation in here, of moduli and numbers of 256 bytes, one after the other: the
+/// powers in JSON, as bytes; `null` where the number is not below the modulus.
+async fn powers(request: Request) -> String {
+    let Ok(body) = request.into_body().collect().await else { return "no body".to_owned() };
+    let body = body.to_bytes();
+    let (inputs, _) = body.as_chunks::<BYTES>().0.as_chunks::<2>();
+    let power = |[n, s]: &[[u8; BYTES]; 2]| {
+        let modulus = Modulus::new(n).ok_or("no modulus, or nothing is fused here")?;
+        Ok::<_, &str>(modulus.power(s).map(|power| power.to_vec()))
+    };
+    let powers: Result<Vec<_>, _> = inputs.iter().map(power).collect();
+    serde_json::to_string(&powers).unwrap_or_default()
 }
 
 /// Judges a corpus in here: one JSON line for each case, as `chayan corpus` prints them.
