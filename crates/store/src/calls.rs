@@ -57,12 +57,12 @@ pub(crate) const BEFORE: &str = "SELECT token, outcome, NULL FROM calls
 /// One statement numbers the call, pays for it, and finds a jti that was used meanwhile.
 /// INSERT … SELECT from the same table and RETURNING would each make a temporary table.
 pub(crate) const RECORD: &str = "INSERT INTO calls
-    (account, number, at, outcome, request, jti, token, person, user_id, took, due)
+    (account, number, at, outcome, request, jti, token, person, user_id, took, due, sandbox)
     VALUES (?1, 1 + coalesce((SELECT number FROM calls
             WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), 0),
         ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,
         min(?2 + ?10, coalesce((SELECT CASE WHEN due > ?2 + ?12 THEN ?2 ELSE max(due, ?2) END
-            FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), ?2)) + ?11)
+            FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1), ?2)) + ?11, 0)
     ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING";
 const EARLIER: &str = "SELECT token, outcome FROM calls WHERE jti = ?1";
 const REFUSE: &str = "INSERT INTO refusals (account, day, reason, count, last_at)

@@ -89,8 +89,8 @@ const FORGET_WRONG: &str = "DELETE FROM wrong_ids WHERE day < ?1";
 
 /// The whole record is read: an index by person would cost every call a write, and a citizen
 /// looks seldom.
-const CALLS_ABOUT: &str = "SELECT account, at, outcome FROM calls WHERE person = ?1 AND at < ?2
-    ORDER BY at DESC LIMIT ?3";
+const CALLS_ABOUT: &str = "SELECT account, at, outcome FROM calls
+    WHERE person = ?1 AND at < ?2 AND outcome IS NOT NULL ORDER BY at DESC LIMIT ?3";
 
 #[cfg(test)]
 pub(crate) const CALLS: &[&str] = &[CALLS_ABOUT];

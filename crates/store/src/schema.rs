@@ -95,10 +95,16 @@ impl Label {
                 name: "0001-first",
                 sql: include_str!("../../../schema/attempts/0001-first.sql"),
             }],
-            Self::Calls => &[Step {
-                name: "0001-first",
-                sql: include_str!("../../../schema/calls/0001-first.sql"),
-            }],
+            Self::Calls => &[
+                Step {
+                    name: "0001-first",
+                    sql: include_str!("../../../schema/calls/0001-first.sql"),
+                },
+                Step {
+                    name: "0002-reserved",
+                    sql: include_str!("../../../schema/calls/0002-reserved.sql"),
+                },
+            ],
             Self::Revocation => &[
                 Step {
                     name: "0001-first",

@@ -75,12 +75,12 @@ const DAYS: &str = "SELECT day, outcome, sum(calls) FROM
     (SELECT day, outcome, calls FROM tallies WHERE account = ?1 AND day >= ?2
     UNION ALL SELECT (at / 1000000 + 28800) / 86400, outcome, 1 FROM calls
         WHERE account = ?1 AND number > coalesce((SELECT tallied FROM tended WHERE account = ?1), 0)
-            AND at >= (?2 * 86400 - 28800) * 1000000)
+            AND at >= (?2 * 86400 - 28800) * 1000000 AND outcome IS NOT NULL)
     GROUP BY day, outcome ORDER BY day DESC, outcome";
 const REFUSALS: &str = "SELECT day, reason, count FROM refusals
     WHERE account = ?1 AND day >= ?2 ORDER BY day DESC, reason";
 const LIST: &str = "SELECT number, at, outcome, request, person, user_id, took FROM calls
-    WHERE account = ?1 AND number < ?2 ORDER BY number DESC LIMIT ?3";
+    WHERE account = ?1 AND number < ?2 AND outcome IS NOT NULL ORDER BY number DESC LIMIT ?3";
 /// From one account to the next, without looking at every call.
 const ACCOUNTS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FROM calls
         UNION ALL SELECT (SELECT min(account) FROM calls WHERE account > found.account)
@@ -88,14 +88,15 @@ const ACCOUNTS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) F
     SELECT found.account, coalesce(tallied, 0), coalesce(forgotten, 0),
         (SELECT max(number) FROM calls WHERE account = found.account)
     FROM found LEFT JOIN tended ON tended.account = found.account WHERE found.account IS NOT NULL";
-const TALLY: &str = "INSERT INTO tallies (account, day, outcome, calls)
-    SELECT account, (at / 1000000 + 28800) / 86400, outcome, count(*) FROM calls
-        WHERE account = ?1 AND number > ?2 AND number <= ?3 GROUP BY 2, 3
-    ON CONFLICT (account, day, outcome) DO UPDATE SET calls = calls + excluded.calls";
-const TOTAL: &str = "INSERT INTO totals (outcome, upper, calls, micros)
-    SELECT outcome, (SELECT min(value) FROM json_each(?4) WHERE value >= took), count(*), sum(took)
-        FROM calls WHERE account = ?1 AND number > ?2 AND number <= ?3 GROUP BY 1, 2
-    ON CONFLICT (outcome, upper) DO UPDATE
+const TALLY: &str = "INSERT INTO tallies (account, day, outcome, sandbox, calls)
+    SELECT account, (at / 1000000 + 28800) / 86400, outcome, sandbox, count(*) FROM calls
+        WHERE account = ?1 AND number > ?2 AND number <= ?3 AND outcome IS NOT NULL GROUP BY 2, 3, 4
+    ON CONFLICT (account, day, outcome, sandbox) DO UPDATE SET calls = calls + excluded.calls";
+const TOTAL: &str = "INSERT INTO totals (outcome, sandbox, upper, calls, micros)
+    SELECT outcome, sandbox, (SELECT min(value) FROM json_each(?4) WHERE value >= took), count(*), sum(took)
+        FROM calls WHERE account = ?1 AND number > ?2 AND number <= ?3 AND outcome IS NOT NULL
+        GROUP BY 1, 2, 3
+    ON CONFLICT (outcome, sandbox, upper) DO UPDATE
         SET calls = calls + excluded.calls, micros = micros + excluded.micros";
 /// What was added up, and the calls since.
 const TOTALS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FROM calls
@@ -106,10 +107,15 @@ const TOTALS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FRO
         UNION ALL SELECT outcome,
             (SELECT min(value) FROM json_each(?1) WHERE value >= took), 1, took
             FROM found CROSS JOIN calls ON calls.account = found.account AND number > coalesce(
-                (SELECT tallied FROM tended WHERE tended.account = found.account), 0))
+                (SELECT tallied FROM tended WHERE tended.account = found.account), 0)
+            WHERE outcome IS NOT NULL)
     GROUP BY outcome, upper ORDER BY outcome, upper";
 const ALL_REFUSALS: &str =
     "SELECT 0, reason, sum(count) FROM refusals GROUP BY reason ORDER BY reason";
+/// The first call that may still get its outcome: its process is at it, or died and the same token
+/// may go on with it. It is added up when it has one, or when no token can any more.
+const UNDER_WAY: &str = "SELECT min(number) FROM calls
+    WHERE account = ?1 AND number > ?2 AND at >= ?3 AND outcome IS NULL";
 const OLD: &str = "SELECT max(number) FROM calls WHERE account = ?1 AND number > ?2 AND at < ?3";
 const FORGET: &str =
     "UPDATE calls SET jti = NULL WHERE account = ?1 AND number > ?2 AND number <= ?3";
@@ -128,7 +134,7 @@ const ANNOUNCE: &str = "INSERT INTO outages (begins_at, ends_at, note) VALUES (?
 
 #[cfg(test)]
 pub(crate) const CALLS: &[&str] =
-    &[DAYS, REFUSALS, LIST, ACCOUNTS, TALLY, TOTAL, TOTALS, ALL_REFUSALS, OLD, FORGET, TENDED];
+    &[DAYS, REFUSALS, LIST, ACCOUNTS, TALLY, TOTAL, TOTALS, ALL_REFUSALS, UNDER_WAY, OLD, FORGET, TENDED];
 #[cfg(test)]
 pub(crate) const CASES: &[&str] = &[SET_CALLS, SET_LIMITS, CALL_SETTINGS, OUTAGES, ANNOUNCE];
 
@@ -198,6 +204,9 @@ impl<D: Database> Calls<D> {
             let [tallied, forgotten, last] = [row.integer(1)?, row.integer(2)?, row.integer(3)?];
             let transaction = crate::Transaction::begin(&self.0)?;
             let range = |from: i64, to: i64| [account.into(), from.into(), to.into()];
+            let under_way = transaction.execute(UNDER_WAY, &range(tallied, cutoff))?;
+            let under_way = under_way.first().map_or(Ok(None), |row| row.optional_integer(0))?;
+            let last = under_way.map_or(last, |number| last.min(number - 1));
             transaction.execute(TALLY, &range(tallied, last))?;
             let [account, from, to] = range(tallied, last);
             transaction.execute(TOTAL, &[account, from, to, bounds().into()])?;
