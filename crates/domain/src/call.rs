@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::{Answer, Code, Coded, ConditionError, FieldError, FieldProblem};
 
 /// What a call that was not turned away came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     /// It was answered by a code (RS7009).
     Answered(Answer),
@@ -24,7 +24,7 @@ impl CallOutcome {
         match self {
             Self::Answered(answer) => answer.code().to_string(),
             Self::AccountMismatch => ACCOUNT_MISMATCH.to_owned(),
-            Self::Condition(ConditionError { member }) => format!("{CONDITION}{member}"),
+            Self::Condition(error) => format!("{CONDITION}{}", error.kept()),
         }
     }
 

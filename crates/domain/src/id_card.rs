@@ -1,8 +1,12 @@
 //! Data of a national identity card as a verification call carries it
 //! (`conditionMap`), and as the register keeps it: keyed digests, nothing readable.
 
-use serde::Deserialize;
+use std::borrow::Cow;
 
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Members;
 use crate::field::{FieldProblem, fold_width};
 
 /// 國民身分證統一編號: an upper-case letter, 1 or 2, eight digits. The checksum is not
@@ -146,20 +150,57 @@ impl IssueSite {
     }
 }
 
+/// The members of `conditionMap`.
+const MEMBERS: [&str; 4] = ["personId", "applyCode", "applyYyymmdd", "issueSiteId"];
+/// Stands for all of them, where none can be named.
+const WHOLE: &str = "conditionMap";
+
 /// A condition that is not allowed (rdCode RS3822). It costs no try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{member} is not allowed")]
 pub struct ConditionError {
-    /// The member of conditionMap, or `conditionMap` itself.
-    pub member: &'static str,
+    /// The member of conditionMap, also one that has no place there, or `conditionMap` itself.
+    pub member: Cow<'static, str>,
 }
 
 impl ConditionError {
+    /// About a member of `conditionMap`, or about all of it.
+    pub const fn of(member: &'static str) -> Self {
+        Self { member: Cow::Borrowed(member) }
+    }
+
     /// The error about this member, where there is such a member.
     pub fn about(member: &str) -> Option<Self> {
-        let members = ["personId", "applyCode", "applyYyymmdd", "issueSiteId", "conditionMap"];
-        members.into_iter().find(|known| *known == member).map(|member| Self { member })
+        MEMBERS.into_iter().chain([WHOLE]).find(|known| *known == member).map(Self::of)
     }
+
+    /// The member as it is kept and counted: a name of the client's own making is only told.
+    pub fn kept(&self) -> &str {
+        let known = MEMBERS.contains(&self.member.as_ref());
+        if known { &self.member } else { WHOLE }
+    }
+
+    /// What is wrong with a `conditionMap` that is not four texts.
+    fn with(text: &str) -> Self {
+        let is_object = text.trim_start().starts_with('{');
+        let members = is_object.then(|| serde_json::from_str::<Members>(text).ok()).flatten();
+        let members = members.unwrap_or_default();
+        let out_of_place = |name: &&str| !MEMBERS.contains(name) || members.repeats(name);
+        if let Some(name) = members.names().find(out_of_place) {
+            return Self { member: told(name).map_or(Cow::Borrowed(WHOLE), Cow::Owned) };
+        }
+        let is_text = |name: &&str| matches!(members.get(name), Some(Value::String(_)));
+        let wrong = MEMBERS.into_iter().find(|name| !is_text(name));
+        let any = members.names().next().is_some();
+        Self::of(wrong.filter(|_| any).unwrap_or(WHOLE))
+    }
+}
+
+/// A client's name of a member, where it can be repeated in a message.
+fn told(name: &str) -> Option<String> {
+    let plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    let short = (1..=32).contains(&name.chars().count());
+    (short && name.chars().all(plain)).then(|| name.to_owned())
 }
 
 /// The four conditions of a call.
@@ -190,7 +231,7 @@ impl IdCard {
     pub fn from_condition_map(text: &str) -> Result<Self, ConditionError> {
         // A list of the four values, which serde would take as well, is none.
         let map = text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok());
-        let map: ConditionMap = map.flatten().ok_or(ConditionError { member: "conditionMap" })?;
+        let map: ConditionMap = map.flatten().ok_or_else(|| ConditionError::with(text))?;
         Self::new(&map.person_id, &map.apply_code, &map.apply_yyymmdd, &map.issue_site_id)
     }
 
@@ -199,11 +240,10 @@ impl IdCard {
     /// # Errors
     /// [`ConditionError`].
     pub fn new(person: &str, code: &str, date: &str, site: &str) -> Result<Self, ConditionError> {
-        let error = |member| ConditionError { member };
-        let person = NationalId::parse(person).ok_or(error("personId"))?;
-        let code = ApplyCode::parse(code).ok_or(error("applyCode"))?;
-        let date = roc_day(date).ok_or(error("applyYyymmdd"))?;
-        let site = IssueSite::parse(site, date).ok_or(error("issueSiteId"))?;
+        let person = NationalId::parse(person).ok_or(ConditionError::of("personId"))?;
+        let code = ApplyCode::parse(code).ok_or(ConditionError::of("applyCode"))?;
+        let date = roc_day(date).ok_or(ConditionError::of("applyYyymmdd"))?;
+        let site = IssueSite::parse(site, date).ok_or(ConditionError::of("issueSiteId"))?;
         Ok(Self { person, code, date: format!("{date:07}"), site })
     }
 
@@ -350,11 +390,7 @@ mod tests {
             (2, "0000101", "applyYyymmdd"),
             (3, "10022", "issueSiteId"),
         ] {
-            assert_eq!(
-                member(index, value).err(),
-                Some(ConditionError { member: name }),
-                "{value}"
-            );
+            assert_eq!(member(index, value).err(), Some(ConditionError::of(name)), "{value}");
         }
     }
 
@@ -392,9 +428,45 @@ mod tests {
         let text = " {\n\t\"issueSiteId\" : \"63000\", \"personId\":\"A123456789\",\n \"applyCode\":\"1\",\"applyYyymmdd\":\"0940105\" } ";
         assert!(IdCard::from_condition_map(text).is_ok());
         let list = r#"["A123456789","1","0940105","63000"]"#;
-        for bad in ["", "{}", "[]", "{\"personId\":1}", list] {
+        for bad in ["", "{}", "[]", "{", "null", list] {
             let error = IdCard::from_condition_map(bad).err();
-            assert_eq!(error, Some(ConditionError { member: "conditionMap" }));
+            assert_eq!(error, Some(ConditionError::of("conditionMap")));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_condition_map_is_named() {
+        let wrong = |change: &dyn Fn(&str) -> String| {
+            let good = r#"{"personId":"A123456789","applyCode":"1","applyYyymmdd":"0940105","issueSiteId":"63000"}"#;
+            assert!(IdCard::from_condition_map(good).is_ok());
+            let text = change(good);
+            let error = IdCard::from_condition_map(&text).err().unwrap();
+            let kept = error.kept();
+            assert!(kept == error.member || kept == "conditionMap", "{text}: {kept}");
+            assert!(ConditionError::about(kept).is_some(), "{text}: {kept}");
+            error.member.into_owned()
+        };
+        let instead = |from: &'static str, to: &'static str| {
+            wrong(&move |good| {
+                assert!(good.contains(from));
+                good.replace(from, to)
+            })
+        };
+        assert_eq!(instead(r#""1""#, "3"), "applyCode");
+        assert_eq!(instead(r#""applyCode":"1","#, ""), "applyCode");
+        assert_eq!(instead(r#""63000""#, "10001"), "issueSiteId");
+        assert_eq!(instead(r#""63000""#, "null"), "issueSiteId");
+        assert_eq!(instead(r#""0940105""#, r#"["0940105"]"#), "applyYyymmdd");
+        assert_eq!(instead(r#"{"personId""#, r#"{"birthDate":"x","personId""#), "birthDate");
+        assert_eq!(instead("personId", "personID"), "personID");
+        assert_eq!(instead("personId", "身分證字號"), "身分證字號");
+        // The same value twice is twice.
+        assert_eq!(instead("{", r#"{"applyCode":"1","#), "applyCode");
+        assert_eq!(wrong(&|_| r#"{"personId":"A123456789"}"#.into()), "applyCode");
+        // What cannot be repeated in a message is not.
+        for name in ["", "a b", "<b>", "\\u0007", &"x".repeat(33)] {
+            let named = wrong(&|good| good.replacen('{', &format!("{{\"{name}\":\"\","), 1));
+            assert_eq!(named, "conditionMap", "{name}");
         }
     }
 

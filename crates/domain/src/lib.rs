@@ -40,6 +40,7 @@ mod handover;
 mod id_card;
 #[cfg(feature = "server")]
 mod idle;
+mod members;
 #[cfg(feature = "server")]
 pub mod letter;
 #[cfg(feature = "server")]
@@ -126,6 +127,7 @@ pub use id_card::{ApplyCode, ConditionError, IdCard, IssueSite, NationalId};
 pub use id_card::{CardDigest, DigestKey, PersonDigest};
 #[cfg(feature = "server")]
 pub use idle::{IdleStep, IdleWarning, idle_step, used_within_a_year_until};
+pub use members::Members;
 #[cfg(feature = "server")]
 pub use nightly::{ListAttempt, ListTrouble};
 #[cfg(feature = "server")]

@@ -4,7 +4,7 @@
 use crate::{Answer, CallOutcome, ConditionError, IdCard, NationalId};
 
 /// What a number of the test data is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SandboxAnswer {
     /// As a call.
     Outcome(CallOutcome),
@@ -43,7 +43,7 @@ pub fn sandbox_cases() -> Vec<SandboxCase> {
         Answer::MatchesChanged,
     ];
     let answers = answers.map(|answer| Outcome(CallOutcome::Answered(answer)));
-    let refused = ConditionError { member: "issueSiteId" };
+    let refused = ConditionError::of("issueSiteId");
     let others = [
         Outcome(CallOutcome::AccountMismatch),
         Outcome(CallOutcome::Condition(refused)),
@@ -63,7 +63,7 @@ pub fn sandbox_cases() -> Vec<SandboxCase> {
 /// The answer in test mode: other numbers are refused, so that nobody sends real ones.
 pub fn sandbox(card: &IdCard) -> SandboxAnswer {
     let known = sandbox_cases().into_iter().find(|case| card.is_of(&case.person_id));
-    let refused = CallOutcome::Condition(ConditionError { member: "personId" });
+    let refused = CallOutcome::Condition(ConditionError::of("personId"));
     known.map_or(SandboxAnswer::Outcome(refused), |case| case.answer)
 }
 
@@ -80,7 +80,7 @@ mod tests {
             assert_eq!(sandbox(&card(&case.person_id)), case.answer);
         }
         let other = sandbox(&card("A123456789"));
-        let refused = ConditionError { member: "personId" };
+        let refused = ConditionError::of("personId");
         assert_eq!(other, SandboxAnswer::Outcome(CallOutcome::Condition(refused)));
     }
 }

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use pki::jwt::{TimeError, TokenError, TokenTimes};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::verification::fixed_claims;
-use crate::{AccountStatus, Caller, CallerCertificate, Claims, IdCard, is_registered_address};
+use crate::{
+    AccountStatus, Caller, CallerCertificate, Claims, IdCard, Members, is_registered_address,
+};
 
 /// One check of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +44,8 @@ const CHECKS: [(&str, &str); 10] = [
 const TEXTS: [&str; 9] =
     ["orgId", "apId", "userId", "iss", "sub", "jobId", "opType", "jti", "conditionMap"];
 const TIMES: [&str; 2] = ["iat", "exp"];
+/// A member that a token may have.
+const NOT_BEFORE: &str = "nbf";
 
 /// A list of checks that grows in order.
 #[derive(Clone, Debug, Default)]
@@ -65,9 +69,9 @@ impl TokenChecks {
         self.0
     }
 
-    /// Whether the token can be read, given what reading its members and reading it as claims
-    /// came to.
-    pub fn read(&mut self, members: Result<&Map<String, Value>, TokenError>) -> bool {
+    /// Whether the token can be read, given what reading its members came to, and whether it can
+    /// be read as claims.
+    pub fn read(&mut self, members: Result<&Members, TokenError>, as_claims: bool) -> bool {
         let members = match members {
             Ok(members) => members,
             Err(error) => {
@@ -77,13 +81,17 @@ impl TokenChecks {
                         TokenError::Header => {
                             "JWT header只能有 alg 為 RS256 與 typ 為 JWT，不得有 kid、x5c 等其他欄位"
                         }
-                        TokenError::Claims => "JWT payload不是JSON物件，或有重複的欄位",
+                        TokenError::Claims => "JWT payload不是JSON物件",
                         _ => "不是三段以「.」分隔、不含補位字元的Base64url（compact JWS）",
                     },
                 );
             }
         };
         self.say(true, "三段Base64url，alg 為 RS256");
+        let mut read = TEXTS.into_iter().chain(TIMES).chain([NOT_BEFORE]);
+        if let Some(name) = read.find(|name| members.repeats(name)) {
+            return self.say(false, format!("{name} 重複出現，每個欄位只能有一個"));
+        }
         for name in TEXTS {
             match members.get(name) {
                 Some(Value::String(_)) => (),
@@ -98,7 +106,19 @@ impl TokenChecks {
                 None => return self.say(false, format!("缺少 {name}")),
             }
         }
-        self.say(true, "必要欄位齊全")
+        match members.get(NOT_BEFORE) {
+            None | Some(Value::Null) => (),
+            Some(value) if value.is_i64() => (),
+            Some(_) => {
+                return self.say(false, "nbf 可以省略；如有，必須是整數（1970年起的秒數）");
+            }
+        }
+        // Nothing else is known that could be wrong; but what cannot be read never passes.
+        if as_claims {
+            self.say(true, "必要欄位齊全")
+        } else {
+            self.say(false, "欄位的型態或數量不符規定")
+        }
     }
 
     /// What can be said without knowing who asks.
@@ -176,16 +196,18 @@ impl TokenChecks {
         self.say(active, format!("{}{mode}", caller.status.word()));
         match IdCard::from_condition_map(&claims.condition_map) {
             Ok(_) => self.say(true, "四項查詢條件格式正確（未進行查驗）"),
-            Err(error) => self.say(
-                false,
-                match error.member {
-                    "personId" => "personId 必須為1個英文字母、1或2、8個數字",
-                    "applyCode" => "applyCode 必須為 1（初發）、2（補發）或 3（換發）",
-                    "applyYyymmdd" => "applyYyymmdd 必須為7個數字之民國年月日，例如 0940105",
-                    "issueSiteId" => "issueSiteId 必須為卡片上發證地點之5碼代碼",
-                    _ => "conditionMap 必須為JSON文字，恰有四個字串欄位",
-                },
-            ),
+            Err(error) => {
+                let once = |must: &str| format!("{} 必須為{must}，且只出現一次", error.member);
+                let message = match error.member.as_ref() {
+                    "personId" => once("字串：1個英文字母、1或2、8個數字"),
+                    "applyCode" => once("字串：1（初發）、2（補發）或3（換發）"),
+                    "applyYyymmdd" => once("字串：7個數字之民國年月日，例如 0940105"),
+                    "issueSiteId" => once("字串：卡片上發證地點之5碼代碼"),
+                    "conditionMap" => "conditionMap 必須為JSON文字，恰有四個字串欄位".to_owned(),
+                    other => format!("{other} 不是查詢條件，conditionMap 只能有四個規定的欄位"),
+                };
+                self.say(false, message)
+            }
         };
     }
 }
@@ -196,9 +218,10 @@ mod tests {
 
     #[test]
     fn the_first_thing_that_is_wrong_with_the_form_is_named() {
-        let failed = |members: Result<&Map<String, Value>, TokenError>| {
+        let failed = |members: Result<&[(&str, Value)], TokenError>| {
             let mut checks = TokenChecks::default();
-            assert!(!checks.read(members));
+            let members = members.map(|members| members.iter().cloned().collect::<Members>());
+            assert!(!checks.read(members.as_ref().map_err(|error| *error), false));
             let all = checks.finish();
             assert_eq!(all.len(), CHECKS.len());
             let found = all.into_iter().find(|check| check.passed == Some(false)).unwrap();
@@ -206,14 +229,24 @@ mod tests {
         };
         assert_eq!(failed(Err(TokenError::Malformed)).0, "form");
         assert_eq!(failed(Err(TokenError::Header)).0, "form");
-        let mut members = Map::new();
+        let mut members: Vec<(&str, Value)> = Vec::new();
         for name in TEXTS {
             assert_eq!(failed(Ok(&members)), ("claims", format!("缺少 {name}")));
-            members.insert(name.into(), 1.into());
+            members.push((name, 1.into()));
             assert_eq!(failed(Ok(&members)), ("claims", format!("{name} 必須是字串")));
-            members.insert(name.into(), "x".into());
+            members.pop();
+            members.push((name, "x".into()));
         }
-        members.insert("iat".into(), "soon".into());
+        members.push(("iat", "soon".into()));
         assert!(failed(Ok(&members)).1.starts_with("iat 必須是整數"));
+        members.pop();
+        members.extend([("iat", 1.into()), ("exp", 2.into()), ("nbf", 1.5.into())]);
+        assert!(failed(Ok(&members)).1.starts_with("nbf "));
+        members.pop();
+        members.push(("iss", "x".into()));
+        assert!(failed(Ok(&members)).1.starts_with("iss 重複"));
+        members.pop();
+        // Whatever else there might be: what cannot be read has a check that failed.
+        assert_eq!(failed(Ok(&members)).0, "claims");
     }
 }

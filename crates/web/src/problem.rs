@@ -16,6 +16,8 @@ pub struct Problem {
     cause: Option<String>,
     allow: Option<&'static str>,
     tries_left: Option<u8>,
+    /// The request's number, where the component knows it.
+    request: Option<[u8; 16]>,
 }
 
 #[derive(Serialize)]
@@ -47,7 +49,8 @@ impl<E: Coded + std::error::Error> From<E> for Problem {
         let code = error.code();
         // Messages of refusals may quote certificates; they stay out of the log.
         let cause = (code.status() >= 500).then(|| error.to_string());
-        Self { code, fields: error.fields().to_vec(), cause, allow: None, tries_left: None }
+        let fields = error.fields().to_vec();
+        Self { code, fields, cause, allow: None, tries_left: None, request: None }
     }
 }
 
@@ -72,6 +75,11 @@ impl Problem {
         Self { tries_left: Some(tries_left), ..self }
     }
 
+    /// The same as the problem of this request (x-request-id).
+    pub fn under(self, request: [u8; 16]) -> Self {
+        Self { request: Some(request), ..self }
+    }
+
     /// Its code.
     pub fn code(&self) -> Code {
         self.code
@@ -87,12 +95,16 @@ impl Problem {
         text::of_code(self.code)
     }
 
-    /// The answer. Faults are logged here, once, under the same instance.
+    /// The answer. Faults are logged here, once, under the same instance and, where
+    /// it is known, the request's number.
     pub fn into_reply(self) -> Reply {
         let instance = uuid::Builder::from_random_bytes(random()).into_uuid();
         let instance = format!("urn:uuid:{instance}");
         if let Some(cause) = &self.cause {
-            let line = serde_json::json!({ "code": self.code.name(), "instance": instance, "cause": cause });
+            let mut line = serde_json::json!({ "code": self.code.name(), "instance": instance, "cause": cause });
+            if let Some(request) = self.request {
+                line["request"] = hex::encode(request).into();
+            }
             eprintln!("{line}");
         }
         let (title, detail) = text::of_code(self.code);

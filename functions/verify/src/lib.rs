@@ -26,10 +26,15 @@ async fn handle(request: Request) -> impl IntoResponse {
     let mut reply = match route(request, id).await {
         Ok(reply) => reply,
         Err(problem) => {
-            // Logged; the caller of the first endpoint gets the five members that it expects.
-            let reply = problem.into_reply();
+            let fault = problem.code().status() >= 500;
+            // Logged under the request's number.
+            let reply = problem.under(id).into_reply();
+            // Whatever failed, the same question may come again: the first endpoint has the five
+            // members, the others a problem, both with Retry-After.
             if legacy {
                 legacy::refused(StatusCode::SERVICE_UNAVAILABLE, "temporarily unavailable")
+            } else if fault {
+                modern::unavailable()
             } else {
                 reply
             }

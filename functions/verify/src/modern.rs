@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use domain::{
-    Answer, CallOutcome, Claims, ConditionError, IssKey, RocDateTime, TaipeiDay, TokenCheck,
-    TokenChecks, TokenRefused,
+    Answer, CallOutcome, Claims, ConditionError, IssKey, Members, RocDateTime, TaipeiDay,
+    TokenCheck, TokenChecks, TokenRefused,
 };
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
@@ -66,7 +66,7 @@ pub(crate) async fn verification(
         Ok(token) => token,
         Err(refused) => return Ok(refused),
     };
-    let made = call::make(&token, source, id).await?;
+    let made = call::make(token.trim(), source, id).await?;
     let mut reply = match &made.result {
         Ok(outcome) => outcome_reply(outcome, &made),
         Err(refusal) => refused(*refusal),
@@ -164,7 +164,8 @@ fn refused(refusal: Refusal) -> Reply {
     }
 }
 
-fn unavailable() -> Reply {
+/// Later, the same question again.
+pub(crate) fn unavailable() -> Reply {
     let title = "服務暫時無法使用，請稍後再試";
     let mut reply = problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, json!({}));
     reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
@@ -222,10 +223,11 @@ pub(crate) async fn token_check(request: Request, source: IpAddr) -> Result<Repl
 
 async fn checks(token: &str, source: IpAddr, now: Timestamp) -> Result<TokenChecks, Problem> {
     let mut checks = TokenChecks::default();
-    let members = Unverified::<serde_json::Map<String, serde_json::Value>>::parse(token);
+    let members = Unverified::<Members>::parse(token);
     let members = members.as_ref().map(Unverified::unverified_claims).map_err(|error| *error);
-    let readable = checks.read(members);
-    let Ok(parsed) = Unverified::<Claims>::parse(token) else { return Ok(checks) };
+    let parsed = Unverified::<Claims>::parse(token);
+    let readable = checks.read(members, parsed.is_ok());
+    let Ok(parsed) = parsed else { return Ok(checks) };
     if !readable || !checks.claims(parsed.unverified_claims(), now) {
         return Ok(checks);
     }

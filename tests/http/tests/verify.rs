@@ -70,6 +70,53 @@ fn claims_are_judged() {
 }
 
 #[test]
+fn what_is_wrong_with_the_conditions_is_named_each_time_and_costs_no_try() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let good = json!({
+        "personId": "A123456789", "applyCode": "1", "applyYyymmdd": "0940105",
+        "issueSiteId": "63000",
+    });
+    let changed = |member: &str, value: serde_json::Value| {
+        let mut map = good.clone();
+        map[member] = value;
+        map.to_string()
+    };
+    let mut missing = good.clone();
+    missing.as_object_mut().unwrap().remove("applyCode");
+    let twice = good.to_string().replacen('{', r#"{"applyCode":"1","#, 1);
+    for (map, member) in [
+        (changed("applyCode", 3.into()), "applyCode"),
+        (missing.to_string(), "applyCode"),
+        (changed("issueSiteId", 10001.into()), "issueSiteId"),
+        (changed("issueSiteId", json!(null)), "issueSiteId"),
+        (changed("personId", "A12345678".into()), "personId"),
+        (changed("birthDate", "0700101".into()), "birthDate"),
+        (twice, "applyCode"),
+        ("{}".into(), "conditionMap"),
+    ] {
+        let mut claims = caller.claims(question(&app.demo.id_cards[0]), Timestamp::now());
+        claims["conditionMap"] = map.clone().into();
+        let token = caller.sign(&claims).unwrap();
+        // When it comes again too, on either endpoint.
+        for _ in 0..2 {
+            let answer = visitor.verify(&token).unwrap();
+            assert_eq!((answer.status, &answer.body["rdCode"]), (200, &json!("RS3822")), "{map}");
+            let message = format!("查詢條件值,不符規定 ({member})");
+            assert_eq!(answer.body["rdMessage"], message, "{map}");
+        }
+        let answer = visitor
+            .post("/integration/v2/verifications", &json!({ "token": format!(" {token}\n") }))
+            .unwrap();
+        assert_eq!((answer.status, &answer.body["errors"][0]["field"]), (422, &json!(member)));
+    }
+    assert_eq!(app.count("attempts", "SELECT count(*) FROM wrong_answers"), 0);
+    // A name of the client's own making is told, and not kept.
+    let kept = "SELECT count(*) FROM calls WHERE outcome LIKE '%birthDate%'";
+    assert_eq!(app.count("calls", kept), 0);
+}
+
+#[test]
 fn only_the_registered_address_is_answered() {
     let mut app = TestApp::start();
     let (mut visitor, _, caller) = app.approved();
@@ -163,15 +210,27 @@ fn the_count_begins_anew_at_midnight_in_taipei() {
     let before = midnight - SignedDuration::from_secs(20);
     app.restart_with(&["--now", &before.to_string()]);
     visitor.base = app.visitor().base;
-    let ask = |visitor: &test_pki::client::Visitor, at| {
-        let answer = visitor.verify(&caller.token(wrong(&card), at).unwrap()).unwrap();
-        answer_code(&answer).to_owned()
+    let ask = |visitor: &test_pki::client::Visitor, token: &str| {
+        answer_code(&visitor.verify(token).unwrap()).to_owned()
     };
-    assert_eq!([(); 4].map(|()| ask(&visitor, before)), ["2", "3", "4", "5"]);
+    let tokens = [(); 4].map(|()| caller.token(wrong(&card), before).unwrap());
+    assert_eq!(tokens.each_ref().map(|token| ask(&visitor, token)), ["2", "3", "4", "5"]);
     let after = midnight + SignedDuration::from_secs(1);
     app.restart_with(&["--now", &after.to_string()]);
     visitor.base = app.visitor().base;
-    assert_eq!(ask(&visitor, after), "2");
+    // Tokens of yesterday have yesterday's answers, also one whose call the power took, and one
+    // whose process died before it had its outcome; none counts today.
+    let database = app.database("calls");
+    database.execute("DELETE FROM calls WHERE number = 1", []).unwrap();
+    database.execute("UPDATE calls SET outcome = NULL WHERE number = 3", []).unwrap();
+    assert_eq!(tokens.each_ref().map(|token| ask(&visitor, token)), ["2", "3", "4", "5"]);
+    assert_eq!(app.count("attempts", "SELECT count(*) FROM wrong_answers"), 1);
+    let path = "/integration/v2/verifications";
+    let locked = visitor.post(path, &json!({ "token": tokens[3] })).unwrap();
+    let until: Timestamp = http_tests::text(&locked.body["lockedUntil"]).parse().unwrap();
+    assert_eq!((locked.status, domain::TaipeiDay::of(until)), (423, domain::TaipeiDay::of(after)));
+    assert!(until < after, "it is over: {until}");
+    assert_eq!(ask(&visitor, &caller.token(wrong(&card), after).unwrap()), "2");
 }
 
 #[test]
@@ -180,7 +239,8 @@ fn a_stopped_account_gets_no_answer_and_a_new_address_counts_at_once() {
     let (visitor, card, caller) = app.approved();
     let known = &app.demo.id_cards[0];
     let ask = || visitor.verify(&caller.token(question(known), Timestamp::now()).unwrap()).unwrap();
-    assert_eq!(answer_code(&ask()), "1");
+    let answered = caller.token(question(known), Timestamp::now()).unwrap();
+    assert_eq!(answer_code(&visitor.verify(&answered).unwrap()), "1");
     let (name, ubn) = test_pki::demo::COMPANY;
     let change = test_pki::client::form("data-change", name, ubn, "127.0.0.77");
     let receipt = visitor.apply(&card, change).unwrap().expect(201).unwrap();
@@ -191,8 +251,11 @@ fn a_stopped_account_gets_no_answer_and_a_new_address_counts_at_once() {
         .execute("UPDATE accounts SET host_address = '127.0.0.1', status = 'suspended'", [])
         .unwrap();
     assert_eq!(answer_code(&ask()), "8");
+    // A token that was answered before has its answer: nothing new is told.
+    assert_eq!(answer_code(&visitor.verify(&answered).unwrap()), "1");
     app.database("default").execute("UPDATE accounts SET status = 'stopped'", []).unwrap();
     assert_eq!(ask().status, 401);
+    assert_eq!(visitor.verify(&answered).unwrap().status, 401);
 }
 
 #[test]
