@@ -27,10 +27,10 @@ pub(crate) fn judge(
     let limit = limit.unwrap_or(Policy::ConductScore.of_edition(Edition::Of112));
     let mut judged = Judged::default();
     for account in Cases(cases).watched_accounts()? {
-        let WatchedAccount { ubn, ap_id, since, open_score } = account;
+        let WatchedAccount { ubn, ap_id, decided, open_score } = account;
         // What came in the second of a decision belongs to what was decided.
-        let since = (since + SignedDuration::from_secs(1)).max(now - HOUR);
-        let signs = Calls(calls).conduct(&ap_id, since, now)?.signs();
+        let since = (decided + SignedDuration::from_secs(1)).max(now - HOUR);
+        let signs = Calls(calls).conduct(&ap_id, decided, since, now)?.signs();
         let score = conduct_score(&signs);
         // What is known already is not found again.
         if score < CONDUCT_NOTICE || open_score.is_some_and(|known| known >= i64::from(score)) {

@@ -34,25 +34,35 @@ pub struct WatchedAccount {
     pub ubn: Ubn,
     /// apId.
     pub ap_id: String,
-    /// Calls before this are over and judged: the account was resumed, or a finding closed.
-    pub since: Timestamp,
+    /// What came before this is over and judged: the account was resumed, or a finding closed.
+    pub decided: Timestamp,
     /// Whether a finding is open, and its points.
     pub open_score: Option<i64>,
 }
 
-/// Only the newest calls are looked at, as many as the limit allows in an hour.
+/// From a decision on the day's refusals so far are over and judged. They have no times of their
+/// own: so many there were when the decision was seen first.
+const DECIDED: &str = "INSERT INTO judged (account, decided, day, foreign_requests)
+    VALUES (?1, ?2, ?3, 0)
+    ON CONFLICT (account) DO UPDATE SET decided = excluded.decided, day = excluded.day,
+        foreign_requests = coalesce((SELECT sum(count) FROM refusals
+            WHERE account = ?1 AND day = ?3 AND reason = 'address'), 0)
+        WHERE judged.decided < excluded.decided";
+/// Only the newest calls are looked at, as many as the limit allows in an hour; none of test mode.
 const CONDUCT: &str = "SELECT count(*), coalesce(sum(outcome IN ('1', '2', '3', '4', '9', 'A')), 0),
         coalesce(sum(outcome IN ('2', '3', '4')), 0),
         count(DISTINCT CASE WHEN outcome IN ('2', '3', '4') THEN person END), count(DISTINCT user_id),
         coalesce(sum((at / 1000000 + 28800) % 86400 < 21600), 0),
         coalesce((SELECT sum(count) FROM refusals
             WHERE account = ?1 AND day = ?3 AND reason = 'address'), 0)
-    FROM (SELECT outcome, person, user_id, at FROM calls WHERE account = ?1
-        ORDER BY number DESC LIMIT 100000) WHERE at >= ?2";
+            - coalesce((SELECT foreign_requests FROM judged WHERE account = ?1 AND day = ?3), 0)
+    FROM (SELECT outcome, person, user_id, at, sandbox FROM calls WHERE account = ?1
+        ORDER BY number DESC LIMIT 100000)
+    WHERE at >= ?2 AND sandbox = 0 AND outcome IS NOT NULL";
 const WATCHED: &str = "SELECT accounts.ubn, ap_id, max(status_since,
         coalesce((SELECT max(closed_at) FROM findings WHERE findings.ubn = accounts.ubn), 0)),
         (SELECT score FROM findings WHERE findings.ubn = accounts.ubn AND closed_at IS NULL)
-    FROM accounts WHERE status = 'active' AND sandbox = 0";
+    FROM accounts WHERE status = 'active'";
 const FOUND: &str = "INSERT INTO findings (ubn, found_at, score, signs, suspended)
     VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (ubn) WHERE closed_at IS NULL DO UPDATE
@@ -68,26 +78,28 @@ const SUSPEND: &str =
     WHERE ubn = ?1 AND status = 'active' RETURNING ubn";
 
 #[cfg(test)]
-pub(crate) const CALLS: &[&str] = &[CONDUCT];
+pub(crate) const CALLS: &[&str] = &[DECIDED, CONDUCT];
 #[cfg(test)]
 pub(crate) const CASES: &[&str] = &[WATCHED, FOUND, FINDINGS, CLOSE, SUSPEND];
 
 impl<D: Database> Calls<D> {
-    /// An account's calls since an instant.
+    /// An account's calls since an instant, and what was refused since it was decided about last.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn conduct(
         &self,
         account: &str,
+        decided: Timestamp,
         since: Timestamp,
         now: Timestamp,
     ) -> Result<Conduct, StoreError> {
         let today = TaipeiDay::of(now).number();
+        self.0.execute(DECIDED, &[account.into(), decided.into(), today.into()])?;
         let parameters = [account.into(), since.as_microsecond().into(), today.into()];
         let row = one(self.0.execute(CONDUCT, &parameters)?)?;
         let count =
-            |index| row.integer(index).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            |index| row.integer(index).map(|count| u32::try_from(count.max(0)).unwrap_or(u32::MAX));
         Ok(Conduct {
             calls: count(0)?,
             compared: count(1)?,
@@ -101,7 +113,7 @@ impl<D: Database> Calls<D> {
 }
 
 impl<D: Database> Cases<D> {
-    /// The accounts in use whose calls are real.
+    /// The accounts in use.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -111,7 +123,7 @@ impl<D: Database> Cases<D> {
             Ok(WatchedAccount {
                 ubn: row.parsed(0, "統一編號", |text| text.parse().ok())?,
                 ap_id: row.text(1)?.to_owned(),
-                since: row.instant(2)?,
+                decided: row.instant(2)?,
                 open_score: row.optional_integer(3)?,
             })
         };

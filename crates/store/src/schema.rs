@@ -104,6 +104,10 @@ impl Label {
                     name: "0002-reserved",
                     sql: include_str!("../../../schema/calls/0002-reserved.sql"),
                 },
+                Step {
+                    name: "0003-judged",
+                    sql: include_str!("../../../schema/calls/0003-judged.sql"),
+                },
             ],
             Self::Revocation => &[
                 Step {

@@ -3,7 +3,8 @@
 use domain::{PersonDigest, TaipeiDay};
 use jiff::Timestamp;
 
-use crate::{Calls, Cases, Database, Deed, Row, StoreError};
+use crate::database::one;
+use crate::{Calls, Cases, Database, Deed, Row, StoreError, Value};
 
 /// A call as it is listed.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct CallRow {
     pub user_id: String,
     /// How long it took, in microseconds.
     pub took: i64,
+    /// Whether it was answered in test mode.
+    pub sandbox: bool,
 }
 
 /// Calls of a day with the same outcome, or requests refused for the same reason.
@@ -33,6 +36,8 @@ pub struct DayCount {
     pub what: String,
     /// How many.
     pub count: i64,
+    /// Whether it is about test mode: no real calls.
+    pub sandbox: bool,
 }
 
 /// All calls with one outcome that took about as long.
@@ -40,6 +45,8 @@ pub struct DayCount {
 pub struct CallTotal {
     /// [`domain::CallOutcome::code`].
     pub outcome: String,
+    /// Whether they were answered in test mode.
+    pub sandbox: bool,
     /// The bound of [`domain::CALL_DURATIONS`] that none of them is above.
     pub upper: i64,
     /// How many.
@@ -70,24 +77,30 @@ pub struct Tended {
 
 /// How long a jti is kept: longer than any token lives, with the tolerance on both sides.
 const JTI_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+/// Calls that are tended in one transaction: calls that come in wait behind it, for milliseconds.
+const TENDED_AT_ONCE: i64 = 2_000;
 
-const DAYS: &str = "SELECT day, outcome, sum(calls) FROM
-    (SELECT day, outcome, calls FROM tallies WHERE account = ?1 AND day >= ?2
-    UNION ALL SELECT (at / 1000000 + 28800) / 86400, outcome, 1 FROM calls
+const DAYS: &str = "SELECT day, outcome, sum(calls), sandbox FROM
+    (SELECT day, outcome, sandbox, calls FROM tallies WHERE account = ?1 AND day >= ?2
+    UNION ALL SELECT (at / 1000000 + 28800) / 86400, outcome, sandbox, 1 FROM calls
         WHERE account = ?1 AND number > coalesce((SELECT tallied FROM tended WHERE account = ?1), 0)
             AND at >= (?2 * 86400 - 28800) * 1000000 AND outcome IS NOT NULL)
-    GROUP BY day, outcome ORDER BY day DESC, outcome";
-const REFUSALS: &str = "SELECT day, reason, count FROM refusals
+    GROUP BY day, sandbox, outcome ORDER BY day DESC, sandbox, outcome";
+/// What was refused by a number of the test data is counted under a reason of its own.
+const REFUSALS: &str = "SELECT day, reason, count, reason LIKE 'test-%' FROM refusals
     WHERE account = ?1 AND day >= ?2 ORDER BY day DESC, reason";
-const LIST: &str = "SELECT number, at, outcome, request, person, user_id, took FROM calls
+const LIST: &str = "SELECT number, at, outcome, request, person, user_id, took, sandbox FROM calls
     WHERE account = ?1 AND number < ?2 AND outcome IS NOT NULL ORDER BY number DESC LIMIT ?3";
 /// From one account to the next, without looking at every call.
 const ACCOUNTS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FROM calls
         UNION ALL SELECT (SELECT min(account) FROM calls WHERE account > found.account)
             FROM found WHERE found.account IS NOT NULL)
-    SELECT found.account, coalesce(tallied, 0), coalesce(forgotten, 0),
-        (SELECT max(number) FROM calls WHERE account = found.account)
-    FROM found LEFT JOIN tended ON tended.account = found.account WHERE found.account IS NOT NULL";
+    SELECT account, coalesce((SELECT forgotten FROM tended WHERE tended.account = found.account), 0)
+    FROM found WHERE account IS NOT NULL";
+/// How far an account is tended, and its newest call.
+const STATE: &str = "SELECT coalesce((SELECT tallied FROM tended WHERE account = ?1), 0),
+    coalesce((SELECT forgotten FROM tended WHERE account = ?1), 0),
+    coalesce((SELECT max(number) FROM calls WHERE account = ?1), 0)";
 const TALLY: &str = "INSERT INTO tallies (account, day, outcome, sandbox, calls)
     SELECT account, (at / 1000000 + 28800) / 86400, outcome, sandbox, count(*) FROM calls
         WHERE account = ?1 AND number > ?2 AND number <= ?3 AND outcome IS NOT NULL GROUP BY 2, 3, 4
@@ -102,21 +115,22 @@ const TOTAL: &str = "INSERT INTO totals (outcome, sandbox, upper, calls, micros)
 const TOTALS: &str = "WITH RECURSIVE found (account) AS (SELECT min(account) FROM calls
         UNION ALL SELECT (SELECT min(account) FROM calls WHERE account > found.account)
             FROM found WHERE found.account IS NOT NULL)
-    SELECT outcome, upper, sum(calls), sum(micros) FROM
-        (SELECT outcome, upper, calls, micros FROM totals
-        UNION ALL SELECT outcome,
+    SELECT outcome, upper, sum(calls), sum(micros), sandbox FROM
+        (SELECT outcome, sandbox, upper, calls, micros FROM totals
+        UNION ALL SELECT outcome, sandbox,
             (SELECT min(value) FROM json_each(?1) WHERE value >= took), 1, took
             FROM found CROSS JOIN calls ON calls.account = found.account AND number > coalesce(
                 (SELECT tallied FROM tended WHERE tended.account = found.account), 0)
             WHERE outcome IS NOT NULL)
-    GROUP BY outcome, upper ORDER BY outcome, upper";
+    GROUP BY sandbox, outcome, upper ORDER BY sandbox, outcome, upper";
 const ALL_REFUSALS: &str =
     "SELECT 0, reason, sum(count) FROM refusals GROUP BY reason ORDER BY reason";
 /// The first call that may still get its outcome: its process is at it, or died and the same token
 /// may go on with it. It is added up when it has one, or when no token can any more.
 const UNDER_WAY: &str = "SELECT min(number) FROM calls
-    WHERE account = ?1 AND number > ?2 AND at >= ?3 AND outcome IS NULL";
-const OLD: &str = "SELECT max(number) FROM calls WHERE account = ?1 AND number > ?2 AND at < ?3";
+    WHERE account = ?1 AND number > ?2 AND number <= ?3 AND at >= ?4 AND outcome IS NULL";
+const OLD: &str = "SELECT number FROM calls WHERE account = ?1 AND number > ?2 AND at < ?3
+    ORDER BY number DESC LIMIT 1";
 const FORGET: &str =
     "UPDATE calls SET jti = NULL WHERE account = ?1 AND number > ?2 AND number <= ?3";
 const TENDED: &str = "INSERT INTO tended (account, tallied, forgotten) VALUES (?1, ?2, ?3)
@@ -133,8 +147,21 @@ const OUTAGES: &str =
 const ANNOUNCE: &str = "INSERT INTO outages (begins_at, ends_at, note) VALUES (?1, ?2, ?3)";
 
 #[cfg(test)]
-pub(crate) const CALLS: &[&str] =
-    &[DAYS, REFUSALS, LIST, ACCOUNTS, TALLY, TOTAL, TOTALS, ALL_REFUSALS, UNDER_WAY, OLD, FORGET, TENDED];
+pub(crate) const CALLS: &[&str] = &[
+    DAYS,
+    REFUSALS,
+    LIST,
+    ACCOUNTS,
+    STATE,
+    TALLY,
+    TOTAL,
+    TOTALS,
+    ALL_REFUSALS,
+    UNDER_WAY,
+    OLD,
+    FORGET,
+    TENDED,
+];
 #[cfg(test)]
 pub(crate) const CASES: &[&str] = &[SET_CALLS, SET_LIMITS, CALL_SETTINGS, OUTAGES, ANNOUNCE];
 
@@ -177,6 +204,7 @@ impl<D: Database> Calls<D> {
                 upper: row.integer(1)?,
                 calls: row.integer(2)?,
                 micros: row.integer(3)?,
+                sandbox: row.integer(4)? == 1,
             })
         };
         self.0.execute(TOTALS, &[bounds().into()])?.iter().map(total).collect()
@@ -192,34 +220,58 @@ impl<D: Database> Calls<D> {
     }
 
     /// Adds up what came since the last time, and forgets the jti of tokens that can no longer be
-    /// used. One transaction for each account.
+    /// used: a few thousand calls in each transaction, with a pause after it for whoever waits.
+    /// Several may tend at once.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn tend(&self, now: Timestamp) -> Result<Tended, StoreError> {
+    pub fn tend(&self, now: Timestamp, mut pause: impl FnMut()) -> Result<Tended, StoreError> {
         let mut tended = Tended::default();
         let cutoff = (now - JTI_KEPT).as_microsecond();
         for row in self.0.execute(ACCOUNTS, &[])? {
-            let account = row.text(0)?;
-            let [tallied, forgotten, last] = [row.integer(1)?, row.integer(2)?, row.integer(3)?];
-            let transaction = crate::Transaction::begin(&self.0)?;
-            let range = |from: i64, to: i64| [account.into(), from.into(), to.into()];
-            let under_way = transaction.execute(UNDER_WAY, &range(tallied, cutoff))?;
-            let under_way = under_way.first().map_or(Ok(None), |row| row.optional_integer(0))?;
-            let last = under_way.map_or(last, |number| last.min(number - 1));
-            transaction.execute(TALLY, &range(tallied, last))?;
-            let [account, from, to] = range(tallied, last);
-            transaction.execute(TOTAL, &[account, from, to, bounds().into()])?;
-            let old = transaction.execute(OLD, &range(forgotten, cutoff))?;
-            let old = old.first().map_or(Ok(None), |row| row.optional_integer(0))?;
-            let old = old.unwrap_or(forgotten);
-            transaction.execute(FORGET, &range(forgotten, old))?;
-            transaction.execute(TENDED, &range(last, old))?;
-            transaction.commit()?;
-            tended.tallied += last - tallied;
-            tended.forgotten += old - forgotten;
+            let (account, forgotten) = (row.text(0)?, row.integer(1)?);
+            let newest = one(self.0.execute(STATE, &[account.into()])?)?.integer(2)?;
+            let old = self.0.execute(OLD, &[account.into(), forgotten.into(), cutoff.into()])?;
+            let old = old.first().map_or(Ok(forgotten), |row| row.integer(0))?;
+            while let Some(more) = self.tend_some(account, newest, old, cutoff)? {
+                tended.tallied += more.tallied;
+                tended.forgotten += more.forgotten;
+                pause();
+            }
         }
         Ok(tended)
+    }
+
+    /// Tends the next calls of an account, up to the newest one and the last old one. `None`: there
+    /// is nothing left to do. How far it got is read inside the transaction: another may have
+    /// tended meanwhile.
+    fn tend_some(
+        &self,
+        account: &str,
+        newest: i64,
+        old: i64,
+        cutoff: i64,
+    ) -> Result<Option<Tended>, StoreError> {
+        let transaction = crate::Transaction::begin(&self.0)?;
+        let state = one(transaction.execute(STATE, &[account.into()])?)?;
+        let (tallied, forgotten) = (state.integer(0)?, state.integer(1)?);
+        let next = |from: i64, last: i64| last.min(from + TENDED_AT_ONCE).max(from);
+        let range = |from: i64, to: i64| [account.into(), from.into(), to.into()];
+        let with = |[account, from, to]: [Value; 3], more: Value| [account, from, to, more];
+        let last = next(tallied, newest);
+        let under_way = with(range(tallied, last), cutoff.into());
+        let under_way = one(transaction.execute(UNDER_WAY, &under_way)?)?.optional_integer(0)?;
+        let last = under_way.map_or(last, |number| number - 1);
+        let old = next(forgotten, old);
+        if (last, old) == (tallied, forgotten) {
+            return Ok(None);
+        }
+        transaction.execute(TALLY, &range(tallied, last))?;
+        transaction.execute(TOTAL, &with(range(tallied, last), bounds().into()))?;
+        transaction.execute(FORGET, &range(forgotten, old))?;
+        transaction.execute(TENDED, &range(last, old))?;
+        transaction.commit()?;
+        Ok(Some(Tended { tallied: last - tallied, forgotten: old - forgotten }))
     }
 }
 
@@ -270,7 +322,7 @@ impl<D: Database> Cases<D> {
     ) -> Result<(), StoreError> {
         let flag = |value: bool| i64::from(value).into();
         let parameters = [ubn.as_str().into(), flag(sandbox), flag(change_codes)];
-        crate::database::one(self.0.execute(SET_CALLS, &parameters)?)?;
+        one(self.0.execute(SET_CALLS, &parameters)?)?;
         let actor = domain::Actor::Applicant(ubn.into());
         let deed = Deed::new(actor, domain::Act::CallsSet, now).on_company(ubn);
         self.log(&deed.with(serde_json::json!({ "sandbox": sandbox, "changeCodes": change_codes })))
@@ -340,7 +392,12 @@ fn bounds() -> String {
 }
 
 fn day_count(row: &Row) -> Result<DayCount, StoreError> {
-    Ok(DayCount { day: row.integer(0)?, what: row.text(1)?.to_owned(), count: row.integer(2)? })
+    Ok(DayCount {
+        day: row.integer(0)?,
+        what: row.text(1)?.to_owned(),
+        count: row.integer(2)?,
+        sandbox: row.integer(3)? == 1,
+    })
 }
 
 fn call_row(row: &Row) -> Result<CallRow, StoreError> {
@@ -358,5 +415,83 @@ fn call_row(row: &Row) -> Result<CallRow, StoreError> {
         person: if row.is_null(4) { None } else { Some(PersonDigest(digest(4)?)) },
         user_id: row.text(5)?.to_owned(),
         took: row.integer(6)?,
+        sandbox: row.integer(7)? == 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::native::{Native, memory};
+    use crate::schema::Label;
+
+    const NOW: &str = "2023-11-17T14:00:00+08:00";
+
+    /// As many calls, all of them over.
+    fn calls(count: i64) -> Native {
+        let database = memory(Label::Calls);
+        let at = NOW.parse::<Timestamp>().unwrap() - jiff::SignedDuration::from_hours(1);
+        let put = "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL
+                SELECT n + 1 FROM numbers WHERE n < ?1)
+            INSERT INTO calls (account, number, at, outcome, request, jti, token, user_id, took, due, sandbox)
+            SELECT 'AB123', n, ?2, '1', zeroblob(16), CAST(printf('%016d', n) AS BLOB), zeroblob(16), 'u', 7, 0, 0
+                FROM numbers";
+        let put = database.connection.execute(put, [count, at.as_microsecond()]);
+        assert_eq!(i64::try_from(put.unwrap()), Ok(count));
+        database
+    }
+
+    fn sum(database: &Native, what: &str) -> i64 {
+        database.connection.query_row(what, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Notes how many calls are tended in one transaction; and somebody else tends just before
+    /// the first.
+    struct Watched {
+        database: Native,
+        others: Cell<bool>,
+    }
+
+    impl Database for Watched {
+        fn execute(&self, sql: &'static str, given: &[Value]) -> Result<Vec<Row>, StoreError> {
+            if sql == "BEGIN IMMEDIATE" && self.others.replace(false) {
+                Calls(&self.database).tend(NOW.parse().unwrap(), || ())?;
+            }
+            self.database.execute(sql, given)
+        }
+
+        fn changes(&self) -> u64 {
+            self.database.changes()
+        }
+    }
+
+    #[test]
+    fn a_backlog_is_tended_in_small_transactions() {
+        let count = 3 * TENDED_AT_ONCE + 1;
+        let calls = Calls(calls(count));
+        let now = NOW.parse().unwrap();
+        let mut seen = Vec::new();
+        let whole = calls.tend(now, || {
+            let state = "SELECT tallied + forgotten FROM tended";
+            seen.push(sum(&calls.0, state));
+        });
+        assert_eq!(whole, Ok(Tended { tallied: count, forgotten: count }));
+        assert_eq!(seen.len(), 4);
+        seen.insert(0, 0);
+        assert!(seen.windows(2).all(|pair| pair[1] - pair[0] <= 2 * TENDED_AT_ONCE), "{seen:?}");
+        assert_eq!(sum(&calls.0, "SELECT sum(calls) FROM tallies"), count);
+        assert_eq!(sum(&calls.0, "SELECT sum(calls) FROM totals"), count);
+        assert_eq!(sum(&calls.0, "SELECT count(*) FROM calls WHERE jti IS NOT NULL"), 0);
+        assert_eq!(calls.tend(now, || panic!("nothing is left")), Ok(Tended::default()));
+    }
+
+    #[test]
+    fn what_two_tend_at_once_is_counted_once() {
+        let calls = Calls(Watched { database: calls(10), others: Cell::new(true) });
+        assert_eq!(calls.tend(NOW.parse().unwrap(), || ()), Ok(Tended::default()));
+        assert_eq!(sum(&calls.0.database, "SELECT sum(calls) FROM tallies"), 10);
+        assert_eq!(sum(&calls.0.database, "SELECT sum(calls) FROM totals"), 10);
+    }
 }

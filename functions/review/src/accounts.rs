@@ -139,8 +139,9 @@ pub(crate) fn calls_view(cases: &Cases<impl Database>, ubn: Ubn) -> Result<Calls
     let record = Calls(store::spin::open(Label::Calls)?);
     let from = TaipeiDay::of(now - SignedDuration::from_hours(24 * 30));
     let days = record.days(&settings.ap_id, from)?;
+    // Test mode is no use.
     let sum = |counted: &[DayCount], of: &dyn Fn(&str) -> bool| {
-        counted.iter().filter(|one| of(&one.what)).map(|one| one.count).sum()
+        counted.iter().filter(|one| !one.sandbox && of(&one.what)).map(|one| one.count).sum()
     };
     let last = record.last_call(&settings.ap_id)?;
     Ok(CallsView {

@@ -36,7 +36,7 @@ async fn route(request: Request) -> Result<Reply, Problem> {
         (&Method::GET, ["api", "usage", "calls.csv"]) => file(&request).await,
         (&Method::POST, ["api", "usage", "settings"]) => set(request).await,
         (&Method::GET, ["api", "test-data"]) => Ok(test_data()),
-        (&Method::GET, ["api", "status"]) => status(),
+        (&Method::GET, ["api", "status"]) => status().await,
         (&Method::GET, ["api", "account-states"]) => account_states().await,
         (&Method::GET, ["operate", "metrics"]) => metrics::metrics(request.headers()).await,
         (_, ["api", "usage", "settings"]) => Err(web::method_not_allowed("POST")),
@@ -95,6 +95,8 @@ struct CountView {
     code: String,
     word: String,
     count: i64,
+    /// Whether it is about test mode.
+    sandbox: bool,
 }
 
 impl CountView {
@@ -103,8 +105,14 @@ impl CountView {
         let noon = counted.day * 86_400 + 4 * 3600;
         let day = Timestamp::from_second(noon).unwrap_or_default();
         let day = RocDay::of(day).to_string();
-        Self { day, word: word(&counted.what), code: counted.what, count: counted.count }
+        let DayCount { what, count, sandbox, .. } = counted;
+        Self { day, word: of_mode(word(&what), sandbox), code: what, count, sandbox }
     }
+}
+
+/// Words that tell test mode from real calls.
+fn of_mode(word: String, sandbox: bool) -> String {
+    if sandbox { format!("{word}（測試模式）") } else { word }
 }
 
 fn outcome_word(code: &str) -> String {
@@ -114,7 +122,7 @@ fn outcome_word(code: &str) -> String {
 
 /// Why a request got no answer, in words.
 fn refusal_word(reason: &str) -> String {
-    match reason {
+    match reason.trim_start_matches("test-") {
         "credentials" => "簽章不符",
         "claim" => "Token欄位值不符規定",
         "time" => "Token逾期、尚未生效或有效時間過長",
@@ -122,6 +130,7 @@ fn refusal_word(reason: &str) -> String {
         "address" => "來源不是登錄之主機連線IP位址",
         "jti" => "jti重複使用於不同Token",
         "rate" => "呼叫次數超過上限",
+        "unavailable" => "服務暫時無法使用",
         other => other,
     }
     .to_owned()
@@ -175,6 +184,8 @@ struct CallView {
     user_id: String,
     request_id: String,
     milliseconds: String,
+    /// Whether it was answered in test mode.
+    sandbox: bool,
 }
 
 impl CallView {
@@ -182,7 +193,8 @@ impl CallView {
         Self {
             number: row.number,
             at: RocDateTime(row.at).to_string(),
-            word: outcome_word(&row.outcome),
+            word: of_mode(outcome_word(&row.outcome), row.sandbox),
+            sandbox: row.sandbox,
             code: row.outcome,
             person: row.person.map(|person| key.pseudonym(account, person)),
             user_id: row.user_id,
@@ -301,8 +313,19 @@ async fn account_states() -> Result<Reply, Problem> {
     Ok(web::json(StatusCode::OK, &serde_json::json!({ "states": states })))
 }
 
+/// Whether the verification call has all that it needs: it says so itself, by a private route.
+const READY: &str = "http://verify.spin.internal/integration/readyz";
+/// How long it may take to say so.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
+async fn ready() -> bool {
+    let asked = async { spin_sdk::http::get(READY).await.ok() };
+    let answer = web::within(PATIENCE, asked).await.flatten();
+    answer.is_some_and(|answer| answer.status() == StatusCode::OK)
+}
+
 /// The state of the service: its clock, and outages that were announced.
-fn status() -> Result<Reply, Problem> {
+async fn status() -> Result<Reply, Problem> {
     let now = web::now();
     let outages = Cases(store::spin::open(Label::Cases)?).outages(now)?;
     let outages = outages.iter().map(|outage| {
@@ -313,12 +336,9 @@ fn status() -> Result<Reply, Problem> {
             "underWay": outage.begins_at <= now, "note": outage.note,
         })
     });
-    let ready = [Label::Cases, Label::Calls].into_iter().all(|label| {
-        store::spin::open(label).is_ok_and(|open| store::schema::check(&open, label).is_ok())
-    });
     let body = serde_json::json!({
         "serverTime": now.to_string(), "serverTimeRoc": RocDateTime(now).to_string(),
-        "ready": ready, "outages": outages.collect::<Vec<_>>(),
+        "ready": ready().await, "outages": outages.collect::<Vec<_>>(),
     });
     Ok(web::json(StatusCode::OK, &body))
 }

@@ -44,35 +44,41 @@ impl Collector for Told {
             }
             Ok(())
         };
-        let mut calls: Vec<(&str, u64)> = Vec::new();
-        for total in &self.totals {
-            // They come by outcome.
-            match calls.last_mut() {
-                Some((outcome, count)) if *outcome == total.outcome => *count += whole(total.calls),
-                _ => calls.push((&total.outcome, whole(total.calls))),
+        for (sandbox, name, help) in [
+            (false, "calls", "Calls that were answered, by checkIdCardApply or rdCode"),
+            (true, "test_calls", "Calls that were answered in test mode: no real ones"),
+        ] {
+            let mut calls: Vec<(&str, u64)> = Vec::new();
+            for total in self.totals.iter().filter(|total| total.sandbox == sandbox) {
+                // They come by outcome.
+                match calls.last_mut() {
+                    Some((outcome, count)) if *outcome == total.outcome => {
+                        *count += whole(total.calls);
+                    }
+                    _ => calls.push((&total.outcome, whole(total.calls))),
+                }
             }
+            counters(name, help, "outcome", &calls)?;
         }
-        counters(
-            "calls",
-            "Calls that were answered, by checkIdCardApply or rdCode",
-            "outcome",
-            &calls,
-        )?;
-        let refusals: Vec<_> =
-            self.refusals.iter().map(|(reason, count)| (reason.as_str(), whole(*count))).collect();
+        let refusals = self.refusals.iter().map(|(reason, count)| (reason.as_str(), whole(*count)));
+        let (test, real): (Vec<_>, Vec<_>) =
+            refusals.partition(|(reason, _)| reason.starts_with("test-"));
         let help = "Requests that got no answer, by reason";
-        counters("refused_requests", help, "reason", &refusals)?;
+        counters("refused_requests", help, "reason", &real)?;
+        let help = "Requests that got no answer since the test data says so: no real ones";
+        counters("test_refused_requests", help, "reason", &test)?;
+        let real: Vec<&CallTotal> = self.totals.iter().filter(|total| !total.sandbox).collect();
         let help = "How long answered calls took in the component";
         let histogram = MetricType::Histogram;
         let unit = Some(&Unit::Seconds);
         let mut family = encoder.encode_descriptor("call_duration", help, unit, histogram)?;
         let buckets = domain::CALL_DURATIONS.map(|upper| {
-            let within = self.totals.iter().filter(|total| total.upper == upper);
+            let within = real.iter().filter(|total| total.upper == upper);
             let bound = if upper == i64::MAX { f64::MAX } else { seconds(upper) };
             (bound, within.map(|total| whole(total.calls)).sum())
         });
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let sum = seconds(self.totals.iter().map(|total| total.micros).sum());
+        let sum = seconds(real.iter().map(|total| total.micros).sum());
         family.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 }

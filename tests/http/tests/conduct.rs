@@ -102,7 +102,7 @@ fn who_guesses_at_many_people_is_suspended_and_officers_are_told_why() {
 }
 
 #[test]
-fn the_points_are_a_policy_and_test_mode_is_nobodys_business() {
+fn the_points_are_a_policy_and_test_mode_hides_nothing() {
     let app = TestApp::start();
     let (visitor, _, caller) = app.approved();
     a_second_later();
@@ -110,12 +110,12 @@ fn the_points_are_a_policy_and_test_mode_is_nobodys_business() {
         guess(&visitor, &caller, number);
     }
     let set = |what: &str| app.database("default").execute(what, []).unwrap();
-    set("UPDATE accounts SET sandbox = 1");
-    assert_eq!(judge(&app), "0 accounts stand out, 0 suspended");
-    set("UPDATE accounts SET sandbox = 0");
-    // Half of them right: 30 points for the mismatches, 0 for the people.
+    // Half of them right: 30 points for the mismatches, 0 for the people. Switching to test mode
+    // afterwards takes nothing back.
     app.database("calls").execute("UPDATE calls SET outcome = '1' WHERE number > 11", []).unwrap();
+    set("UPDATE accounts SET sandbox = 1");
     assert_eq!(judge(&app), "1 accounts stand out, 0 suspended");
+    set("UPDATE accounts SET sandbox = 0");
     assert_eq!(guess(&visitor, &caller, 300), "2");
     set("UPDATE findings SET score = 1");
     let proposed = "INSERT INTO proposals (act, policy, value, valid_from, reason, proposed_by, proposed_at,
@@ -127,6 +127,74 @@ fn the_points_are_a_policy_and_test_mode_is_nobodys_business() {
     set("INSERT INTO policies SELECT policy, valid_from, value, id FROM proposals");
     assert_eq!(judge(&app), "1 accounts stand out, 1 suspended");
     assert_eq!(guess(&visitor, &caller, 301), "8");
+}
+
+#[test]
+fn calls_in_test_mode_are_nobodys_business() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    a_second_later();
+    let set = |what: &str| app.database("default").execute(what, []).unwrap();
+    set("UPDATE accounts SET sandbox = 1");
+    let cases = domain::sandbox_cases();
+    for case in cases.iter().cycle().take(4 * cases.len()) {
+        let question = Question {
+            person_id: &case.person_id,
+            apply_code: "1",
+            apply_yyymmdd: "0940105",
+            issue_site_id: "63000",
+        };
+        visitor.verify(&caller.token(question, Timestamp::now()).unwrap()).unwrap();
+    }
+    assert_eq!(judge(&app), "0 accounts stand out, 0 suspended");
+    set("UPDATE accounts SET sandbox = 0");
+    assert_eq!(judge(&app), "0 accounts stand out, 0 suspended");
+}
+
+#[test]
+fn requests_from_elsewhere_are_judged_once() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    a_second_later();
+    let set = |what: &str| app.database("default").execute(what, []).unwrap();
+    let from_elsewhere = |numbers: std::ops::Range<u32>| {
+        set("UPDATE accounts SET host_address = '203.0.113.9'");
+        for number in numbers {
+            assert_eq!(visitor.verify(&token(&caller, number)).unwrap().status, 403);
+        }
+        set("UPDATE accounts SET host_address = '127.0.0.1'");
+    };
+    // Foreign addresses, and something beside them: half of 22 answers wrong.
+    let half_wrong = || {
+        let last = app.count("calls", "SELECT coalesce(max(number), 0) FROM calls");
+        for number in 0..22 {
+            guess(&visitor, &caller, 1000 + u32::try_from(last).unwrap() + number);
+        }
+        let right = "UPDATE calls SET outcome = '1' WHERE number > ?1";
+        app.database("calls").execute(right, [last + 11]).unwrap();
+    };
+    from_elsewhere(0..60);
+    half_wrong();
+    assert_eq!(judge(&app), "1 accounts stand out, 0 suspended");
+    let officer = app.officer();
+    let signs = |officer: &Visitor| -> Vec<String> {
+        let found = findings(officer);
+        let signs = found[0]["signs"].as_array().unwrap();
+        signs.iter().map(|sign| text(&sign["message"])).collect()
+    };
+    assert!(signs(&officer)[1].starts_with("當日60次"), "{:?}", signs(&officer));
+    let closing = format!("/api/review/findings/{}/closing", findings(&officer)[0]["id"]);
+    officer.post(&closing, &json!({ "text": "已查明" })).unwrap().expect(200).unwrap();
+    a_second_later();
+    a_second_later();
+    // What was judged is over: it adds nothing to what came since.
+    assert_eq!(judge(&app), "0 accounts stand out, 0 suspended");
+    half_wrong();
+    assert_eq!(judge(&app), "1 accounts stand out, 0 suspended");
+    assert_eq!(signs(&officer).len(), 1, "{:?}", signs(&officer));
+    from_elsewhere(60..66);
+    assert_eq!(judge(&app), "1 accounts stand out, 0 suspended");
+    assert!(signs(&officer)[1].starts_with("當日6次"), "{:?}", signs(&officer));
 }
 
 #[test]

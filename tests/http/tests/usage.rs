@@ -119,6 +119,7 @@ fn a_token_is_told_what_is_wrong_with_it_and_nothing_of_others() {
     assert_eq!(with(&|_| ()), (vec![], 0));
     assert_eq!(failed(&visitor, "x"), one("form", 9));
     assert_eq!(with(&|c| c["iat"] = "soon".into()), one("claims", 8));
+    assert_eq!(with(&|c| c["nbf"] = (now.as_second() as f64 + 0.5).into()), one("claims", 8));
     assert_eq!(with(&|c| c["sub"] = "x".into()).0, ["fixed-claims"]);
     let ahead = now.as_second() + 300;
     assert_eq!(with(&|c| (c["iat"], c["exp"]) = (ahead.into(), (ahead + 60).into())).0, ["times"]);
@@ -329,6 +330,118 @@ fn a_company_switches_test_mode_and_the_log_says_so() {
     let nobody =
         app.visitor().post("/api/usage/settings", &json!({ "sandbox": true, "changeCodes": true }));
     assert_eq!(nobody.unwrap().code(), "not-signed-in");
+}
+
+#[test]
+fn calls_in_test_mode_are_told_apart_everywhere() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let ask = |person: &str| {
+        let question = Question {
+            person_id: person,
+            apply_code: "1",
+            apply_yyymmdd: "0940105",
+            issue_site_id: "63000",
+        };
+        visitor.verify(&caller.token(question, Timestamp::now()).unwrap()).unwrap()
+    };
+    set(&app, "sandbox = 1");
+    let cases = domain::sandbox_cases();
+    for case in &cases {
+        ask(&case.person_id);
+    }
+    set(&app, "sandbox = 0");
+    let card = &app.demo.id_cards[0];
+    visitor.verify(&caller.token(question(card), Timestamp::now()).unwrap()).unwrap();
+    let key = format!("Bearer {}", app.variable("monitor_key"));
+    let read = || visitor.get_with("/operate/metrics", &[("authorization", &key)]).unwrap().text;
+    // The same before calls were added up and after it.
+    for _ in 0..2 {
+        let told = read();
+        for line in [
+            "chayan_calls_total{outcome=\"1\"} 1",
+            "chayan_test_calls_total{outcome=\"1\"} 1",
+            "chayan_test_calls_total{outcome=\"4\"} 1",
+            "chayan_call_duration_seconds_count 1",
+        ] {
+            assert!(told.lines().any(|found| found == line), "{line}: {told}");
+        }
+        for absent in ["chayan_calls_total{outcome=\"4\"}", "chayan_refused_requests_total{"] {
+            assert!(!told.lines().any(|found| found.starts_with(absent)), "{absent}: {told}");
+        }
+        let usage = visitor.get("/api/usage").unwrap().expect(200).unwrap();
+        let days = usage["days"].as_array().unwrap();
+        let real: Vec<_> = days.iter().filter(|day| day["sandbox"] == false).collect();
+        assert_eq!(
+            (real.len(), &real[0]["code"], &real[0]["word"]),
+            (1, &json!("1"), &json!("相符"))
+        );
+        assert!(days.iter().any(|day| day["word"] == "已登錄掛失（測試模式）"), "{usage}");
+        let refused = usage["refusals"].as_array().unwrap();
+        assert!(!refused.is_empty() && refused.iter().all(|one| one["sandbox"] == true), "{usage}");
+        assert!(app.chayan(&["tend-calls"]).0);
+    }
+    let calls = visitor.get("/api/usage/calls").unwrap().expect(200).unwrap();
+    assert_eq!(
+        (&calls["calls"][0]["sandbox"], &calls["calls"][1]["sandbox"]),
+        (&json!(false), &json!(true))
+    );
+    // Officers see what was real.
+    let ubn = test_pki::demo::COMPANY.1;
+    let officer = app.officer();
+    let page = officer.get(&format!("/api/review/accounts/{ubn}")).unwrap().expect(200).unwrap();
+    assert_eq!((&page["calls"]["count"], &page["calls"]["wrong"]), (&json!(1), &json!(0)));
+}
+
+#[test]
+fn a_large_backlog_is_tended_while_calls_go_on() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    set(&app, "calls_per_minute = 600000, burst = 100000");
+    let at = (Timestamp::now() - SignedDuration::from_hours(1)).as_microsecond();
+    let count = 200_000;
+    let put = format!(
+        "WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
+        INSERT INTO calls (account, number, at, outcome, request, jti, token, user_id, took, due, sandbox)
+        SELECT '{}', n, {at}, '1', zeroblob(16), randomblob(16), randomblob(16), 'u', 7, 0, 0 FROM numbers",
+        caller.ap_id
+    );
+    app.database("calls").execute_batch(&put).unwrap();
+    let (mut slowest, mut made) = (std::time::Duration::ZERO, 0);
+    std::thread::scope(|scope| {
+        let tending = [(); 2].map(|()| scope.spawn(|| app.chayan(&["tend-calls"])));
+        while tending.iter().any(|one| !one.is_finished()) {
+            let token = caller.token(question(&app.demo.id_cards[0]), Timestamp::now()).unwrap();
+            let begun = std::time::Instant::now();
+            assert_eq!(test_pki::story::answer_code(&visitor.verify(&token).unwrap()), "1");
+            slowest = slowest.max(begun.elapsed());
+            made += 1;
+        }
+        for one in tending {
+            let (done, said) = one.join().unwrap();
+            assert!(done, "{said}");
+        }
+    });
+    assert!(made > 20 && slowest < std::time::Duration::from_secs(2), "{made}: {slowest:?}");
+    // Two at once count nothing twice.
+    assert!(app.chayan(&["tend-calls"]).0);
+    assert_eq!(app.count("calls", "SELECT sum(calls) FROM tallies"), count + made);
+    assert_eq!(app.count("calls", "SELECT sum(calls) FROM totals"), count + made);
+    println!("{made} calls, the slowest took {slowest:?}");
+}
+
+#[test]
+fn the_service_is_ready_when_the_call_has_all_that_it_needs() {
+    let app = TestApp::start();
+    let ready = || app.visitor().get("/api/status").unwrap().expect(200).unwrap()["ready"].clone();
+    assert_eq!(ready(), true);
+    for label in ["register", "attempts", "calls"] {
+        let database = app.database(label);
+        database.execute_batch("ALTER TABLE schema_steps RENAME TO elsewhere").unwrap();
+        assert_eq!(ready(), false, "{label}");
+        database.execute_batch("ALTER TABLE elsewhere RENAME TO schema_steps").unwrap();
+        assert_eq!(ready(), true, "{label}");
+    }
 }
 
 #[test]
