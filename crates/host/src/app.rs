@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use routefinder::Router;
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
-use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
+use wasmtime_wasi_http::handler::{ExpirationError, ProxyHandler, ProxyPre, TrapOrPanicError};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
@@ -183,9 +183,13 @@ impl App {
         request: Request<WasiBody>,
     ) -> Result<Response<WasiBody>, Failure> {
         let id = request.headers().get(crate::server::REQUEST_ID).cloned();
+        let begun = Instant::now();
         loaded.handler.handle((), request).await.map_err(|error| {
             let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or("of a component");
-            if error.is::<wasmtime_wasi_http::handler::ExpirationError>() {
+            // A component that computes or waits inside the host when its time is over is ended
+            // from outside, which looks like a trap.
+            let ended = error.is::<TrapOrPanicError>() && begun.elapsed() >= loaded.deadline;
+            if ended || error.is::<ExpirationError>() {
                 crate::log(&format!("request {id}: component {component:?} ran past its deadline"));
                 Failure::Deadline
             } else {

@@ -114,7 +114,7 @@ async fn connection(
         hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(timeout)
-            .max_headers(64)
+            .max_headers(READ_HEADERS)
             .pipeline_flush(true)
             .serve_connection(TokioIo::new(stream), service)
     );
@@ -123,6 +123,23 @@ async fn connection(
         _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// Most headers of a request.
+const MAX_HEADERS: usize = 64;
+/// So many are read for an answer that says so. With more the connection is closed: hyper has no
+/// answer of its own while answers wait for those of pipelined requests.
+const READ_HEADERS: usize = 100;
+
+/// The clients of this address know five members, in every answer (docs/verification.md): the
+/// host's own answers have them as well.
+const FIVE_MEMBERS: &str = "/integration/rwv2c2";
+
+/// An answer of the host's own.
+struct Own {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
 }
 
 /// Every answer has the request's number: the one that a component gave, or the host's.
@@ -135,7 +152,9 @@ async fn respond(
     let behind_proxy = trusted(peer.ip(), &options.trusted_proxies);
     let id = request_id(request.headers(), behind_proxy);
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let mut response = answer(app, options, peer, request).await;
+    let five_members = request.uri().path().starts_with(FIVE_MEMBERS);
+    let answered = answer(app, options, peer, request).await;
+    let mut response = answered.unwrap_or_else(|own| own.response(five_members));
     response.headers_mut().entry(REQUEST_ID).or_insert(id);
     response
 }
@@ -145,53 +164,50 @@ async fn answer(
     options: &Options,
     peer: SocketAddr,
     request: Request<Incoming>,
-) -> Response<WasiBody> {
+) -> Result<Response<WasiBody>, Own> {
+    // With the request's number, which the host adds.
+    if request.headers().len() > MAX_HEADERS + 1 {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(own(status, "too-many-headers", "標頭數量超過限制"));
+    }
     let Some(client) = client_address(peer, request.headers(), &options.trusted_proxies) else {
-        return problem(StatusCode::BAD_REQUEST, "bad-request", "代理伺服器未提供來源位址");
+        return Err(own(StatusCode::BAD_REQUEST, "bad-request", "代理伺服器未提供來源位址"));
     };
     let (mut parts, body) = request.into_parts();
     let behind_proxy = trusted(peer.ip(), &options.trusted_proxies);
     match absolute_uri(&parts.uri, &parts.headers, options.tls.is_some(), behind_proxy) {
         Some(uri) => parts.uri = uri,
-        None => return problem(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確"),
+        None => return Err(own(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確")),
     }
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared
         .and_then(|length| length.parse().ok())
         .is_some_and(|length: u64| length > options.max_body)
     {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制");
+        return Err(own(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制"));
     }
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE] {
         parts.headers.remove(name);
     }
-    let body = match whole_body(body, options).await {
-        Ok(body) => Full::new(body).map_err(HttpError::from).boxed_unsync(),
-        Err(refusal) => return refusal,
-    };
-    match app.handle(client, Request::from_parts(parts, body)).await {
-        Some(Ok(response)) => response,
-        Some(Err(Failure::Busy)) => {
-            let mut busy =
-                problem(StatusCode::SERVICE_UNAVAILABLE, "busy", "系統忙碌中，請稍後再試");
-            busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-            busy
+    let body = whole_body(body, options).await?;
+    let body = Full::new(body).map_err(HttpError::from).boxed_unsync();
+    let handled = app.handle(client, Request::from_parts(parts, body)).await;
+    let handled = handled.ok_or(own(StatusCode::NOT_FOUND, "no-such-route", "查無此網址"))?;
+    handled.map_err(|failure| match failure {
+        Failure::Busy => own(StatusCode::SERVICE_UNAVAILABLE, "busy", "系統忙碌中，請稍後再試"),
+        Failure::Deadline => {
+            own(StatusCode::GATEWAY_TIMEOUT, "deadline-exceeded", "處理逾時，請稍後再試")
         }
-        Some(Err(Failure::Deadline)) => {
-            problem(StatusCode::GATEWAY_TIMEOUT, "deadline-exceeded", "處理逾時，請稍後再試")
+        Failure::Component => {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            own(status, "component-failed", "系統發生錯誤，請稍後再試")
         }
-        Some(Err(Failure::Component)) => problem(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "component-failed",
-            "系統發生錯誤，請稍後再試",
-        ),
-        None => problem(StatusCode::NOT_FOUND, "no-such-route", "查無此網址"),
-    }
+    })
 }
 
 /// The body, read before the request takes a turn: a slow client holds a connection, and
 /// nothing that others wait for.
-async fn whole_body(body: Incoming, options: &Options) -> Result<Bytes, Response<WasiBody>> {
+async fn whole_body(body: Incoming, options: &Options) -> Result<Bytes, Own> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -200,26 +216,45 @@ async fn whole_body(body: Incoming, options: &Options) -> Result<Bytes, Response
     match tokio::time::timeout(options.body_timeout, read).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制"))
+            Err(own(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "內容超過大小限制"))
         }
-        Ok(Err(_)) => Err(problem(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確")),
-        Err(_) => Err(problem(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "內容傳送逾時")),
+        Ok(Err(_)) => Err(own(StatusCode::BAD_REQUEST, "bad-request", "請求格式不正確")),
+        Err(_) => Err(own(StatusCode::REQUEST_TIMEOUT, "body-too-slow", "內容傳送逾時")),
     }
 }
 
-/// An answer of the host's own (RFC 9457).
-fn problem(status: StatusCode, code: &str, title: &str) -> Response<WasiBody> {
-    let body = serde_json::json!({
-        "type": format!("/problems/{code}"), "title": title, "status": status.as_u16(), "code": code,
-    });
-    let body = Full::new(Bytes::from(body.to_string())).map_err(HttpError::from).boxed_unsync();
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+fn own(status: StatusCode, code: &'static str, title: &'static str) -> Own {
+    Own { status, code, title }
+}
+
+impl Own {
+    /// A problem (RFC 9457), where they are known with the five members beside its own.
+    fn response(&self, five_members: bool) -> Response<WasiBody> {
+        let Self { status, code, title } = *self;
+        let mut body = serde_json::json!({
+            "type": format!("/problems/{code}"), "title": title, "status": status.as_u16(),
+            "code": code,
+        });
+        if five_members {
+            body["httpCode"] = status.as_str().into();
+            body["httpMessage"] = status.canonical_reason().unwrap_or("Error").into();
+            body["rdCode"] = "".into();
+            body["rdMessage"] = "".into();
+            body["responseData"] = serde_json::json!({});
+            body["message"] = code.replace('-', " ").into();
+        }
+        let body = Full::new(Bytes::from(body.to_string())).map_err(HttpError::from).boxed_unsync();
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
 }
 
 /// The request's number, 32 hexadecimal digits. One that came along counts from a trusted proxy
