@@ -522,6 +522,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whoever_gives_up_waiting_for_another_process_leaves_no_lock() {
+        let folder = Folder::new("given-up");
+        let pool = folder.pool();
+        run(&pool.open().unwrap(), "CREATE TABLE t (n INTEGER)").await.unwrap();
+        let connection = pool.open().unwrap();
+        let other = rusqlite::Connection::open(folder.0.join("test.db")).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let waiting = run(&connection, "INSERT INTO t VALUES (1)");
+        let given_up = tokio::time::timeout(Duration::from_millis(50), waiting).await;
+        assert!(given_up.is_err(), "it waited");
+        other.execute_batch("COMMIT").unwrap();
+        // SQLite tries again after a tenth of a second at the latest.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.busy_timeout(Duration::ZERO).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; COMMIT").unwrap();
+        run(&connection, "INSERT INTO t VALUES (2)").await.unwrap();
+        let rows = run(&connection, "SELECT n FROM t").await.unwrap().rows;
+        assert_eq!(rows.len(), 1, "what was given up left nothing");
+    }
+
+    #[tokio::test]
     async fn without_syncs_reads_see_what_was_asked_before() {
         let folder = Folder::new("normal");
         let pool = folder.pool();

@@ -47,8 +47,9 @@ mod usage;
 mod whole_register;
 
 pub use accounts::{AccountRow, CertificateInUse, CertificateRow, NewIssKey, Replacement};
+pub use attempts::DayStanding;
 pub use audit::{Deed, LogRow, leaf_hash};
-pub use calls::{Before, EarlierCall, NewCall};
+pub use calls::{Before, EarlierCall, Finished, JTI_KEPT, KeptCall, NewCall, Reserved};
 pub use card_requests::CardRequest;
 pub use cards::{CardCertificate, CardChange, CardRow, ListedCertificate};
 pub use cases::{CaseRow, Evidence, EvidenceRow, Filing};

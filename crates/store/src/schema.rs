@@ -210,24 +210,27 @@ mod tests {
             (Label::Cases, crate::accounts::CALLER),
             (Label::Register, crate::register::FIND),
             (Label::Attempts, crate::attempts::COUNT),
-            (Label::Attempts, crate::attempts::SO_FAR),
+            (Label::Attempts, crate::attempts::LOCKED),
+            (Label::Calls, crate::calls::RESERVE),
             (Label::Calls, crate::calls::BEFORE),
-            (Label::Calls, crate::calls::RECORD),
+            (Label::Calls, crate::calls::FINISH),
         ] {
             let database = crate::native::memory(label);
             let mut statement = database.connection.prepare(sql).unwrap();
             for call in 0..4_u8 {
                 {
-                    use rusqlite::types::Value::{Blob, Integer, Text};
+                    use rusqlite::types::Value::{Blob, Integer, Null, Text};
                     let key = Blob(vec![call; 16]);
                     let (account, text) = (Text("AB123".into()), Text("1".into()));
                     let parameters = match statement.parameter_count() {
-                        12 => {
+                        14 => {
                             let keys = [(); 4].map(|()| key.clone());
-                            let head = [account, Integer(7), text.clone()].into_iter().chain(keys);
-                            let times = [Integer(7), Integer(7), Integer(7), Integer(7)];
-                            head.chain([text]).chain(times).collect()
+                            let outcome = if call == 2 { text.clone() } else { Null };
+                            let head = [account, Integer(7), outcome].into_iter().chain(keys);
+                            let numbers = [7, 70, 7, 700, 0, 0].map(Integer);
+                            head.chain([text]).chain(numbers).collect()
                         }
+                        5 => vec![account, Integer(call.into()), text, key, Integer(7)],
                         _ if label == Label::Calls => vec![account, key],
                         _ => vec![key.clone(), Integer(7), key],
                     };
@@ -251,8 +254,10 @@ mod tests {
             let temporary = operations
                 .map(Result::unwrap)
                 .any(|operation| ["OpenEphemeral", "SorterOpen"].contains(&operation.as_str()));
-            // The count of a wrong answer has its place returned.
-            assert_eq!(temporary, sql == crate::attempts::COUNT, "{sql}");
+            // The count of a wrong answer has its place returned, a call its number and what is
+            // due: asking for them would cost more.
+            let returns = [crate::attempts::COUNT, crate::calls::RESERVE].contains(&sql);
+            assert_eq!(temporary, returns, "{sql}");
         }
     }
 }

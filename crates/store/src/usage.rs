@@ -3,6 +3,7 @@
 use domain::{PersonDigest, TaipeiDay};
 use jiff::Timestamp;
 
+use crate::calls::JTI_KEPT;
 use crate::database::one;
 use crate::{Calls, Cases, Database, Deed, Row, StoreError, Value};
 
@@ -75,8 +76,6 @@ pub struct Tended {
     pub forgotten: i64,
 }
 
-/// How long a jti is kept: longer than any token lives, with the tolerance on both sides.
-const JTI_KEPT: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
 /// Calls that are tended in one transaction: calls that come in wait behind it, for milliseconds.
 const TENDED_AT_ONCE: i64 = 2_000;
 

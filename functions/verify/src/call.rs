@@ -10,7 +10,10 @@ use domain::{
 use jiff::Timestamp;
 use pki::jwt::{Unverified, Verified};
 use store::schema::Label;
-use store::{Attempts, Calls, Cases, EarlierCall, NewCall, Register};
+use store::{
+    Attempts, Calls, Cases, DayStanding, EarlierCall, Finished, KeptCall, NewCall, Register,
+    Reserved,
+};
 use web::Problem;
 
 use crate::kept::{self, Settings};
@@ -33,9 +36,10 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// As it is counted.
-    fn reason(self) -> &'static str {
+    /// As it is counted; `published` when a number of the test data is answered so.
+    fn reason(self, published: bool) -> &'static str {
         match self {
+            Self::RateLimited if published => "test-rate",
             Self::Token => "token",
             Self::Credentials | Self::Judged(TokenRefused::Closed) => "credentials",
             Self::Judged(TokenRefused::Claim(_)) => "claim",
@@ -44,19 +48,21 @@ impl Refusal {
             Self::Judged(TokenRefused::Address) => "address",
             Self::Reused => "jti",
             Self::RateLimited => "rate",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable => "test-unavailable",
         }
     }
 }
 
 /// What became of a call.
 pub(crate) struct Made {
-    /// When it came.
+    /// When it came; of a token that came before, the first time.
     pub(crate) at: Timestamp,
     /// Where the account stands with its limit, once it is known.
     pub(crate) rate: Option<RateState>,
     /// The answer, or why there is none.
     pub(crate) result: Result<CallOutcome, Refusal>,
+    /// Whether it was turned away as published for a number of the test data.
+    published: bool,
 }
 
 /// How a request came in.
@@ -72,22 +78,22 @@ struct Arrival {
 struct Call<'a> {
     settings: &'a Settings,
     caller: &'a Caller,
-    digest: TokenDigest,
-    now: Timestamp,
+    arrival: &'a Arrival,
+    token: TokenDigest,
 }
 
 /// Makes a call under the request's number. An error means that nothing may be said.
 pub(crate) async fn make(token: &str, source: IpAddr, request: [u8; 16]) -> Result<Made, Problem> {
     let arrival = Arrival { request, source, begun: Instant::now(), now: web::precise_now() };
     let now = arrival.now;
-    let mut made = Made { at: now, rate: None, result: Err(Refusal::Token) };
+    let mut made = Made { at: now, rate: None, result: Err(Refusal::Token), published: false };
     let mut account = String::new();
     made.result = match Unverified::<Claims>::parse(token) {
         Err(_) => Err(Refusal::Token),
         Ok(token) => admitted(token, &arrival, &mut made, &mut account).await?,
     };
     if let Err(refusal) = made.result {
-        calls()?.refuse(&account, refusal.reason(), now)?;
+        calls()?.refuse(&account, refusal.reason(made.published), now)?;
     }
     Ok(made)
 }
@@ -102,7 +108,7 @@ async fn admitted(
     made: &mut Made,
     account: &mut String,
 ) -> Result<Result<CallOutcome, Refusal>, Problem> {
-    let Arrival { request, source, begun, now } = *arrival;
+    let Arrival { request, source, now, .. } = *arrival;
     let settings = kept::settings().await?;
     let digest = IssKey::lookup_digest(&token.unverified_claims().iss, &settings.digest_key);
     let caller = Cases(store::spin::open(Label::Cases)?).caller(digest, now)?;
@@ -116,45 +122,73 @@ async fn admitted(
         Err(refusal) => return Ok(Err(Refusal::Judged(refusal))),
     };
     let digest = TokenDigest::of_token(token.sha256());
-    let call = Call { settings: &settings, caller: &caller, digest, now };
+    let call = Call { settings: &settings, caller: &caller, arrival, token: digest };
     let jti = TokenDigest::of_jti(&caller.ap_id, &token.claims().jti);
-    let before = calls()?.before(&caller.ap_id, jti)?;
-    let rate = caller.rate.judge(before.due, now.as_microsecond());
-    made.rate = Some(rate);
-    if let Some(earlier) = before.earlier {
-        return call.again(&earlier);
-    }
-    if !rate.allowed {
-        return Ok(Err(Refusal::RateLimited));
-    }
-    let (outcome, person) = match admission {
-        Admission::Lookup(card) => {
-            let person = settings.register_key.person(&card);
-            (CallOutcome::Answered(call.look_up(&card, person)?), Some(person))
-        }
+    let (settled, card) = match admission {
+        Admission::Lookup(card) => (None, Some(card)),
         Admission::Settled(outcome) | Admission::Sandbox(SandboxAnswer::Outcome(outcome)) => {
-            (outcome, None)
+            (Some(outcome), None)
         }
-        Admission::Sandbox(SandboxAnswer::RateLimited) => return Ok(Err(Refusal::RateLimited)),
-        Admission::Sandbox(SandboxAnswer::Unavailable) => return Ok(Err(Refusal::Unavailable)),
+        Admission::Sandbox(SandboxAnswer::RateLimited) => {
+            return call.published(Refusal::RateLimited, jti, made);
+        }
+        Admission::Sandbox(SandboxAnswer::Unavailable) => {
+            return call.published(Refusal::Unavailable, jti, made);
+        }
     };
-    let kept = calls()?.record(&NewCall {
+    let asked = card.map(|card| Asked { person: settings.register_key.person(&card), card });
+    let code = settled.as_ref().map(CallOutcome::code);
+    let (reserved, due) = calls()?.reserve(&NewCall {
         account: &caller.ap_id,
         at: now,
-        outcome: &outcome.code(),
+        outcome: code.as_deref(),
         request,
         jti,
         token: digest,
-        person,
+        person: asked.as_ref().map(|asked| asked.person),
         user_id: &token.claims().user_id,
-        took: i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX),
+        took: arrival.took(),
         rate: caller.rate,
+        sandbox: caller.sandbox,
     })?;
-    // The same token may have come twice at once: then the answer of the one kept first counts.
-    match kept {
-        None => Ok(Ok(outcome)),
-        Some(earlier) => call.again(&earlier),
-    }
+    made.rate = Some(caller.rate.judge(due, now.as_microsecond()));
+    let (kept, again) = match reserved {
+        Reserved::New(kept) => (kept, false),
+        Reserved::OverLimit => return Ok(Err(Refusal::RateLimited)),
+        Reserved::Earlier(EarlierCall { token, .. }) if token != digest => {
+            return Ok(Err(Refusal::Reused));
+        }
+        Reserved::Earlier(EarlierCall { at, call, .. }) => {
+            made.at = at;
+            (call, true)
+        }
+    };
+    let KeptCall { number, outcome: None } = kept else {
+        // What the token alone names is told each time, and not kept.
+        let same = settled.filter(|settled| kept.outcome.as_ref() == Some(&settled.code()));
+        return same.map_or_else(|| known(&kept), Ok).map(Ok);
+    };
+    let outcome = match (settled, &asked) {
+        (Some(outcome), _) => outcome,
+        (None, Some(asked)) => CallOutcome::Answered(call.look_up(asked, made.at, again)?),
+        (None, None) => return Err(Problem::internal("nothing was asked")),
+    };
+    let finished = calls()?.finish(&Finished {
+        account: &caller.ap_id,
+        number,
+        outcome: &outcome.code(),
+        request,
+        took: arrival.took(),
+    })?;
+    // The same token may have come twice at once: then the outcome that was set first counts.
+    let Some(first) = finished else { return Ok(Ok(outcome)) };
+    known(&KeptCall { number, outcome: Some(first) }).map(Ok)
+}
+
+/// The outcome that a call has.
+fn known(kept: &KeptCall) -> Result<CallOutcome, Problem> {
+    let outcome = kept.outcome.as_deref().and_then(CallOutcome::from_code);
+    outcome.ok_or_else(|| Problem::internal("an outcome that nobody keeps"))
 }
 
 /// The token, and which of the caller's certificates it is signed with: several while a former
@@ -170,26 +204,69 @@ pub(crate) fn verified<'a>(
     Ok(token.verify_with(keys).ok().map(|(token, which)| (token, &certificates[which])))
 }
 
+/// What is to be looked up.
+struct Asked {
+    card: IdCard,
+    person: PersonDigest,
+}
+
+impl Arrival {
+    /// So far, in microseconds.
+    fn took(&self) -> i64 {
+        i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
 impl Call<'_> {
-    /// Compares a card and counts a wrong answer, durably, before anything is said.
-    fn look_up(&self, card: &IdCard, person: PersonDigest) -> Result<Answer, Problem> {
-        let day = TaipeiDay::of(self.now);
+    /// Compares a card that was asked about at an instant, and counts a wrong answer, durably,
+    /// before anything is said. The day is that of the call, also when it goes on after midnight.
+    fn look_up(&self, asked: &Asked, at: Timestamp, again: bool) -> Result<Answer, Problem> {
+        let Asked { card, person } = asked;
+        let (person, day) = (*person, TaipeiDay::of(at));
+        let attempts = Attempts(store::spin::open(Label::Attempts)?);
+        if again {
+            match attempts.standing(person, day, self.token)? {
+                DayStanding::Counted(nth) => return Ok(Answer::Differs(nth)),
+                DayStanding::Locked => return Ok(Answer::Locked),
+                DayStanding::Open => {}
+            }
+        }
+        // Soon after midnight: it may have been counted before, and its call lost with the power.
+        let before = TaipeiDay::of(at - store::JTI_KEPT);
+        if before != day
+            && let DayStanding::Counted(nth) = attempts.standing(person, before, self.token)?
+        {
+            return Ok(Answer::Differs(nth));
+        }
         let register = Register(store::spin::open(Label::Register)?);
         let finding = register.compare(person, self.settings.register_key.card(card))?;
-        let attempts = Attempts(store::spin::open(Label::Attempts)?);
         let count = match finding {
-            RecordFinding::Differs => attempts.count_wrong(person, day, self.digest)?,
-            _ => attempts.wrong_so_far(person, day)?,
+            RecordFinding::Differs => attempts.count_wrong(person, day, self.token)?,
+            _ if attempts.is_locked(person, day)? => None,
+            _ => Some(0),
         };
         Ok(domain::judge(finding, count, self.caller.change_codes))
     }
 
-    /// The jti was used before: by this very token, which gets its answer again, or by another.
-    fn again(&self, earlier: &EarlierCall) -> Result<Result<CallOutcome, Refusal>, Problem> {
-        if earlier.token != self.digest {
-            return Ok(Err(Refusal::Reused));
+    /// Turned away as published for a number of the test data: nothing is kept.
+    fn published(
+        &self,
+        refusal: Refusal,
+        jti: TokenDigest,
+        made: &mut Made,
+    ) -> Result<Result<CallOutcome, Refusal>, Problem> {
+        let before = calls()?.before(&self.caller.ap_id, jti)?;
+        let rate = self.caller.rate.judge(before.due, self.arrival.now.as_microsecond());
+        made.rate = Some(rate);
+        match before.earlier {
+            Some(earlier) if earlier.token != self.token => return Ok(Err(Refusal::Reused)),
+            Some(EarlierCall { call, at, .. }) if call.outcome.is_some() => {
+                made.at = at;
+                return known(&call).map(Ok);
+            }
+            _ => {}
         }
-        let outcome = CallOutcome::from_code(&earlier.outcome);
-        outcome.map(Ok).ok_or_else(|| Problem::internal("an outcome that nobody keeps"))
+        made.published = rate.allowed;
+        Ok(Err(if rate.allowed { refusal } else { Refusal::RateLimited }))
     }
 }

@@ -25,7 +25,9 @@ use pki::jwt::Unverified;
 use rusqlite::OptionalExtension;
 use store::native::Native;
 use store::schema::Label;
-use store::{Attempts, Calls, Cases, NewCall, Register, Transaction};
+use store::{
+    Attempts, Calls, Cases, Finished, NewCall, Register, Reserved, StoreError, Transaction,
+};
 use tokio::sync::{Mutex, oneshot};
 
 /// Calls about one person take turns; this many persons at once.
@@ -125,10 +127,13 @@ impl Peer {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a call; returns whether its jti was new, once that is committed.
-    async fn record(self: &Arc<Self>, call: &NewCall<'_>) -> anyhow::Result<bool> {
+    /// Writes into the record of calls; what it says, once that is committed.
+    async fn record<T>(
+        self: &Arc<Self>,
+        write: impl FnOnce(&Calls<&Native>) -> Result<T, StoreError>,
+    ) -> anyhow::Result<T> {
         let (told, committed) = oneshot::channel();
-        let new = {
+        let written = {
             let mut record = self.calls();
             if record.waiting.is_empty() {
                 record.execute("BEGIN IMMEDIATE")?;
@@ -140,10 +145,10 @@ impl Peer {
                 });
             }
             record.waiting.push(told);
-            Calls(&record.database).record(call)?.is_none()
+            write(&Calls(&record.database))?
         };
         committed.await?;
-        Ok(new)
+        Ok(written)
     }
 }
 
@@ -324,33 +329,40 @@ async fn answer(
         return Ok(Err(StatusCode::FORBIDDEN));
     };
     let jti = TokenDigest::of_jti(&caller.ap_id, &claims.jti);
-    let before = Calls(&peer.calls().database).before(&caller.ap_id, jti)?;
-    if let Some(earlier) = before.earlier {
-        let same = earlier.token == token;
-        let earlier = CallOutcome::from_code(&earlier.outcome).filter(|_| same);
-        let Some(CallOutcome::Answered(answer)) = earlier else {
-            return Ok(Err(StatusCode::UNAUTHORIZED));
-        };
-        return Ok(Ok(answer));
-    }
-    if !caller.rate.judge(before.due, now.as_microsecond()).allowed {
-        return Ok(Err(StatusCode::TOO_MANY_REQUESTS));
-    }
     let person = peer.register_key.person(&card);
-    let answer = look_up(peer, &card, person, TaipeiDay::of(now), token).await?;
+    let took = || i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+    let account = caller.ap_id.as_str();
     let call = NewCall {
-        account: &caller.ap_id,
+        account,
         at: now,
-        outcome: &CallOutcome::Answered(answer).code(),
+        outcome: None,
         request,
         jti,
         token,
         person: Some(person),
         user_id: &claims.user_id,
-        took: i64::try_from(begun.elapsed().as_micros())?,
+        took: took(),
         rate: caller.rate,
+        sandbox: caller.sandbox,
     };
-    Ok(if peer.record(&call).await? { Ok(answer) } else { Err(StatusCode::CONFLICT) })
+    let kept = match peer.record(|calls| calls.reserve(&call)).await?.0 {
+        Reserved::New(kept) => kept,
+        Reserved::Earlier(earlier) if earlier.token == token => earlier.call,
+        Reserved::Earlier(_) => return Ok(Err(StatusCode::UNAUTHORIZED)),
+        Reserved::OverLimit => return Ok(Err(StatusCode::TOO_MANY_REQUESTS)),
+    };
+    if let Some(code) = &kept.outcome {
+        let Some(CallOutcome::Answered(answer)) = CallOutcome::from_code(code) else {
+            return Ok(Err(StatusCode::UNAUTHORIZED));
+        };
+        return Ok(Ok(answer));
+    }
+    let answer = look_up(peer, &card, person, TaipeiDay::of(now), token).await?;
+    let outcome = CallOutcome::Answered(answer).code();
+    let (number, took) = (kept.number, took());
+    let finished = Finished { account, number, outcome: &outcome, request, took };
+    let first = peer.record(|calls| calls.finish(&finished)).await?;
+    Ok(if first.is_none() { Ok(answer) } else { Err(StatusCode::CONFLICT) })
 }
 
 /// Base64url without padding; nothing for anything else, which no key signed.

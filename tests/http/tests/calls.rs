@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use base64::Engine;
 use domain::NationalId;
 use http_tests::{TestApp, at_once, question, wrong};
 use jiff::Timestamp;
@@ -74,6 +75,114 @@ fn the_same_number_on_another_token_is_refused_before_anything_is_compared() {
     assert_eq!(answer_code(&visitor.verify(&token).unwrap()), "1");
     let reused = "SELECT count FROM refusals WHERE reason = 'jti'";
     assert_eq!(app.count("calls", reused), 1);
+}
+
+#[test]
+fn of_64_tokens_with_one_number_at_once_one_is_compared() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    for round in 1..=5 {
+        let now = Timestamp::now();
+        let tokens: Vec<String> = (0..64)
+            .map(|number| {
+                let mut claims = caller.claims(about(&person(round * 100 + number)), now);
+                claims["jti"] = format!("the-same-{round}").into();
+                caller.sign(&claims).unwrap()
+            })
+            .collect();
+        let answers = at_once(64, |index| visitor.verify(&tokens[index]).unwrap());
+        let compared: Vec<_> = (0..64).filter(|index| answers[*index].status == 200).collect();
+        assert_eq!(compared.len(), 1);
+        assert_eq!(answer_code(&answers[compared[0]]), "2");
+        assert_eq!(answers.iter().filter(|answer| answer.status == 401).count(), 63);
+        // Nobody else lost a try, and it is in the record and paid.
+        let round = i64::from(round);
+        assert_eq!(app.count("attempts", "SELECT sum(wrong) FROM wrong_answers"), round);
+        assert_eq!(app.count("calls", "SELECT count(*) FROM calls WHERE outcome = '2'"), round);
+        assert_eq!(app.count("calls", "SELECT count(*) FROM calls"), round);
+        assert_eq!(app.count("calls", "SELECT sum(count) FROM refusals"), round * 63);
+        assert_eq!(answer_code(&visitor.verify(&tokens[compared[0]]).unwrap()), "2");
+    }
+}
+
+/// What a process leaves that dies after it has kept a call, before the outcome is there.
+#[test]
+fn a_call_whose_process_died_goes_on_with_its_own_token_and_no_other() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let card = &app.demo.id_cards[0];
+    let now = Timestamp::now();
+    let ask = |token: &str| answer_code(&visitor.verify(token).unwrap()).to_owned();
+    let [first, second, third, fourth] = [(); 4].map(|()| caller.token(wrong(card), now).unwrap());
+    let right = caller.token(question(card), now).unwrap();
+    assert_eq!((ask(&right), ask(&first)), ("1".into(), "2".into()));
+    let (calls, attempts) = (app.database("calls"), app.database("attempts"));
+    let open = |number: i64| {
+        calls.execute("UPDATE calls SET outcome = NULL WHERE number = ?1", [number]).unwrap();
+    };
+    // It died before the answer was counted.
+    open(2);
+    attempts.execute("DELETE FROM wrong_answers", []).unwrap();
+    let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(first.split('.').nth(1).unwrap());
+    let mut claims: Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+    claims["conditionMap"] = caller.claims(question(card), now)["conditionMap"].clone();
+    let other = visitor.verify(&caller.sign(&claims).unwrap()).unwrap();
+    assert_eq!(other.status, 401, "the same jti with other content: {}", other.text);
+    assert_eq!(app.count("attempts", "SELECT count(*) FROM wrong_answers"), 0);
+    // Nobody was answered: it counts for nothing but the limit.
+    assert_eq!(app.chayan(&["tend-calls"]).1, "1 calls added up, 0 jti forgotten\n");
+    let due = app.count("calls", "SELECT max(due) FROM calls");
+    assert_eq!(ask(&first), "2");
+    assert_eq!(app.count("calls", "SELECT max(due) FROM calls"), due, "it is not paid again");
+    assert_eq!(app.chayan(&["tend-calls"]).1, "1 calls added up, 0 jti forgotten\n");
+    // It died after that.
+    open(2);
+    let answers = at_once(16, |_| ask(&first));
+    assert!(answers.iter().all(|code| code == "2"), "{answers:?}");
+    assert_eq!(app.count("attempts", "SELECT wrong FROM wrong_answers"), 1);
+    assert_eq!((ask(&second), ask(&third), ask(&fourth)), ("3".into(), "4".into(), "5".into()));
+    // Locked meanwhile: who was counted keeps the place, a right one is not revealed.
+    for number in 1..=5 {
+        open(number);
+    }
+    let codes = [&right, &fourth, &third, &second, &first].map(|token| ask(token));
+    assert_eq!(codes, ["5", "5", "4", "3", "2"]);
+    assert_eq!(app.count("calls", "SELECT count(*) FROM calls"), 5);
+}
+
+/// So that nothing tells right data from wrong ones, not even the time that the answer takes.
+#[test]
+fn after_the_third_neither_the_register_nor_the_counters_are_asked() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    set(&app, UNLIMITED);
+    let card = &app.demo.id_cards[0];
+    let ask = |question| {
+        let token = caller.token(question, Timestamp::now()).unwrap();
+        let begun = std::time::Instant::now();
+        let answer = visitor.verify(&token).unwrap();
+        (begun.elapsed(), answer.status, answer.body["responseData"]["checkIdCardApply"].clone())
+    };
+    for code in ["2", "3", "4"] {
+        assert_eq!(ask(wrong(card)).2, code);
+    }
+    let rename = |label: &str, sql: &str| app.database(label).execute_batch(sql).unwrap();
+    rename("register", "ALTER TABLE id_cards RENAME TO elsewhere");
+    rename("attempts", "ALTER TABLE wrong_answers RENAME TO elsewhere");
+    assert_eq!(ask(question(&app.demo.id_cards[1])).1, 503, "others need them");
+    let mut took = [Vec::new(), Vec::new()];
+    for _ in 0..300 {
+        for (took, question) in took.iter_mut().zip([question(card), wrong(card)]) {
+            let (time, status, code) = ask(question);
+            assert_eq!((status, code), (200, json!("5")));
+            took.push(time);
+        }
+    }
+    let medians = took.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2].as_micros()
+    });
+    println!("locked, right and wrong data: {medians:?} us");
 }
 
 #[test]
@@ -158,7 +267,23 @@ fn over_200_kills_nobody_gets_a_fourth_comparison() {
         assert_eq!(codes.len(), tokens.len(), "one answer for each token");
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len(), "each count once");
     }
+    // Nobody lost a try by a call that is not in the record, and each call is there and paid once.
+    let record = app.database("calls");
+    let kept = "SELECT count(*), count(DISTINCT token), sum(outcome IS NULL) FROM calls";
+    let (kept, tokens, left): (i64, i64, i64) =
+        record.query_row(kept, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    assert_eq!(kept, tokens);
+    let open = i64::try_from(open.iter().flatten().count()).unwrap();
+    let whole = i64::try_from(answered).unwrap()..=i64::try_from(answered).unwrap() + open;
+    assert!(left <= open && whole.contains(&kept), "{kept} of {whole:?}, {left} open");
     let database = app.database("attempts");
+    database.execute("ATTACH ?1 AS record", [app.path("data/calls.db")]).unwrap();
+    let unseen = "SELECT count(*) FROM (SELECT person, first AS token FROM wrong_answers
+            UNION ALL SELECT person, second FROM wrong_answers
+            UNION ALL SELECT person, third FROM wrong_answers) AS counted
+        WHERE token IS NOT NULL AND NOT EXISTS (SELECT 1 FROM record.calls
+            WHERE calls.token = counted.token AND calls.person = counted.person)";
+    assert_eq!(database.query_row(unseen, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     let whole: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(whole, "ok");
     println!("{answered} answers, {} persons, 200 kills", compared.len());
@@ -186,6 +311,45 @@ fn an_account_makes_no_more_calls_than_it_may_and_is_warned_before() {
     assert_eq!(answer_code(&ask()), "1");
     assert_eq!(app.count("calls", "SELECT count(*) FROM calls"), 11);
     assert_eq!(app.count("calls", "SELECT count FROM refusals WHERE reason = 'rate'"), 1);
+}
+
+#[test]
+fn volleys_get_no_more_than_the_limit_allows() {
+    let app = TestApp::start();
+    let (visitor, _, caller) = app.approved();
+    let card = &app.demo.id_cards[0];
+    for (number, (per_minute, burst, at_a_time)) in
+        [(600, 120, 64), (60, 10, 48)].into_iter().enumerate()
+    {
+        set(&app, &format!("calls_per_minute = {per_minute}, burst = {burst}"));
+        app.database("calls").execute_batch("DELETE FROM calls; DELETE FROM refusals").unwrap();
+        let begun = std::time::Instant::now();
+        let (mut answered, mut refused) = (0, 0);
+        while begun.elapsed() < Duration::from_secs(6) {
+            let now = Timestamp::now();
+            let answers = at_once(at_a_time, |_| {
+                visitor.verify(&caller.token(question(card), now).unwrap()).unwrap()
+            });
+            for answer in answers {
+                match answer.status {
+                    200 => answered += 1,
+                    429 => refused += 1,
+                    status => panic!("{status}: {}", answer.text),
+                }
+            }
+        }
+        let allowed =
+            burst + i64::try_from(begun.elapsed().as_millis()).unwrap() * per_minute / 60_000;
+        println!(
+            "{per_minute} a minute, {burst} at once: {answered} of {allowed}, {refused} refused"
+        );
+        assert!(answered <= allowed + 1, "{answered} answered, {allowed} allowed");
+        assert!(answered >= burst, "{number}: {answered}");
+        // Refused calls cost nothing.
+        assert_eq!(app.count("calls", "SELECT count(*) FROM calls"), answered);
+        let counted = app.count("calls", "SELECT sum(count) FROM refusals WHERE reason = 'rate'");
+        assert_eq!(counted, refused);
+    }
 }
 
 #[test]

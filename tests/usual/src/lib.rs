@@ -21,7 +21,7 @@ use rsa::signature::Verifier;
 use spin_sdk::http::{IntoResponse, Request};
 use spin_sdk::http_service;
 use store::schema::Label;
-use store::{Attempts, Calls, Cases, NewCall, Register};
+use store::{Attempts, Calls, Cases, Finished, NewCall, Register, Reserved};
 use web::{Problem, Reply, legacy};
 
 #[http_service]
@@ -69,47 +69,62 @@ async fn answer(headers: &HeaderMap) -> Result<Reply, Problem> {
     };
     let token = TokenDigest::of_token(&Sha256::digest(signed.as_bytes()).into());
     let jti = TokenDigest::of_jti(&caller.ap_id, &claims.jti);
-    let before = Calls(store::spin::open(Label::Calls)?).before(&caller.ap_id, jti)?;
-    if let Some(earlier) = before.earlier {
-        let same = CallOutcome::from_code(&earlier.outcome).filter(|_| earlier.token == token);
-        return Ok(same.as_ref().map_or_else(unauthorized, legacy::outcome));
-    }
-    if !caller.rate.judge(before.due, now.as_microsecond()).allowed {
-        return Ok(legacy::refused(StatusCode::TOO_MANY_REQUESTS, "rate limit"));
-    }
-    let (outcome, person) = match outcome {
-        Admission::Settled(outcome) => (outcome, None),
+    let register_key = key("register_key").await?;
+    let (settled, card) = match outcome {
+        Admission::Settled(outcome) => (Some(outcome), None),
         Admission::Sandbox(_) => return Ok(unauthorized()),
-        Admission::Lookup(card) => {
-            let register_key = key("register_key").await?;
-            let person = register_key.person(&card);
+        Admission::Lookup(card) => (None, Some(card)),
+    };
+    let person = card.as_ref().map(|card| register_key.person(card));
+    let code = settled.map(|outcome: CallOutcome| outcome.code());
+    let took = || i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+    let (reserved, _) = Calls(store::spin::open(Label::Calls)?).reserve(&NewCall {
+        account: &caller.ap_id,
+        at: now,
+        outcome: code.as_deref(),
+        request: number,
+        jti,
+        token,
+        person,
+        user_id: &claims.user_id,
+        took: took(),
+        rate: caller.rate,
+        sandbox: caller.sandbox,
+    })?;
+    let kept = match reserved {
+        Reserved::New(kept) => kept,
+        Reserved::Earlier(earlier) if earlier.token == token => earlier.call,
+        Reserved::Earlier(_) => return Ok(unauthorized()),
+        Reserved::OverLimit => {
+            return Ok(legacy::refused(StatusCode::TOO_MANY_REQUESTS, "rate limit"));
+        }
+    };
+    let outcome = match (&kept.outcome, card, person) {
+        (Some(code), ..) => CallOutcome::from_code(code),
+        (None, Some(card), Some(person)) => {
             let day = TaipeiDay::of(now);
             let register = Register(store::spin::open(Label::Register)?);
             let finding = register.compare(person, register_key.card(&card))?;
             let attempts = Attempts(store::spin::open(Label::Attempts)?);
             let count = match finding {
                 RecordFinding::Differs => attempts.count_wrong(person, day, token)?,
-                _ => attempts.wrong_so_far(person, day)?,
+                _ if attempts.is_locked(person, day)? => None,
+                _ => Some(0),
             };
             let answer: Answer = domain::judge(finding, count, caller.change_codes);
-            (CallOutcome::Answered(answer), Some(person))
+            let outcome = CallOutcome::Answered(answer);
+            Calls(store::spin::open(Label::Calls)?).finish(&Finished {
+                account: &caller.ap_id,
+                number: kept.number,
+                outcome: &outcome.code(),
+                request: number,
+                took: took(),
+            })?;
+            Some(outcome)
         }
+        _ => None,
     };
-    let kept = Calls(store::spin::open(Label::Calls)?).record(&NewCall {
-        account: &caller.ap_id,
-        at: now,
-        outcome: &outcome.code(),
-        request: number,
-        jti,
-        token,
-        person,
-        user_id: &claims.user_id,
-        took: i64::try_from(begun.elapsed().as_micros()).unwrap_or(i64::MAX),
-        rate: caller.rate,
-    })?;
-    if kept.is_some() {
-        return Ok(unauthorized());
-    }
+    let Some(outcome) = outcome else { return Ok(unauthorized()) };
     let mut reply = legacy::outcome(&outcome);
     if let Ok(value) = HeaderValue::from_str(&hex::encode(number)) {
         reply.headers_mut().insert("x-request-id", value);

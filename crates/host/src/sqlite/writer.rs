@@ -66,7 +66,7 @@ pub(super) async fn change(
         turn = commit(turn).await;
     }
     if !turn.begin(sync).map_err(io_error)? {
-        turn = blocking(turn, Writer::begin_patiently).await?;
+        turn = begin_patiently(turn).await?;
     }
     let first = turn.waiting.is_empty();
     let (result, done, outcome) = turn.run(&sql, parameters)?;
@@ -153,12 +153,30 @@ pub(super) async fn commit(mut turn: OwnedMutexGuard<Writer>) -> OwnedMutexGuard
     turn
 }
 
-async fn blocking<T: 'static>(
-    mut turn: OwnedMutexGuard<Writer>,
-    act: fn(&mut Writer) -> Result<T, Error>,
-) -> Result<OwnedMutexGuard<Writer>, Error> {
-    let acted = tokio::task::spawn_blocking(move || act(&mut turn).map(|_| turn));
-    acted.await.map_err(io_error)?
+/// Begins a transaction beside the serving thread, as long as another process may write.
+async fn begin_patiently(turn: OwnedMutexGuard<Writer>) -> Result<OwnedMutexGuard<Writer>, Error> {
+    let mut begun = Begun(Some(turn));
+    let begun = tokio::task::spawn_blocking(move || {
+        begun.0.as_mut().map_or(Ok(()), |turn| turn.begin_patiently()).map(|()| begun)
+    });
+    let turn = begun.await.map_err(io_error)??.0.take();
+    turn.ok_or_else(|| Error::Io("the transaction was not begun".to_owned()))
+}
+
+/// A transaction without a change. Whoever asked for it may be gone when it has begun (a deadline):
+/// then nobody would end it, and other processes could not write.
+struct Begun(Option<OwnedMutexGuard<Writer>>);
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(turn) = &self.0
+            && turn.is_open()
+            && turn.waiting.is_empty()
+        {
+            // Should even this fail, the next change ends it.
+            let _ = turn.connection.execute_batch("ROLLBACK");
+        }
+    }
 }
 
 /// Moves what the log holds into the database, without holding anybody up.

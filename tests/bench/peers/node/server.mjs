@@ -30,21 +30,24 @@ const CALLER = cases.prepare(`SELECT accounts.ubn, ap_id, status, host_address, 
       UNION ALL SELECT ubn FROM accounts WHERE former_iss_key_digest = @p1 AND former_iss_key_until > (SELECT @p2))
     AND (+replaced_at IS NULL OR +replaced_at > (SELECT @p2))`);
 const CARD = register.prepare("SELECT card, state, changed FROM id_cards WHERE person = @p1");
-const EARLIER = calls.prepare("SELECT token, outcome FROM calls WHERE jti = @p1");
-const DUE = calls.prepare("SELECT due FROM calls WHERE account = @p1 ORDER BY number DESC LIMIT 1");
-const RECORD = calls.prepare(`INSERT INTO calls
-    (account, number, at, outcome, request, jti, token, person, user_id, took, due)
+const EARLIER = calls.prepare("SELECT token, number, outcome FROM calls WHERE jti = @p1");
+const RESERVE = calls.prepare(`INSERT OR IGNORE INTO calls
+    (account, number, at, outcome, request, jti, token, person, user_id, took, due, sandbox)
   VALUES (@p1, 1 + coalesce((SELECT number FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1), 0),
-    @p2, @p3, @p4, @p5, @p6, @p7, @p8, @p9,
-    min(@p2 + @p10, coalesce((SELECT CASE WHEN due > @p2 + @p12 THEN @p2 ELSE max(due, @p2) END
-      FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1), @p2)) + @p11)
-  ON CONFLICT (jti) WHERE jti IS NOT NULL DO NOTHING`);
+    @p2, CASE WHEN @p3 IS NULL AND EXISTS (SELECT 1 FROM calls WHERE outcome IN ('4', '5')
+      AND person = (SELECT @p7) AND at BETWEEN @p13 AND @p13 + 86399999999) THEN '5' ELSE @p3 END,
+    @p4, @p5, @p6, @p7, @p8, @p9,
+    nullif(coalesce((SELECT CASE WHEN due < @p2 OR due > @p2 + @p12 THEN @p2 + @p11
+        WHEN due + @p11 <= @p2 + @p10 THEN due + @p11 ELSE 0 END
+      FROM calls WHERE account = (SELECT @p1) ORDER BY number DESC LIMIT 1), @p2 + @p11), 0), 0)
+  RETURNING number, outcome`);
+const FINISH = calls.prepare(`UPDATE calls SET outcome = @p3, request = @p4, took = @p5
+  WHERE account = @p1 AND number = @p2 AND outcome IS NULL`);
 const COUNT = attempts.prepare(`INSERT INTO wrong_answers (person, day, wrong, first) VALUES (@p1, @p2, 1, @p3)
   ON CONFLICT (person, day) DO UPDATE SET
-    wrong = wrong + ((@p3 IN (first, second, third)) IS NOT TRUE),
+    wrong = min(3, wrong + ((@p3 IN (first, second, third)) IS NOT TRUE)),
     second = coalesce(second, nullif(@p3, first)),
     third = CASE WHEN second IS NULL THEN NULL ELSE coalesce(third, nullif(nullif(@p3, first), second)) END
-    WHERE wrong < 3 OR @p3 IN (first, second, third)
   RETURNING CASE @p3 WHEN first THEN 1 WHEN second THEN 2 WHEN third THEN 3 END AS place`);
 const SO_FAR = attempts.prepare("SELECT wrong FROM wrong_answers WHERE person = @p1 AND day = @p2");
 
@@ -163,10 +166,11 @@ function admit(claims, caller, source, seconds) {
   return null;
 }
 
-async function lookUp(card, token, micros) {
-  const person = keyed(registerKey, "person", card.person);
+const dayOf = (micros) => Math.floor((Math.floor(micros / 1e6) + 28800) / 86400);
+
+async function lookUp(card, person, token, micros) {
   const digest = keyed(registerKey, "card", card.person, card.code, card.date, card.site);
-  const day = Math.floor((Math.floor(micros / 1e6) + 28800) / 86400);
+  const day = dayOf(micros);
   const row = CARD.get({ p1: person });
   const differs = !row || (row.state === 0 && !timingSafeEqual(row.card, digest));
   const count = await counting.ask(differs, () => {
@@ -174,9 +178,9 @@ async function lookUp(card, token, micros) {
     const wrong = SO_FAR.get({ p1: person, p2: day })?.wrong ?? 0;
     return wrong < 3 ? wrong : null;
   });
-  if (count === null) return [person, "5"];
-  if (differs) return [person, String(count + 1)];
-  return [person, row.state === 0 ? "1" : String(row.state)];
+  if (count === null) return "5";
+  if (differs) return String(count + 1);
+  return row.state === 0 ? "1" : String(row.state);
 }
 
 async function answer(authorization, source, request) {
@@ -203,31 +207,31 @@ async function answer(authorization, source, request) {
   let outcome = admit(claims, caller, source, seconds);
   const token = half(createHash("sha256").update(text.slice(0, text.lastIndexOf("."))).digest());
   const jti = half(createHash("sha256").update(`${caller.ap_id}\0${claims.jti}`).digest());
-  const again = (earlier) => {
-    if (!earlier.token.equals(token)) throw new Refused(401, "jti was used by another token");
-    return earlier.outcome;
-  };
-  const earlier = EARLIER.get({ p1: jti });
-  if (earlier) return again(earlier);
+  let [person, card] = [null, null];
+  if (outcome === null) {
+    card = conditions(claims.conditionMap);
+    if (typeof card === "string") outcome = `RS3822 ${card}`;
+    else person = keyed(registerKey, "person", card.person);
+  }
   const cost = Math.max(Math.floor(60_000_000 / caller.calls_per_minute), 1);
   const tolerance = cost * caller.burst;
-  const furthest = tolerance + cost + 10_000_000;
-  const ahead = (DUE.get({ p1: caller.ap_id })?.due ?? micros) - micros;
-  const behind = ahead > furthest ? 0 : Math.min(Math.max(ahead, 0), tolerance);
-  if (behind + cost > tolerance) throw new Refused(429, "rate limit");
-  let person = null;
-  if (outcome === null) {
-    const card = conditions(claims.conditionMap);
-    if (typeof card === "string") outcome = `RS3822 ${card}`;
-    else [person, outcome] = await lookUp(card, token, micros);
-  }
-  const took = Math.round((performance.now() - begun) * 1000);
-  const row = {
+  const took = () => Math.round((performance.now() - begun) * 1000);
+  const call = {
     p1: caller.ap_id, p2: micros, p3: outcome, p4: request, p5: jti, p6: token, p7: person,
-    p8: claims.userId, p9: took, p10: tolerance, p11: cost, p12: furthest,
+    p8: claims.userId, p9: took(), p10: tolerance, p11: cost, p12: tolerance + cost + 10_000_000,
+    p13: (dayOf(micros) * 86400 - 28800) * 1e6,
   };
-  const kept = await recording.ask(true, () => RECORD.run(row).changes);
-  return kept ? outcome : again(EARLIER.get({ p1: jti }));
+  let kept = await recording.ask(true, () => RESERVE.get(call));
+  if (!kept) {
+    kept = EARLIER.get({ p1: jti });
+    if (!kept) throw new Refused(429, "rate limit");
+    if (!kept.token.equals(token)) throw new Refused(401, "jti was used by another token");
+  }
+  if (kept.outcome !== null) return kept.outcome;
+  outcome ??= await lookUp(card, person, token, micros);
+  const finished = { p1: caller.ap_id, p2: kept.number, p3: outcome, p4: request, p5: took() };
+  const first = await recording.ask(true, () => FINISH.run(finished).changes);
+  return first ? outcome : EARLIER.get({ p1: jti }).outcome;
 }
 
 function body(outcome) {
