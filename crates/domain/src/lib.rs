@@ -40,9 +40,9 @@ mod handover;
 mod id_card;
 #[cfg(feature = "server")]
 mod idle;
-mod members;
 #[cfg(feature = "server")]
 pub mod letter;
+mod members;
 #[cfg(feature = "server")]
 mod nightly;
 #[cfg(feature = "server")]

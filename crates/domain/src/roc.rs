@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 /// Asia/Taipei: eight hours ahead of UTC, without daylight saving since 1980.
 pub const TAIPEI: Offset = Offset::constant(8);
@@ -28,9 +28,14 @@ impl TaipeiDay {
         self.0
     }
 
-    /// How long until the next day begins.
-    pub fn until_end(self, now: Timestamp) -> SignedDuration {
-        SignedDuration::from_secs((self.0 + 1) * DAY - TAIPEI_SECONDS - now.as_second())
+    /// Its first instant.
+    pub fn begins_at(self) -> Timestamp {
+        Timestamp::from_second(self.0 * DAY - TAIPEI_SECONDS).unwrap_or_default()
+    }
+
+    /// The first instant of the next day.
+    pub fn ends_at(self) -> Timestamp {
+        Self(self.0 + 1).begins_at()
     }
 }
 
@@ -120,8 +125,8 @@ mod tests {
         assert_eq!(TaipeiDay::of(before).number() + 1, TaipeiDay::of(after).number());
         assert_eq!(RocDateTime(before).to_string(), "112/12/31 23:59:59");
         assert_eq!(RocDateTime(after).to_string(), "113/01/01 00:00:00");
-        assert_eq!(TaipeiDay::of(before).until_end(before), SignedDuration::from_secs(1));
-        assert_eq!(TaipeiDay::of(after).until_end(after), SignedDuration::from_hours(24));
+        assert_eq!(TaipeiDay::of(before).ends_at(), after);
+        assert_eq!(TaipeiDay::of(after).begins_at(), after);
     }
 
     #[test]

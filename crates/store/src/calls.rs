@@ -88,6 +88,8 @@ pub struct Finished<'a> {
     pub account: &'a str,
     /// [`KeptCall::number`].
     pub number: i64,
+    /// When it came; of one that was counted on the day before, and lost since, the end of that day.
+    pub at: Timestamp,
     /// [`domain::CallOutcome::code`].
     pub outcome: &'a str,
     /// x-request-id of the answer.
@@ -119,7 +121,7 @@ pub(crate) const BEFORE: &str = "SELECT token, at, number, outcome, NULL FROM ca
         WHERE jti = ?2
     UNION ALL SELECT NULL, NULL, NULL, NULL,
         (SELECT due FROM calls WHERE account = (SELECT ?1) ORDER BY number DESC LIMIT 1)";
-pub(crate) const FINISH: &str = "UPDATE calls SET outcome = ?3, request = ?4, took = ?5
+pub(crate) const FINISH: &str = "UPDATE calls SET outcome = ?3, request = ?4, took = ?5, at = ?6
     WHERE account = ?1 AND number = ?2 AND outcome IS NULL";
 const OUTCOME: &str = "SELECT outcome FROM calls
     WHERE account = ?1 AND number = ?2 AND outcome IS NOT NULL";
@@ -137,7 +139,6 @@ impl<D: Database> Calls<D> {
     /// # Errors
     /// [`StoreError`]: nothing may be compared then.
     pub fn reserve(&self, call: &NewCall<'_>) -> Result<(Reserved, Option<i64>), StoreError> {
-        let day = TaipeiDay::of(call.at).number();
         let parameters = [
             call.account.into(),
             micros(call.at),
@@ -151,7 +152,7 @@ impl<D: Database> Calls<D> {
             call.rate.tolerance().into(),
             call.rate.cost().into(),
             call.rate.furthest().into(),
-            ((day * 86_400 - 28_800) * 1_000_000).into(),
+            micros(TaipeiDay::of(call.at).begins_at()),
             i64::from(call.sandbox).into(),
         ];
         let rows = self.0.execute(RESERVE, &parameters)?;
@@ -193,14 +194,16 @@ impl<D: Database> Calls<D> {
     /// # Errors
     /// [`StoreError`]: nothing may be revealed then.
     pub fn finish(&self, finished: &Finished<'_>) -> Result<Option<String>, StoreError> {
-        let Finished { account, number, outcome, request, took } = *finished;
+        let Finished { account, number, at, outcome, request, took } = *finished;
+        let key = [account.into(), number.into()];
+        let [account, number] = key.clone();
         let parameters =
-            [account.into(), number.into(), outcome.into(), request[..].into(), took.into()];
+            [account, number, outcome.into(), request[..].into(), took.into(), micros(at)];
         self.0.execute(FINISH, &parameters)?;
         if self.0.changes() > 0 {
             return Ok(None);
         }
-        let rows = self.0.execute(OUTCOME, &[account.into(), number.into()])?;
+        let rows = self.0.execute(OUTCOME, &key)?;
         let row = rows.first().ok_or(StoreError::Conflict)?;
         row.text(0).map(|outcome| Some(outcome.to_owned()))
     }
@@ -273,8 +276,8 @@ mod tests {
         else {
             panic!("not reserved")
         };
-        let account = call.account;
-        let finished = Finished { account, number, outcome, request: [8; 16], took: 70 };
+        let NewCall { account, at, .. } = *call;
+        let finished = Finished { account, number, at, outcome, request: [8; 16], took: 70 };
         assert_eq!(calls.finish(&finished), Ok(None));
     }
 
@@ -300,7 +303,7 @@ mod tests {
         assert_eq!(calls.reserve(&again), Ok((Reserved::Earlier(earlier.clone()), due)));
         let finished = |outcome| {
             let (account, number) = ("AB123", 1);
-            calls.finish(&Finished { account, number, outcome, request: [8; 16], took: 70 })
+            calls.finish(&Finished { account, number, at, outcome, request: [8; 16], took: 70 })
         };
         assert_eq!(finished("1"), Ok(None));
         assert_eq!(finished("5"), Ok(Some("1".to_owned())));
@@ -309,7 +312,7 @@ mod tests {
         let before = calls.before("AB123", TokenDigest([1; 16])).unwrap();
         assert_eq!(before, Before { due, earlier: Some(earlier) });
         let missing =
-            Finished { account: "AB123", number: 9, outcome: "1", request: [8; 16], took: 7 };
+            Finished { account: "AB123", number: 9, at, outcome: "1", request: [8; 16], took: 7 };
         assert_eq!(calls.finish(&missing), Err(StoreError::Conflict));
         let rows: Vec<(String, i64, Option<String>, i64)> = calls
             .0

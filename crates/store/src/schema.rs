@@ -230,7 +230,9 @@ mod tests {
                             let numbers = [7, 70, 7, 700, 0, 0].map(Integer);
                             head.chain([text]).chain(numbers).collect()
                         }
-                        5 => vec![account, Integer(call.into()), text, key, Integer(7)],
+                        6 => {
+                            vec![account, Integer(call.into()), text, key, Integer(7), Integer(7)]
+                        }
                         _ if label == Label::Calls => vec![account, key],
                         _ => vec![key.clone(), Integer(7), key],
                     };

@@ -183,7 +183,8 @@ struct CallView {
     person: Option<String>,
     user_id: String,
     request_id: String,
-    milliseconds: String,
+    /// Whole ones: finer, it might tell what was done for an answer that says nothing.
+    milliseconds: u64,
     /// Whether it was answered in test mode.
     sandbox: bool,
 }
@@ -199,7 +200,7 @@ impl CallView {
             person: row.person.map(|person| key.pseudonym(account, person)),
             user_id: row.user_id,
             request_id: hex::encode(row.request),
-            milliseconds: format!("{}.{:03}", row.took / 1000, row.took % 1000),
+            milliseconds: row.took.unsigned_abs().div_ceil(1000),
         }
     }
 }
@@ -250,7 +251,7 @@ async fn file(request: &Request) -> Result<Reply, Problem> {
                 call.person.unwrap_or_default(),
                 call.user_id,
                 call.request_id,
-                call.milliseconds,
+                call.milliseconds.to_string(),
             ])?;
         }
         Ok(writer.into_inner()?)

@@ -7,7 +7,7 @@ use domain::{
     Admission, Answer, CallOutcome, Caller, CallerCertificate, Claims, IdCard, IssKey,
     PersonDigest, RateState, RecordFinding, SandboxAnswer, TaipeiDay, TokenDigest, TokenRefused,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use pki::jwt::{Unverified, Verified};
 use store::schema::Label;
 use store::{
@@ -170,12 +170,13 @@ async fn admitted(
     };
     let outcome = match (settled, &asked) {
         (Some(outcome), _) => outcome,
-        (None, Some(asked)) => CallOutcome::Answered(call.look_up(asked, made.at, again)?),
+        (None, Some(asked)) => CallOutcome::Answered(call.look_up(asked, made, again)?),
         (None, None) => return Err(Problem::internal("nothing was asked")),
     };
     let finished = calls()?.finish(&Finished {
         account: &caller.ap_id,
         number,
+        at: made.at,
         outcome: &outcome.code(),
         request,
         took: arrival.took(),
@@ -218,11 +219,11 @@ impl Arrival {
 }
 
 impl Call<'_> {
-    /// Compares a card that was asked about at an instant, and counts a wrong answer, durably,
-    /// before anything is said. The day is that of the call, also when it goes on after midnight.
-    fn look_up(&self, asked: &Asked, at: Timestamp, again: bool) -> Result<Answer, Problem> {
+    /// Compares a card, and counts a wrong answer, durably, before anything is said. The day is
+    /// that of the call, also when it goes on after midnight.
+    fn look_up(&self, asked: &Asked, made: &mut Made, again: bool) -> Result<Answer, Problem> {
         let Asked { card, person } = asked;
-        let (person, day) = (*person, TaipeiDay::of(at));
+        let (person, day) = (*person, TaipeiDay::of(made.at));
         let attempts = Attempts(store::spin::open(Label::Attempts)?);
         if again {
             match attempts.standing(person, day, self.token)? {
@@ -232,10 +233,12 @@ impl Call<'_> {
             }
         }
         // Soon after midnight: it may have been counted before, and its call lost with the power.
-        let before = TaipeiDay::of(at - store::JTI_KEPT);
+        let before = TaipeiDay::of(made.at - store::JTI_KEPT);
         if before != day
             && let DayStanding::Counted(nth) = attempts.standing(person, before, self.token)?
         {
+            // Then it is a call of that day: a third wrong answer locks nobody on this one.
+            made.at = day.begins_at() - SignedDuration::from_micros(1);
             return Ok(Answer::Differs(nth));
         }
         let register = Register(store::spin::open(Label::Register)?);

@@ -117,7 +117,7 @@ fn outcome_reply(outcome: &CallOutcome, made: &Made) -> Reply {
         Answer::NumberStopped => no_match("number-stopped"),
         Answer::ReportedLost => no_match("reported-lost"),
         Answer::Locked => {
-            let until = made.at + TaipeiDay::of(made.at).until_end(made.at);
+            let until = TaipeiDay::of(made.at).ends_at();
             let further = json!({ "lockedUntil": until.to_string() });
             let title = "該身分證字號今日錯誤已達3次，明日始得查詢；本次未比對";
             problem(StatusCode::LOCKED, "id-locked", title, further)

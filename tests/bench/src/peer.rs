@@ -360,7 +360,7 @@ async fn answer(
     let answer = look_up(peer, &card, person, TaipeiDay::of(now), token).await?;
     let outcome = CallOutcome::Answered(answer).code();
     let (number, took) = (kept.number, took());
-    let finished = Finished { account, number, outcome: &outcome, request, took };
+    let finished = Finished { account, number, at: now, outcome: &outcome, request, took };
     let first = peer.record(|calls| calls.finish(&finished)).await?;
     Ok(if first.is_none() { Ok(answer) } else { Err(StatusCode::CONFLICT) })
 }

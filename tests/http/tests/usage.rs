@@ -183,12 +183,16 @@ fn a_company_sees_its_own_calls_and_nobody_elses() {
     let calls = first["calls"].as_array().unwrap();
     assert_eq!((calls.len(), &calls[0]["code"], &calls[1]["code"]), (50, &json!("1"), &json!("2")));
     assert_eq!(calls[1]["requestId"], last.header("x-request-id").unwrap());
+    // Finer times might tell what was done for an answer.
+    assert!(calls.iter().all(|call| call["milliseconds"].as_u64() > Some(0)), "{calls:?}");
     assert_eq!(calls[0]["person"], calls[2]["person"]);
     assert_ne!(calls[0]["person"], calls[1]["person"]);
     let rest = page(&format!("?before={}", first["before"]));
     assert_eq!((rest["calls"].as_array().unwrap().len(), &rest["before"]), (12, &Value::Null));
     let csv = visitor.get("/api/usage/calls.csv").unwrap();
     assert_eq!(csv.text.lines().count(), 63);
+    let took = |line: &str| line.rsplit(',').next().unwrap().parse::<u64>();
+    assert!(csv.text.lines().skip(1).all(|line| took(line).is_ok_and(|took| took > 0)));
     for card in &app.demo.id_cards {
         assert!(
             !csv.text.contains(&card.person_id) && !first.to_string().contains(&card.person_id)

@@ -116,6 +116,7 @@ async fn answer(headers: &HeaderMap) -> Result<Reply, Problem> {
             Calls(store::spin::open(Label::Calls)?).finish(&Finished {
                 account: &caller.ap_id,
                 number: kept.number,
+                at: now,
                 outcome: &outcome.code(),
                 request: number,
                 took: took(),
