@@ -165,7 +165,7 @@ impl<D: Database> Calls<D> {
             Some(earlier) => Reserved::Earlier(earlier),
             // Something else does not let it be kept, or the clock was set back just now.
             None if call.rate.judge(before.due, call.at.as_microsecond()).allowed => {
-                return Err(StoreError::Conflict);
+                return Err(unkept(call.account));
             }
             None => Reserved::OverLimit,
         };
@@ -195,16 +195,20 @@ impl<D: Database> Calls<D> {
     /// [`StoreError`]: nothing may be revealed then.
     pub fn finish(&self, finished: &Finished<'_>) -> Result<Option<String>, StoreError> {
         let Finished { account, number, at, outcome, request, took } = *finished;
-        let key = [account.into(), number.into()];
-        let [account, number] = key.clone();
-        let parameters =
-            [account, number, outcome.into(), request[..].into(), took.into(), micros(at)];
+        let parameters = [
+            account.into(),
+            number.into(),
+            outcome.into(),
+            request[..].into(),
+            took.into(),
+            micros(at),
+        ];
         self.0.execute(FINISH, &parameters)?;
         if self.0.changes() > 0 {
             return Ok(None);
         }
-        let rows = self.0.execute(OUTCOME, &key)?;
-        let row = rows.first().ok_or(StoreError::Conflict)?;
+        let rows = self.0.execute(OUTCOME, &parameters[..2])?;
+        let row = rows.first().ok_or_else(|| unkept(account))?;
         row.text(0).map(|outcome| Some(outcome.to_owned()))
     }
 
@@ -217,6 +221,11 @@ impl<D: Database> Calls<D> {
         let parameters = [account.into(), day.into(), reason.into(), micros(at)];
         self.0.execute(REFUSE, &parameters).map(drop)
     }
+}
+
+/// A call of this account is not kept, and no rule says why.
+fn unkept(account: &str) -> StoreError {
+    StoreError::Inconsistent { what: "call", found: account.to_owned() }
 }
 
 fn earlier(row: &Row) -> Result<EarlierCall, StoreError> {
@@ -313,7 +322,7 @@ mod tests {
         assert_eq!(before, Before { due, earlier: Some(earlier) });
         let missing =
             Finished { account: "AB123", number: 9, at, outcome: "1", request: [8; 16], took: 7 };
-        assert_eq!(calls.finish(&missing), Err(StoreError::Conflict));
+        assert_eq!(calls.finish(&missing), Err(unkept("AB123")));
         let rows: Vec<(String, i64, Option<String>, i64)> = calls
             .0
             .connection
@@ -355,7 +364,7 @@ mod tests {
         assert_eq!(reserved, Ok((kept(7, None), Some(earlier.as_microsecond()))));
         // What does not fit the schema is an error, not a limit.
         let bad = NewCall { request: [9; 16], account: "AB1234", ..call("AB123", 8, at) };
-        assert_eq!(calls.reserve(&bad), Err(StoreError::Conflict));
+        assert_eq!(calls.reserve(&bad), Err(unkept("AB1234")));
     }
 
     /// What is paid is what [`RateLimit::judge`] says.

@@ -1,6 +1,7 @@
 //! What a scheduler runs, and announcements.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 use store::schema::Label;
@@ -10,8 +11,8 @@ use crate::{conduct, idle, relay};
 
 use super::open;
 
-/// Between two transactions on the record of calls.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+/// At least so long nobody tends between two transactions on the record of calls.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Commands.
 #[derive(Subcommand)]
@@ -60,8 +61,13 @@ impl Command {
         match self {
             Self::TendCalls => {
                 let calls = store::Calls(open(data, Label::Calls)?);
-                // Whoever waits to write gets its turn, about as long as it had to wait.
-                let pause = || std::thread::sleep(PAUSE);
+                // Whoever waits to write gets its turn, as long as it had to wait: on a busy machine,
+                // and when several tend, a fixed pause would be missed.
+                let mut begun = Instant::now();
+                let pause = || {
+                    std::thread::sleep(begun.elapsed().max(PAUSE));
+                    begun = Instant::now();
+                };
                 let tended = calls.tend(jiff::Timestamp::now(), pause)?;
                 println!("{} calls added up, {} jti forgotten", tended.tallied, tended.forgotten);
             }
