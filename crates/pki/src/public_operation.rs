@@ -16,6 +16,7 @@
 //! numbers below 2^52, and carries wait until the end. R = 2^2100 is more than 4n, so that
 //! Montgomery products of numbers below 2n stay below 2n without a subtraction (C. Walter, 1999).
 
+use std::array::{from_mut, from_ref};
 use std::num::Wrapping;
 
 use num_bigint::BigUint;
@@ -221,12 +222,17 @@ impl Columns {
     /// time, so that a column is read and written half as often.
     #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
     fn add_two_rows(&mut self, pair: usize, one: Two, two: Two, even: &[Two], odd: &[Two]) {
-        let columns = self.high[pair..].iter_mut().zip(&mut self.low[pair..]);
-        for ((high, low), (even, odd)) in columns.zip(even.iter().zip(odd)) {
-            let ([one_high, one_low], [two_high, two_low]) =
-                (halves(one, *even), halves(two, *odd));
-            *high = lanes::sum(*high, lanes::sum(one_high, two_high));
-            *low = lanes::sum(*low, lanes::sum(one_low, two_low));
+        let (high, high_rest) = self.high[pair..][..even.len()].as_chunks_mut::<FEW>();
+        let (low, low_rest) = self.low[pair..][..even.len()].as_chunks_mut::<FEW>();
+        let (even, even_rest) = even.as_chunks::<FEW>();
+        let (odd, odd_rest) = odd.as_chunks::<FEW>();
+        for (((high, low), even), odd) in high.iter_mut().zip(low).zip(even).zip(odd) {
+            add_few([one, two], high, low, even, odd);
+        }
+        for (((high, low), even), odd) in
+            high_rest.iter_mut().zip(low_rest).zip(even_rest).zip(odd_rest)
+        {
+            add_few([one, two], from_mut(high), from_mut(low), from_ref(even), from_ref(odd));
         }
     }
 
@@ -238,6 +244,27 @@ impl Columns {
     #[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
     fn low(&self, pair: usize) -> [Wrapping<i64>; 2] {
         lanes::integers(self.low[pair])
+    }
+}
+
+/// So many pairs between two jumps back: at each the host looks whether time is up, and registers
+/// are given up.
+const FEW: usize = 7;
+
+/// The same for a few pairs.
+#[cfg_attr(target_arch = "wasm32", target_feature(enable = "relaxed-simd"))]
+fn add_few<const N: usize>(
+    [one, two]: [Two; 2],
+    high: &mut [Two; N],
+    low: &mut [Two; N],
+    even: &[Two; N],
+    odd: &[Two; N],
+) {
+    for pair in 0..N {
+        let [one_high, one_low] = halves(one, even[pair]);
+        let [two_high, two_low] = halves(two, odd[pair]);
+        high[pair] = lanes::sum(high[pair], lanes::sum(one_high, two_high));
+        low[pair] = lanes::sum(low[pair], lanes::sum(one_low, two_low));
     }
 }
 
