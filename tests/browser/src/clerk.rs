@@ -1,5 +1,7 @@
 //! What a clerk does on the pages, step by step, and an officer beside.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use fantoccini::Locator;
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use test_pki::client::{CardSigner, Visitor};
 use test_pki::demo::COMPANY;
 use test_pki::token::Caller;
 
-use crate::Desk;
+use crate::{Desk, PATIENCE};
 
 impl Desk {
     /// Opens the application and says that this is no 公務機關; the notice is shown.
@@ -133,21 +135,20 @@ impl Desk {
         Ok(())
     }
 
-    /// Looks that these texts are shown in an element, in this order.
+    /// Waits until these texts are shown in an element, in this order.
     ///
     /// # Errors
     /// Names the first that is missing or too early.
     pub async fn shows(&self, css: &str, texts: &[&str]) -> anyhow::Result<String> {
-        let shown = self.text(css).await?;
-        // Labels without their signs, as people read them.
-        let mut rest = shown.as_str();
-        for text in texts {
-            let place = rest.find(text);
-            let place =
-                place.with_context(|| format!("{text} is missing or too early: {shown}"))?;
-            rest = &rest[place + text.len()..];
+        let begun = Instant::now();
+        loop {
+            let shown = self.text(css).await?;
+            match in_order(&shown, texts) {
+                Ok(()) => return Ok(shown),
+                Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         }
-        Ok(shown)
     }
 
     /// What is in a field.
@@ -267,4 +268,16 @@ impl Desk {
     pub fn at(&mut self, now: Timestamp) -> anyhow::Result<()> {
         self.restart(&["--now", &now.to_string()])
     }
+}
+
+/// Whether these texts are there in this order.
+fn in_order(shown: &str, texts: &[&str]) -> anyhow::Result<()> {
+    let mut rest = shown;
+    for text in texts {
+        let (_, after) = rest
+            .split_once(text)
+            .with_context(|| format!("{text} is missing or too early: {shown}"))?;
+        rest = after;
+    }
+    Ok(())
 }
